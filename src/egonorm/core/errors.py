@@ -1,0 +1,30 @@
+"""What can go wrong, told in three lines: what was got, what was expected, and what to do about it."""
+
+
+class EgonormError(Exception):
+    """The base of every error that a user can cause and mend; the command line prints it without a traceback."""
+
+    def __init__(self, what: str, *, got: object, expected: object, remedy: str):
+        """Build the message from its parts; `what` names the thing that is wrong (a file, a clip, an option)."""
+        self.what, self.got, self.expected, self.remedy = what, str(got), str(expected), remedy
+        super().__init__(f"{what}\n  got:      {got}\n  expected: {expected}\n  remedy:   {remedy}")
+
+
+class DataError(EgonormError):
+    """Clips, manifests, media or annotations that cannot be used as they are."""
+
+
+class SettingError(EgonormError):
+    """A setting or a method that makes no sense, alone or together."""
+
+
+class WeightsError(EgonormError):
+    """Weights that do not belong to the network, or a file that is not what its checksum says."""
+
+
+class RunError(EgonormError):
+    """A run that cannot start, go on, be saved or be read."""
+
+
+class NotFiniteError(RunError):
+    """A loss term became infinite or not a number during training."""

@@ -1,0 +1,136 @@
+"""A table of clips: which medium, from when to when, what is done there, in which domain and split."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from egonorm.core import DataError
+
+COLUMNS = ("uid", "media", "start", "stop", "label", "domain", "split")
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One action. `start` and `stop` are seconds into the medium, half-open; `media` is a name that readers resolve."""
+
+    uid: str
+    media: str
+    start: float
+    stop: float
+    label: str
+    domain: str
+    split: str
+
+    def __post_init__(self):
+        if not 0 <= self.start < self.stop:
+            raise DataError(f"Clip {self.uid} of {self.media} has no duration.",
+                            got=f"start {self.start:g}, stop {self.stop:g}", expected="0 <= start < stop, in seconds",
+                            remedy="Correct its times, or remove the clip.")  # fmt: skip
+        if self.split not in SPLITS:
+            raise DataError(f"Clip {self.uid} has an unknown split.", got=repr(self.split),
+                            expected=" or ".join(SPLITS), remedy="Correct the column split.")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Clips with unique uids, and the ordered class names that give every label its number."""
+
+    clips: tuple[Clip, ...]
+    classes: tuple[str, ...]
+
+    def __post_init__(self):
+        counts = Counter(clip.uid for clip in self.clips)
+        repeated = [uid for uid, count in counts.items() if count > 1]
+        if repeated:
+            raise DataError("The manifest has clips with the same uid.", got=_some(repeated), expected="each uid once",
+                            remedy="Give every clip a uid of its own.")  # fmt: skip
+        unknown = sorted({clip.label for clip in self.clips} - set(self.classes))
+        if unknown:
+            raise DataError("The manifest has labels that are not among its classes.", got=_some(unknown),
+                            expected=f"one of {', '.join(self.classes)}",
+                            remedy="Correct the label, or add it to the classes.")  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Every domain, sorted by name."""
+        return tuple(sorted({clip.domain for clip in self.clips}))
+
+    def label_of(self, clip: Clip) -> int:
+        """The number of the clip's class."""
+        return self.classes.index(clip.label)
+
+    def select(self, domains: Iterable[str], split: str) -> "Manifest":
+        """The clips of some domains and one split, in the manifest's order; the classes stay."""
+        domains = set(domains)
+        return self.keep(lambda clip: clip.domain in domains and clip.split == split)
+
+    def keep(self, wanted: Callable[[Clip], bool]) -> "Manifest":
+        """The clips for which `wanted` is true."""
+        return replace(self, clips=tuple(clip for clip in self.clips if wanted(clip)))
+
+
+def read_manifest(path: Path, classes: tuple[str, ...] | None = None) -> Manifest:
+    """Read a CSV file with the columns uid, media, start, stop, label, domain and split.
+
+    Without `classes`, the labels of the file's training clips, sorted, are the classes; a test clip with a label that no
+    training clip has is then an unknown label.
+
+    Raises:
+        DataError: names the file, the line and the column of the first thing that is wrong.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} does not exist.", got="no such file", expected="a CSV file of clips",
+                        remedy=f"Write one with the columns {', '.join(COLUMNS)}.")  # fmt: skip
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        found = tuple(reader.fieldnames or ())
+        missing = [column for column in COLUMNS if column not in found]
+        if missing:
+            raise DataError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.",
+                            got=", ".join(found) or "an empty file", expected=", ".join(COLUMNS),
+                            remedy="Add what is missing to the first line and to every clip.")  # fmt: skip
+        clips = tuple(_clip(path, line, row) for line, row in enumerate(reader, start=2))
+    if classes is None:
+        classes = tuple(sorted({clip.label for clip in clips if clip.split == "train"}))
+    try:
+        return Manifest(clips, classes)
+    except DataError as error:
+        raise DataError(f"{path}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy) from None
+
+
+def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
+    """Write clips in the form that `read_manifest` reads; times with a precision of a microsecond."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for c in clips:
+            writer.writerow((c.uid, c.media, f"{c.start:.6f}", f"{c.stop:.6f}", c.label, c.domain, c.split))
+
+
+def _clip(path: Path, line: int, row: dict[str, str | None]) -> Clip:
+    empty = [column for column in COLUMNS if not (row[column] or "").strip()]
+    if empty:
+        raise DataError(f"{path}, line {line}: {', '.join(empty)} is empty.", got=dict(row),
+                        expected="a value in every column", remedy="Fill it in, or remove the line.")  # fmt: skip
+    text = {column: (row[column] or "").strip() for column in COLUMNS}
+    try:
+        times = {column: float(text[column]) for column in ("start", "stop")}
+    except ValueError:
+        raise DataError(f"{path}, line {line}: a time is not a number.", got=f"{text['start']!r}, {text['stop']!r}",
+                        expected="seconds, for example 12.5", remedy="Write start and stop in seconds.") from None  # fmt: skip
+    try:
+        return Clip(**text | times)
+    except DataError as error:
+        raise DataError(f"{path}, line {line}: {error.what}", got=error.got, expected=error.expected,
+                        remedy=error.remedy) from None  # fmt: skip
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
