@@ -1,1 +1,1 @@
-""""""
+"""Floor 2: from media to batches."""

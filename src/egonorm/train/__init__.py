@@ -1,1 +1,1 @@
-""""""
+"""Floor 4: training and judging."""

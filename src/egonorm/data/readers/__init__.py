@@ -1,1 +1,1 @@
-""""""
+"""One reader per kind of medium."""

@@ -1,0 +1,112 @@
+"""A run: everything that decides its numbers, as one frozen tree that reads back from its `config.json`."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cattrs
+from cattrs.strategies import configure_tagged_union
+
+from egonorm.core import RunError, Setting, SettingError
+from egonorm.data.inputs import AudioInput, Input, VideoInput
+from egonorm.data.sampling import Span
+from egonorm.methods import Method, SourceOnly, methods
+from egonorm.nets.encoders import Encoder
+from egonorm.nets.fusion import Fusion
+from egonorm.train.evaluate import Evaluation
+from egonorm.train.loop import Optim
+from egonorm.train.runtime import Precision
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One modality of the network: how its medium is looked at, and what encodes it."""
+
+    input: Input
+    encoder: Encoder
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """The network: streams in the order of the pairs, and how they are fused."""
+
+    streams: dict[str, Stream]
+    span: Span
+    """The window that a clip gives to every modality."""
+    fusion: Fusion = "sum"
+    dropout: float = 0.5
+
+    def choose(self, modalities: tuple[str, ...]) -> "NetConfig":
+        """The same with some of the streams, in the order given. SettingError for a name that is not among them."""
+        unknown = [name for name in modalities if name not in self.streams]
+        if unknown or not modalities or len(set(modalities)) != len(modalities):
+            raise SettingError("The modalities cannot be used.", got=",".join(modalities) or "none",
+                               expected=f"each once, of {', '.join(self.streams)}", remedy="Correct --modalities.")  # fmt: skip
+        return replace(self, streams={name: self.streams[name] for name in modalities})
+
+    def widen(self, width: float) -> "NetConfig":
+        """The same with another width of every encoder."""
+        widened = {m: replace(s, encoder=replace(s.encoder, width=width)) for m, s in self.streams.items()}
+        return replace(self, streams=widened)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its judgement."""
+
+    data: str
+    """`KIND:PATH`."""
+    setting: Setting
+    net: NetConfig
+    method: Method = field(default_factory=SourceOnly)
+    optim: Optim = field(default_factory=Optim)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    seed: int = 0
+    precision: Precision = "float32"
+
+    @property
+    def name(self) -> str:
+        """The folder's name: method, setting, seed, and eight digits that differ for any other configuration."""
+        digest = hashlib.sha256(to_json(self).encode()).hexdigest()[:8]
+        return f"{self.method.name()}-{str(self.setting).replace(':', '-')}-{self.seed}-{digest}"
+
+
+def to_json(run: Run) -> str:
+    """The run as JSON, the same text for equal runs."""
+    return json.dumps(_converter().unstructure(run, Run), indent=2) + "\n"
+
+
+def from_json(text: str) -> Run:
+    """The run that `to_json` wrote."""
+    return _converter().structure(json.loads(text), Run)
+
+
+def read_run(folder: Path) -> Run:
+    """The configuration of a run's folder. RunError when the folder holds none that can be read."""
+    path = folder / "config.json"
+    try:
+        return from_json(path.read_text())
+    except (OSError, ValueError, KeyError, cattrs.BaseValidationError) as error:
+        raise RunError(f"{folder} is not the folder of a run.", got=f"{path.name}: {type(error).__name__}: {error}",
+                       expected="the config.json that egonorm train wrote",
+                       remedy="Name a folder below the one given to --out.") from None  # fmt: skip
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_unstructure_hook(Setting, str)
+    converter.register_structure_hook(Setting, lambda text, _: Setting.parse(text))
+    configure_tagged_union(VideoInput | AudioInput, converter, tag_name="kind")
+    known = methods()
+    converter.register_unstructure_hook(Method, lambda m: {"name": m.name()} | _plain.unstructure(m, type(m)))
+    converter.register_structure_hook(Method, lambda tree, _: _method(dict(tree), known))
+    return converter
+
+
+_plain = cattrs.Converter(forbid_extra_keys=True)
+
+
+def _method(tree: dict, known: dict[str, type[Method]]) -> Method:
+    name = tree.pop("name")
+    return _plain.structure(tree, known[name])

@@ -1,0 +1,80 @@
+"""A run's folder on disk: its configuration, its surroundings, its log, and which clips were left out."""
+
+import json
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+import numpy
+import torch
+
+import egonorm
+from egonorm.bench.config import Run, to_json
+from egonorm.core import RunError
+from egonorm.train.checkpoint import Checkpoints, write_atomically
+from egonorm.train.runtime import Runtime
+
+CONFIG, LOG, LEFT_OUT = "config.json", "train.jsonl", "left_out.json"
+
+
+def checkpoints(folder: Path, run: Run) -> Checkpoints:
+    """The run's checkpoints."""
+    return Checkpoints(folder / "checkpoints", run.optim.steps, run.evaluation.every, run.evaluation.keep)
+
+
+def claim(folder: Path, run: Run, runtime: Runtime) -> None:
+    """Make the run's folder, or recognise it.
+
+    Raises:
+        RunError: when the folder belongs to another configuration, or holds something that is no run. Nothing is changed.
+    """
+    config = folder / CONFIG
+    if config.exists():
+        if config.read_text() != to_json(run):
+            raise RunError(f"{folder} belongs to another configuration.", got="a different config.json",
+                           expected="the configuration of this command",
+                           remedy="Give another folder to --out, or remove this one.")  # fmt: skip
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise RunError(f"{folder} holds something that is no run.", got="files but no config.json",
+                       expected="an empty folder, or a run of this configuration",
+                       remedy="Give another folder to --out, or remove this one.")  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "environment.json", (json.dumps(environment(runtime), indent=2) + "\n").encode())
+    write_atomically(config, to_json(run).encode())
+
+
+def environment(runtime: Runtime) -> dict[str, object]:
+    """What a number may depend on beside the configuration."""
+    gpu = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else None
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "egonorm": egonorm.__version__,
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "av": av.__version__,
+        "platform": platform.platform(),
+        "device": gpu or str(runtime.device),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "processes": runtime.num_ranks,
+    }
+
+
+def cut_log(folder: Path, step: int) -> None:
+    """Remove what the log says of steps after `step`, and a line that a kill left unfinished."""
+    path = folder / LOG
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in lines if (entry := _entry(line)) and entry["step"] <= step]
+    write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
+
+
+def _entry(line: str) -> dict | None:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

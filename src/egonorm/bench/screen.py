@@ -1,0 +1,67 @@
+"""Before a run begins: are all media that it needs there and whole? Refuse, or leave out what is broken and say so."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from egonorm.bench.folder import LEFT_OUT
+from egonorm.core import DataError, Setting
+from egonorm.data.check import Problem, find_problems
+from egonorm.data.manifest import Manifest
+from egonorm.data.readers.protocol import Reader
+from egonorm.train.checkpoint import write_atomically
+
+
+def needed(manifest: Manifest, setting: Setting, show_target: bool) -> Manifest:
+    """The clips that a setting trains on and is judged by.
+
+    Raises:
+        SettingError: for a domain that the data does not have.
+        DataError: for a domain without clips in a split that is needed.
+    """
+    setting.check_domains(manifest.domains)
+    training = (*setting.sources, setting.target) if show_target else setting.sources
+    for domains, split in ((training, "train"), (setting.domains, "test")):
+        empty = [domain for domain in domains if not len(manifest.select([domain], split))]
+        if empty:
+            raise DataError(f"The setting {setting} needs {split} clips of {', '.join(empty)}.", got="none",
+                            expected=f"clips of split {split} in each of these domains",
+                            remedy="Add such clips to the data, or choose another setting.")  # fmt: skip
+    return manifest.keep(lambda c: c.domain in (training if c.split == "train" else setting.domains))
+
+
+def screen(
+    manifest: Manifest, readers: Mapping[str, Reader], skip_broken: bool, progress: Callable[[int, int], None]
+) -> tuple[Manifest, tuple[Problem, ...]]:
+    """The usable clips, and the problems of those left out.
+
+    Raises:
+        DataError: when something is broken and `skip_broken` is false; it names all of it at once.
+    """
+    problems = find_problems(manifest, readers, progress=progress)
+    if problems and not skip_broken:
+        raise DataError(f"{describe(problems)}", got=f"{len(problems)} problem{'s' * (len(problems) > 1)}",
+                        expected="media that are whole, and clips inside them",
+                        remedy="Mend them, or train without them: --skip-broken.")  # fmt: skip
+    lost = {uid for problem in problems for uid in problem.uids}
+    return manifest.keep(lambda clip: clip.uid not in lost), problems
+
+
+def describe(problems: Sequence[Problem]) -> str:
+    """All problems, a paragraph each, with the clips that cannot be used."""
+    return "\n".join(_paragraph(problem) for problem in problems)
+
+
+def _paragraph(problem: Problem) -> str:
+    shown = ", ".join(problem.uids[:10]) + (f" and {len(problem.uids) - 10} more" if len(problem.uids) > 10 else "")
+    clips = f"clip{'s' * (len(problem.uids) > 1)} {shown}"
+    return f"{problem.media} ({problem.modality}; {clips}): {problem.error}"
+
+
+def write_left_out(folder: Path, problems: Sequence[Problem]) -> None:
+    """Store with the run what it was trained and judged without."""
+    entries = [
+        {"media": p.media, "modality": p.modality, "clips": list(p.uids), "why": p.error.what, "got": p.error.got}
+        for p in problems
+    ]
+    write_atomically(folder / LEFT_OUT, (json.dumps(entries, indent=2) + "\n").encode())

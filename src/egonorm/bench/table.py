@@ -1,0 +1,62 @@
+"""Rows: a long table on disk. One row is one measured number."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from egonorm.core import RunError
+from egonorm.train.checkpoint import write_atomically
+
+FILE = "results.jsonl"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number: `metric` of the checkpoint at `step`, measured on `n` clips of a domain's split."""
+
+    run: str
+    method: str
+    setting: str
+    seed: int
+    step: int
+    split: str
+    domain: str
+    metric: str
+    value: float
+    n: int
+
+
+COMPLETE = "complete"
+"""The metric of the last row of a complete run."""
+
+
+def write_rows(folder: Path, rows: Iterable[Row]) -> None:
+    """Write a run's rows, all or nothing."""
+    write_atomically(folder / FILE, "".join(json.dumps(asdict(row)) + "\n" for row in rows).encode())
+
+
+def read_rows(folder: Path) -> tuple[Row, ...]:
+    """A run's rows; none when it has not been judged yet. RunError names the file and the line that cannot be read."""
+    path = folder / FILE
+    lines = path.read_text().splitlines() if path.exists() else []
+    try:
+        return tuple(Row(**json.loads(line)) for line in lines)
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{path} cannot be read.", got=str(error), expected="one row a line, as training writes them",
+                       remedy=f"Remove the file and measure anew: egonorm test {folder}") from None  # fmt: skip
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the run's last row says that it is whole."""
+    rows = read_rows(folder)
+    return bool(rows) and rows[-1].metric == COMPLETE
+
+
+def find_runs(out: Path) -> tuple[Path, ...]:
+    """The runs' folders below `out`, or `out` itself when it is one. RunError when there is none."""
+    folders = tuple(sorted(path.parent for path in (out, *out.glob("*")) for path in path.glob("config.json")))
+    if not folders:
+        raise RunError(f"{out} holds no runs.", got="no folder with a config.json", expected="runs that train wrote",
+                       remedy="Name the folder that was given to --out.")  # fmt: skip
+    return folders

@@ -1,0 +1,76 @@
+"""What each stream of the network is fed: how a medium is looked at, and how the look is varied in training."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+import torch
+from jaxtyping import Shaped, UInt8
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from egonorm.data.sampling import Span
+from egonorm.signal import Spectrogram
+
+
+@dataclass(frozen=True)
+class VideoInput:
+    """Frames of a window, cropped to squares. Training draws one crop and one flip a clip, testing takes the centre.
+
+    The draw is Temporal Segment Networks' multi-scale crop, which the RNA authors' loaders use: a width and a height that
+    are one of `scales` times the shorter side and at most one scale apart, at one of 13 places, resized to `crop`; then a
+    horizontal flip, one time in two.
+    """
+
+    span: Span = field(default_factory=Span)
+    short_side: int = 256
+    """The frames' shorter side as they are read."""
+    crop: int = 224
+    """Side of the square that the network sees."""
+    scales: tuple[float, ...] = (1.0, 0.875, 0.75)
+
+    def view(
+        self, frames: UInt8[Tensor, "frame height width channel"], random: Random | None
+    ) -> UInt8[Tensor, "channel frame {self.crop} {self.crop}"]:
+        """Crop, resize and flip; without `random`, the centre crop of testing. The values stay bytes."""
+        height, width = frames.shape[1:3]
+        if random is None:
+            top, left, size = (height - self.crop) // 2, (width - self.crop) // 2, (self.crop, self.crop)
+        else:
+            top, left, size = self._draw(height, width, random)
+        pictures = frames[:, top : top + size[0], left : left + size[1]].permute(0, 3, 1, 2)
+        if size != (self.crop, self.crop):
+            pictures = interpolate(pictures, (self.crop, self.crop), mode="bilinear", antialias=True)
+        if random is not None and random.random() < 0.5:
+            pictures = pictures.flip(-1)
+        return pictures.transpose(0, 1).contiguous()
+
+    def _draw(self, height: int, width: int, random: Random) -> tuple[int, int, tuple[int, int]]:
+        sizes = [int(min(height, width) * scale) for scale in self.scales]
+        first = random.randrange(len(sizes))
+        second = random.choice([k for k in range(len(sizes)) if abs(k - first) <= 1])
+        size = sizes[first], sizes[second]
+        down, right = random.choice(_PLACES)
+        return down * ((height - size[0]) // 4), right * ((width - size[1]) // 4), size
+
+
+_PLACES = tuple((y, x) for y in range(5) for x in range(5) if (y % 2 == x % 2 == 0) or (y % 2 == x % 2 == 1))
+"""Thirteen places in quarters of the free room: corners, edges' middles, centre, and the four in between."""
+
+
+@dataclass(frozen=True)
+class AudioInput:
+    """The log spectrogram of the sound around the window's middle; nothing is varied (Temporal Binding Network)."""
+
+    spectrogram: Spectrogram = field(default_factory=Spectrogram)
+
+    def view(self, sound: Shaped[Tensor, "1 frequency time"], random: Random | None) -> Tensor:
+        """The spectrogram as it is."""
+        return sound
+
+
+Input = VideoInput | AudioInput
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Bytes to [-1, 1], as I3D was trained: `(x / 255 - 0.5) * 2`; what is not bytes stays as it is."""
+    return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x

@@ -1,0 +1,151 @@
+"""One stream of a media file, opened with FFmpeg (PyAV), its times counted from the moment that a player calls zero."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.frame import Frame
+from av.packet import Packet
+from av.stream import Discard, Disposition, Stream
+
+from egonorm.core import DataError
+
+JUMPS = (0.0, 0.25, 1.0, 4.0, 16.0)
+"""How many seconds before the wanted moment a seek aims, one after the other, until what it finds is early enough."""
+UNSEEKABLE = ("mpeg",)
+"""Formats that are read from their start: after a jump in an MPEG program stream FFmpeg guesses wrong timestamps."""
+A = {"video": "a video", "audio": "an audio"}
+TOLERANCE = 2e-6
+"""Containers round the moment they call zero to a microsecond."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """An open stream. Zero is the container's start, the earliest moment of all its streams, for sound and picture."""
+
+    path: Path
+    container: InputContainer
+    stream: Stream
+    zero: float = field(init=False)
+
+    def __post_init__(self):
+        start = self.container.start_time
+        if start is None:
+            own = self.stream.start_time
+            start = 0 if own is None else own * self.stream.time_base * av.time_base
+        object.__setattr__(self, "zero", float(Fraction(start) / av.time_base))
+
+    def seconds(self, tick: int) -> float:
+        """When the tick of the stream's clock is, in seconds since zero."""
+        return float(tick * self.stream.time_base) - self.zero
+
+    def tick(self, seconds: float) -> int:
+        """The last tick of the stream's clock that is not after `seconds`."""
+        return math.floor((seconds + self.zero + TOLERANCE) / self.stream.time_base)
+
+    def packets(self) -> Iterator[Packet]:
+        """The packets of the stream from where the container stands; the last one is empty and flushes the decoder."""
+        return self.container.demux(self.stream)
+
+    def packets_before(self, tick: int) -> Iterator[Packet] | None:
+        """Packets that begin with a keyframe shown at `tick` or earlier; None if the file cannot be sought there."""
+        for jump in JUMPS if self.container.format.name not in UNSEEKABLE else ():
+            target = tick - math.ceil(jump / self.stream.time_base)
+            try:
+                self.container.seek(target, stream=self.stream)
+                packets = self.packets()
+                first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
+            except FFmpegError:
+                continue
+            if first is not None and (when := shown_at(first)) is not None and when <= tick:
+                return chain([first], packets)
+        return None
+
+    def decode(self, packet: Packet) -> list[Frame]:
+        """The frames that a packet completes.
+
+        Raises:
+            DataError: names the second at which the file is corrupt.
+        """
+        when = shown_at(packet)
+        if packet.is_corrupt:
+            raise undecodable(self, when, "an incomplete packet")
+        try:
+            frames = packet.decode()
+        except FFmpegError as error:
+            raise undecodable(self, when, error.strerror) from None
+        corrupt = [frame for frame in frames if frame.is_corrupt]
+        if corrupt:
+            raise undecodable(self, corrupt[0].pts, "a frame with errors")
+        return frames
+
+
+@contextmanager
+def open_track(path: Path, kind: str, strict: bool = True) -> Iterator[Track]:
+    """Open the best stream (FFmpeg's `av_find_best_stream`) of a kind, `video` or `audio`, of a media file.
+
+    Other streams are not read. A `strict` decoder reports what it would conceal otherwise (`err_detect=explode`). It has
+    one thread: a data loader has a process per core, and threads cost more than they save on small pictures.
+    """
+    _check_file(path, kind)
+    try:
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
+            stream = _best_stream(path, container, kind)
+            for other in container.streams:
+                if other is not stream:
+                    other.discard = Discard.all
+            stream.codec_context.thread_type = "NONE"
+            stream.codec_context.thread_count = 1
+            if strict:
+                stream.codec_context.options = {"err_detect": "explode"}
+            yield Track(path, container, stream)
+    except FFmpegError as error:
+        raise DataError(f"{path} cannot be read.", got=error.strerror, expected=f"a media file with {A[kind]} stream",
+                        remedy="See whether a media player plays it; if not, get or copy it again.") from None  # fmt: skip
+
+
+def shown_at(packet: Packet) -> int | None:
+    """The tick at which what a packet holds is shown; files without presentation times have decoding times alone."""
+    return packet.dts if packet.pts is None else packet.pts
+
+
+def undecodable(track: Track, tick: int | None, got: str) -> DataError:
+    """The error of a stream that is corrupt at a tick."""
+    place = "near its end" if tick is None else f"at {track.seconds(tick):.3f} s"
+    return DataError(f"{track.path} cannot be decoded {place}.", got=got,
+                     expected=f"{A[track.stream.type]} stream without errors",
+                     remedy="Get or copy the file again, or remove the clips around this time.")  # fmt: skip
+
+
+def _check_file(path: Path, kind: str) -> None:
+    found = None
+    if path.is_dir():
+        found = "a folder"
+    elif not path.exists():
+        found = "no such file"
+    elif path.stat().st_size == 0:
+        found = "an empty file"
+    if found:
+        raise DataError(f"{path} is not a media file.", got=found, expected=f"a file with {A[kind]} stream",
+                        remedy="Correct the medium's name or the folder of the media, or get the file again.")  # fmt: skip
+
+
+def _best_stream(path: Path, container: InputContainer, kind: str) -> Stream:
+    stream = container.streams.best(kind)
+    if stream is None or stream.disposition & Disposition.attached_pic:
+        others = sorted({other.type for other in container.streams if not other.disposition & Disposition.attached_pic})
+        what, remedy = ("is sound without a picture", "rgb") if kind == "video" else ("is a video without sound", "audio")
+        raise DataError(f"{path} {what}.", got=f"streams of the kind {', '.join(others) or 'none'}",
+                        expected=f"{A[kind]} stream",
+                        remedy=f"Leave the modality {remedy} out, or remove the clips of this file.")  # fmt: skip
+    if stream.codec_context is None:
+        raise DataError(f"{path} has {A[kind]} stream that this FFmpeg cannot decode.", got="an unknown codec",
+                        expected="a codec that PyAV's FFmpeg knows", remedy="Convert the file, to H.264 and AAC for example.")  # fmt: skip
+    return stream

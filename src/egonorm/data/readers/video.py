@@ -1,0 +1,143 @@
+"""Pictures from video files: the frames that a player shows at given moments, upright, in RGB."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from jaxtyping import UInt8
+from torch import Tensor
+
+from egonorm.core import DataError
+from egonorm.data.readers.container import Track, open_track, shown_at
+from egonorm.data.readers.keyframes import from_keyframe, from_open_gop, from_start
+from egonorm.data.readers.lasting import lasting
+from egonorm.data.sampling import Span
+
+
+@dataclass(frozen=True)
+class VideoReader:
+    """The pictures of video files, read frame by frame with FFmpeg.
+
+    Time zero is the container's start, as in players; where the picture begins later than the sound, the first frame is
+    shown until then. Of several video streams FFmpeg's best one is read. Files that are marked as rotated or mirrored come
+    out upright. Pixels are taken as square, whatever the file says.
+    """
+
+    root: Path
+    """The folder that media are named in."""
+    span: Span = Span()
+    """How the frames of a window are spread over time."""
+    short_side: int | None = None
+    """Frames are scaled so that their shorter side has this many pixels (bilinear, FFmpeg's `scale=-2:short_side`)."""
+
+    def __call__(self, media: str, start: float, stop: float) -> UInt8[Tensor, "frame height width 3"]:
+        """The frames shown at the times of the span, for a window that begins at `start`; `stop` follows from the span.
+
+        Raises:
+            DataError: when the file is missing, has no picture or is corrupt between its last keyframe and the window's end.
+        """
+        return read_frames(self.root / media, self.span.times(start), self.short_side)
+
+    def examine(self, media: str, thorough: bool = False) -> float:
+        """How many seconds of picture the file holds; `thorough` decodes every frame.
+
+        Raises:
+            DataError: when it is missing, truncated, corrupt or has no picture.
+        """
+        return lasting(self.root / media, "video", thorough)
+
+
+def read_frames(path: Path, times: Sequence[float], short_side: int | None = None) -> UInt8[Tensor, "frame height width 3"]:
+    """What a player shows at each of these times, in seconds: the frame with the largest timestamp that is not later.
+
+    Before the first frame that is the first one, after the last the last. Rounding: a frame that begins up to two
+    microseconds after a time counts as shown then.
+    """
+    for begin, strict in ((from_keyframe, True), (from_open_gop, False), (from_start, True)):
+        with open_track(path, "video", strict) as track:
+            ticks = [track.tick(time) for time in times]
+            packets = begin(track, min(ticks))
+            if packets is None:
+                continue
+            frames = _shown(_frames(track, packets, begin is not from_start), ticks)
+            if frames and (begin is from_start or frames[0].pts <= min(ticks)):
+                return _pictures(frames, short_side)
+    raise DataError(f"{path} holds no frame.", got="a video stream that decodes to nothing", expected="at least one frame",
+                    remedy="Get or copy the file again, or remove its clips.")  # fmt: skip
+
+
+def _frames(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
+    """Decode. After a jump, frames that are shown before the first keyframe lack what they refer to: they are left out."""
+    first = next(packets)
+    beginning = shown_at(first) if jumped else None
+    for packet in chain([first], packets):
+        when = shown_at(packet)
+        leading = None not in (beginning, when) and when < beginning
+        try:
+            frames = track.decode(packet)
+        except DataError:
+            if leading:
+                continue
+            raise
+        if any(frame.pts is None for frame in frames):
+            raise DataError(f"{track.path} has frames without timestamps.", got="a bare video stream",
+                            expected="a container", remedy="Wrap it: ffmpeg -i FILE -c copy FILE.mp4")  # fmt: skip
+        yield from (frame for frame in frames if beginning is None or frame.pts >= beginning)
+
+
+def _shown(frames: Iterator[VideoFrame], ticks: Sequence[int]) -> list[VideoFrame] | None:
+    """The frame with the largest timestamp up to each tick, else the first frame; None if there are no frames."""
+    best: list[VideoFrame | None] = [None] * len(ticks)
+    opening = None
+    for frame in frames:
+        opening = frame if opening is None else opening
+        for place, tick in enumerate(ticks):
+            held = best[place]
+            if frame.pts <= tick and (held is None or held.pts <= frame.pts):
+                best[place] = frame
+        if frame.pts > max(ticks):
+            break
+    return None if opening is None else [opening if frame is None else frame for frame in best]
+
+
+def _pictures(frames: list[VideoFrame], short_side: int | None) -> UInt8[Tensor, "frame height width 3"]:
+    """Scale, convert to RGB and put upright; a frame that is shown several times is converted once."""
+    reformatter = VideoReformatter()
+    pictures: dict[int, np.ndarray] = {}
+    for frame in frames:
+        if id(frame) not in pictures:
+            width, height = scaled_size(frame.width, frame.height, short_side)
+            rgb = reformatter.reformat(frame, width, height, format="rgb24", interpolation="BILINEAR", threads=1)
+            pictures[id(frame)] = _upright(rgb.to_ndarray(), frame)
+    return torch.from_numpy(np.stack([pictures[id(frame)] for frame in frames]))
+
+
+def scaled_size(width: int, height: int, short_side: int | None) -> tuple[int, int]:
+    """The size with the shorter side given and the longer one rounded to an even number, as `scale=-2:` rounds it."""
+    if short_side is None:
+        return width, height
+    short, long = sorted((width, height))
+    other = 2 * ((long * short_side + short) // (2 * short))
+    return (other, short_side) if width > height else (short_side, other)
+
+
+def _upright(picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
+    """Apply the display matrix as FFmpeg's autorotation does: mirroring and multiples of 90 degrees, the nearest one.
+
+    The matrix (16.16 numbers, rows of three) takes a pixel (x, y) to (m0 x + m3 y, m1 x + m4 y).
+    """
+    side_data = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return picture
+    matrix = np.frombuffer(bytes(side_data), dtype=np.int32)
+    across, down = matrix[0], matrix[4]
+    if abs(int(matrix[3])) > abs(int(matrix[0])):
+        picture = picture.swapaxes(0, 1)
+        across, down = matrix[3], matrix[1]
+    return picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]

@@ -1,0 +1,147 @@
+"""Reads the sound around a moment from a WAV file by memory map, so that hours of sound cost no memory."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Shaped
+from torch import Tensor
+
+from egonorm.core import DataError
+from egonorm.data.readers.audio import AudioReader
+from egonorm.signal.spectrogram import Spectrogram
+
+_SAMPLES = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "u1", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}
+"""The NumPy type of a sample by its format tag (1: whole numbers, 3: floats) and its bits; 24 bits are three bytes."""
+
+_EXTENSIBLE = b"\xfe\xff"
+_UNKNOWN_SIZE = 0xFFFFFFFF
+"""What ffmpeg writes for a size when it writes to a pipe and cannot go back to correct it."""
+
+
+@dataclass(frozen=True)
+class WavReader:
+    """The log spectrogram of the sound around the middle of a window; media are WAV files below `root`."""
+
+    root: Path
+    spectrogram: Spectrogram
+
+    def __call__(self, media: str, start: float, stop: float) -> Float[Tensor, "1 frequency time"]:
+        """The sound centred on the window's middle, shifted where it would pass the beginning or the end.
+
+        As Temporal Binding Network (`dataset.py`); only a file that is shorter than a window is padded, behind.
+        """
+        wav = open_wav(self.root / media)
+        if wav.rate != self.spectrogram.rate:
+            return AudioReader(self.root, self.spectrogram)(media, start, stop)
+        wanted = self.spectrogram.num_samples
+        first = round((start + stop - self.spectrogram.seconds) / 2 * wav.rate)
+        first = max(0, min(first, wav.num_samples - wanted))
+        samples = wav.read(first, min(first + wanted, wav.num_samples))
+        return self.spectrogram(torch.from_numpy(np.pad(samples, (0, wanted - len(samples)))))
+
+    def examine(self, media: str, thorough: bool = False) -> float:
+        """Seconds of sound; the header is compared with the size of the file, and `thorough` reads every sample."""
+        wav = open_wav(self.root / media)
+        block = 1 << 20
+        for first in range(0, wav.num_samples if thorough else 0, block):
+            if not np.isfinite(wav.read(first, min(first + block, wav.num_samples))).all():
+                raise DataError(f"{wav.path} has samples that are not numbers.", got="NaN or infinity",
+                                expected="finite samples", remedy="Extract the sound of this video again.")  # fmt: skip
+        return wav.num_samples / wav.rate
+
+
+@dataclass(frozen=True)
+class Wav:
+    """Where the samples of a WAV file lie, and what they are."""
+
+    path: Path
+    rate: int
+    num_channels: int
+    bits: int
+    dtype: str
+    offset: int
+    num_samples: int
+
+    def read(self, first: int, last: int) -> Float32[np.ndarray, " sample"]:
+        """Samples from `first` up to `last` in [-1, 1], the mean of all channels."""
+        values = self.bits // 8 // np.dtype(self.dtype).itemsize  # in a sample: 3 of one byte, or 1
+        shape = (self.num_samples, self.num_channels, values)
+        samples = np.memmap(self.path, self.dtype, "r", self.offset, shape)[first:last]
+        return _to_float(samples, self.bits).mean(axis=1, dtype=np.float32)
+
+
+def open_wav(path: Path) -> Wav:
+    """Read the header of a WAV file, once a process for as long as the file stays unchanged."""
+    try:
+        status = path.stat()
+        return _parse(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened.", got=error.strerror, expected="a WAV file",
+                        remedy="Check the root folder of the data and the names of its files.") from None  # fmt: skip
+
+
+def _to_float(samples: Shaped[np.ndarray, "sample channel value"], bits: int) -> Float32[np.ndarray, "sample channel"]:
+    if bits == 24:  # as the upper three bytes of 32 bits
+        wide = np.zeros((*samples.shape[:2], 4), dtype=np.uint8)
+        wide[..., 1:] = samples
+        samples = wide.view("<i4")
+    samples = samples[..., 0]
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32)
+    half = np.float32(2 ** (8 * samples.dtype.itemsize - 1))
+    return samples.astype(np.float32) / half - np.float32(samples.dtype.kind == "u")
+
+
+@lru_cache(maxsize=1024)
+def _parse(path: Path, size: int, changed: int) -> Wav:
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            raise _not_wav(path, f"a file that begins with {head[:4]!r}")
+        chunks = {name: (offset, length) for name, offset, length in _chunks(file)}
+        if missing := {b"fmt ", b"data"} - chunks.keys():
+            raise _not_wav(path, f"no chunk {min(missing).decode()!r}")
+        file.seek(chunks[b"fmt "][0])
+        rate, num_channels, bits, dtype = _parse_format(path, file.read(chunks[b"fmt "][1]))
+    offset, length = chunks[b"data"]
+    if length == _UNKNOWN_SIZE:
+        length = size - offset
+    if length > size - offset:
+        raise DataError(f"{path} is truncated.", got=f"{size - offset} bytes of sound", expected=f"{length} bytes",
+                        remedy="Copy it or extract it again.")  # fmt: skip
+    num_samples = length // (num_channels * bits // 8)
+    if num_samples == 0:
+        raise DataError(f"{path} holds no sound.", got="0 samples", expected="at least one", remedy="Extract it again.")
+    return Wav(path, rate, num_channels, bits, dtype, offset, num_samples)
+
+
+def _parse_format(path: Path, form: bytes) -> tuple[int, int, int, str]:
+    """Rate, channels, bits and NumPy type; an "extensible" format has its real tag behind the usual fields."""
+    if len(form) < 16 or (form[:2] == _EXTENSIBLE and len(form) < 26):
+        raise _not_wav(path, f"a format of {len(form)} bytes")
+    tag, num_channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", form)
+    if form[:2] == _EXTENSIBLE:
+        tag = struct.unpack_from("<H", form, 24)[0]
+    if (tag, bits) not in _SAMPLES or block != num_channels * bits // 8 or 0 in (block, rate):
+        raise _not_wav(path, f"format {tag}, {bits} bits, {num_channels} channels in {block} bytes, rate {rate}")
+    return rate, num_channels, bits, _SAMPLES[tag, bits]
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Name, offset and length of each chunk; chunks begin at even offsets."""
+    while len(head := file.read(8)) == 8:
+        name, length = struct.unpack("<4sI", head)
+        yield name, file.tell(), length
+        file.seek(length + length % 2, 1)
+
+
+def _not_wav(path: Path, got: str) -> DataError:
+    return DataError(f"{path} is no WAV file that can be read.", got=got,
+                     expected="RIFF with PCM of 8, 16, 24 or 32 bits, or floats",
+                     remedy="Convert it: ffmpeg -i FILE -c:a pcm_s16le OUT.wav")  # fmt: skip

@@ -1,0 +1,91 @@
+"""The dataset: its manifest, and for each modality a reader of whichever layout each video has."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from egonorm.core import DataError
+from egonorm.data.inputs import AudioInput, Input, VideoInput
+from egonorm.data.manifest import Clip, Manifest
+from egonorm.data.readers.audio import AudioReader
+from egonorm.data.readers.frames import FrameReader
+from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.video import VideoReader
+from egonorm.data.readers.wav import WavReader
+from egonorm.data.sets.epic55.labels import CLASSES, PARTICIPANTS, read_clips
+from egonorm.data.sets.epic55.layouts import LAYOUTS, Place, PlacedReader, Video, find_places
+from egonorm.signal.spectrogram import Spectrogram
+
+
+def _rgb(root: Path, given: VideoInput) -> dict[str, Reader]:
+    """Readers by kind of medium."""
+    return {"pictures": FrameReader(root, given.span, given.short_side),
+            "video": VideoReader(root, given.span, given.short_side)}  # fmt: skip
+
+
+def _audio(root: Path, given: AudioInput | Spectrogram) -> dict[str, Reader]:
+    """Readers by kind of medium."""
+    spectrogram = given.spectrogram if isinstance(given, AudioInput) else given
+    return {"wav": WavReader(root, spectrogram), "soundtrack": AudioReader(root, spectrogram)}
+
+
+_READERS = {"rgb": _rgb, "audio": _audio}
+
+
+@dataclass(frozen=True)
+class Epic55:
+    """EPIC-Kitchens-55 below `root`. Where its media lie is looked up when it is first asked for."""
+
+    root: Path
+    manifest: Manifest
+    """Domains D1 (P08), D2 (P01) and D3 (P22), splits train and test, eight verbs; media are ids of videos."""
+    notes: tuple[str, ...]
+    """Remarks for people, such as which splits are missing and where to get them."""
+
+    def reader(self, modality: str, given: Input | Spectrogram) -> Reader:
+        """The reader of one modality: `rgb`, or `audio`, for which a bare `Spectrogram` is enough.
+
+        Raises:
+            DataError: for another modality; and where the reader is asked for a video that lacks this one.
+        """
+        readers = _READERS[_known(modality)](self.root, given)
+        return PlacedReader(self.root, LAYOUTS[modality], self.places[modality], readers)
+
+    def layouts(self) -> dict[str, dict[str, int]]:
+        """Per modality, how many videos lie in each layout that was found: "name: pattern" to a number."""
+        found = {modality: [place.layout for place in places.values()] for modality, places in self.places.items()}
+        return {modality: dict(Counter(f"{layout.name}: {layout.pattern} ({layout.kind})" for layout in layouts))
+                for modality, layouts in found.items()}  # fmt: skip
+
+    def missing(self, modality: str) -> dict[str, tuple[Clip, ...]]:
+        """The videos that lack a modality, and their clips."""
+        places = self.places[_known(modality)]
+        clips: dict[str, tuple[Clip, ...]] = {}
+        for clip in self.manifest.clips:
+            if clip.media not in places:
+                clips[clip.media] = (*clips.get(clip.media, ()), clip)
+        return clips
+
+    @cached_property
+    def places(self) -> dict[str, dict[str, Place]]:
+        """Per modality and video, where it lies."""
+        videos = sorted({Video(c.media, PARTICIPANTS[c.domain], c.domain, c.split) for c in self.manifest.clips})
+        return {modality: find_places(self.root, layouts, videos) for modality, layouts in LAYOUTS.items()}
+
+
+def open_epic55(root: Path) -> Epic55:
+    """EPIC-Kitchens-55 below `root`: MM-SADA's splits or EPIC's public labels, and media in any of the usual layouts.
+
+    Raises:
+        DataError: without labels, or with labels that are not what they should be.
+    """
+    clips, notes = read_clips(root)
+    return Epic55(root, Manifest(clips, CLASSES), notes)
+
+
+def _known(modality: str) -> str:
+    if modality not in LAYOUTS:
+        raise DataError(f"EPIC-Kitchens-55 has no modality {modality}.", got=modality, expected=" or ".join(LAYOUTS),
+                        remedy="Choose one of these.")  # fmt: skip
+    return modality

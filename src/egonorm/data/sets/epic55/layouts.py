@@ -1,0 +1,124 @@
+"""How EPIC-Kitchens-55 lies on disks: a table of the layouts that people have, and where a video is among them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from egonorm.core import DataError
+from egonorm.data.readers.frames import holds_pictures
+from egonorm.data.readers.protocol import Reader
+
+
+class Video(NamedTuple):
+    """What a layout may name a video by."""
+
+    video: str
+    participant: str
+    domain: str
+    split: str
+
+
+class Layout(NamedTuple):
+    """One row of the table; `pattern` is a path below the root, without what the kind of file adds."""
+
+    name: str
+    pattern: str
+    kind: str
+
+
+class Place(NamedTuple):
+    """Where the layout has led to: a path below the root."""
+
+    layout: Layout
+    path: str
+
+
+ENDINGS = {
+    "pictures": ("", ".tar"),
+    "video": (".MP4", ".mp4"),
+    "wav": (".wav", ".WAV"),
+    "soundtrack": (".MP4", ".mp4"),
+}
+"""The kinds of media, and how their names end; a folder of pictures has no ending."""
+
+_PICTURES = (
+    Layout("MM-SADA code", "rgb/{participant}/{video}", "pictures"),
+    Layout("MM-SADA download script", "frames_rgb_flow/rgb/{split}/{domain}/{video}", "pictures"),
+    Layout("EPIC-Kitchens-55 download", "frames_rgb_flow/rgb/{split}/{participant}/{video}", "pictures"),
+    Layout("SimMMDG", "rgb/{split}/{domain}/{video}", "pictures"),
+    Layout("EPIC-Kitchens", "{participant}/rgb_frames/{video}", "pictures"),
+    Layout("participants", "{participant}/{video}", "pictures"),
+    Layout("Temporal Binding Network", "{video}", "pictures"),
+)
+_WAVS = (
+    Layout("audio", "audio/{video}", "wav"),
+    Layout("audio by participant", "audio/{participant}/{video}", "wav"),
+    Layout("wav", "wav/{video}", "wav"),
+    Layout("wav by participant", "wav/{participant}/{video}", "wav"),
+    Layout("SimMMDG", "rgb/{split}/{domain}/{video}", "wav"),
+    Layout("EPIC-Kitchens", "{participant}/audio/{video}", "wav"),
+    Layout("participants", "{participant}/{video}", "wav"),
+    Layout("flat", "{video}", "wav"),
+)
+_VIDEOS = (
+    Layout("videos by participant", "videos/{participant}/{video}", "video"),
+    Layout("EPIC-Kitchens", "{participant}/videos/{video}", "video"),
+    Layout("EPIC-Kitchens-55 download", "videos/{split}/{participant}/{video}", "video"),
+    Layout("videos", "videos/{video}", "video"),
+    Layout("participants", "{participant}/{video}", "video"),
+    Layout("flat", "{video}", "video"),
+)
+LAYOUTS = {
+    "rgb": _PICTURES + _VIDEOS,
+    "audio": _WAVS + tuple(layout._replace(kind="soundtrack") for layout in _VIDEOS),
+}
+"""Per modality, the layouts in the order in which they are tried, video by video.
+
+Whether pictures are counted from 0 or 1 is no matter of the layout; `FrameReader` sees it from the smallest number.
+"""
+
+
+def find_places(root: Path, layouts: Iterable[Layout], videos: Iterable[Video]) -> dict[str, Place]:
+    """For each video that is there, the first layout in which it is."""
+    layouts = tuple(layouts)
+    places = {video.video: _find(root, layouts, video) for video in videos}
+    return {video: place for video, place in places.items() if place}
+
+
+def _find(root: Path, layouts: Iterable[Layout], video: Video) -> Place | None:
+    for layout in layouts:
+        for ending in ENDINGS[layout.kind]:
+            path = layout.pattern.format(**video._asdict()) + ending
+            if (root / path).is_file() if ending else holds_pictures(root / path):
+                return Place(layout, path)
+    return None
+
+
+@dataclass(frozen=True)
+class PlacedReader:
+    """One modality whose media lie in several layouts: looks up where a video lies, and asks the reader of its kind."""
+
+    root: Path
+    layouts: tuple[Layout, ...]
+    places: dict[str, Place]
+    readers: dict[str, Reader]
+    """By kind of medium."""
+
+    def __call__(self, media: str, start: float, stop: float):
+        """What the video shows from `start` up to `stop`."""
+        place = self._place(media)
+        return self.readers[place.layout.kind](place.path, start, stop)
+
+    def examine(self, media: str, thorough: bool = False) -> float:
+        """How many seconds the video lasts."""
+        place = self._place(media)
+        return self.readers[place.layout.kind].examine(place.path, thorough)
+
+    def _place(self, media: str) -> Place:
+        if media not in self.places:
+            looked = (layout.pattern + " or ".join(ENDINGS[layout.kind]) for layout in self.layouts)
+            raise DataError(f"{media} was not found below {self.root}.", got="none of the known layouts",
+                            expected="one of\n              " + "\n              ".join(looked),
+                            remedy="Move or link its files to one of these places.")  # fmt: skip
+        return self.places[media]

@@ -1,0 +1,34 @@
+"""A folder of one's own clips: `manifest.csv` and the media that it names, of any kind that FFmpeg reads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from egonorm.core import DataError
+from egonorm.data.inputs import Input
+from egonorm.data.manifest import Manifest, read_manifest
+from egonorm.data.readers.audio import AudioReader
+from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.video import VideoReader
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Clips whose media are files below `root`."""
+
+    root: Path
+    manifest: Manifest
+    notes: tuple[str, ...] = ()
+
+    def reader(self, modality: str, given: Input) -> Reader:
+        """The reader of one modality: `rgb` from the pictures of a file, `audio` from its sound."""
+        if modality == "rgb":
+            return VideoReader(self.root, given.span, given.short_side)
+        if modality == "audio":
+            return AudioReader(self.root, given.spectrogram)
+        raise DataError(f"{self.root} has no modality {modality!r}.", got=modality, expected="rgb or audio",
+                        remedy="Choose among these with --modalities.")  # fmt: skip
+
+
+def open_set(root: Path) -> Folder:
+    """Read `root/manifest.csv`; the classes are the labels of its training clips, sorted by name."""
+    return Folder(root, read_manifest(root / "manifest.csv"))

@@ -1,0 +1,76 @@
+"""Anti-aliased shapes on a picture: float32, channel x height x width, 0..255; all measures are in pixels.
+
+Every shape is a distance to its outline, negative inside, computed on the smallest patch that holds it. `shade` darkens
+a shape towards its outline, which makes it look round; `soft` widens the outline, for shadows.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Point = tuple[float, float]
+
+
+def ellipse(picture: np.ndarray, centre: Point, radii: Point, colour: Sequence[float], angle: float = 0.0, *,
+            opacity: float = 1.0, shade: float = 0.25, soft: float = 1.0) -> None:  # fmt: skip
+    """Paint an ellipse; `angle` turns its first radius from the x axis towards the y axis."""
+    reach = max(radii) + soft
+    patch, x, y = _patch(picture, centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach)
+    if patch.size:
+        x, y, cosine, sine = x - centre[0], y - centre[1], np.cos(angle), np.sin(angle)
+        along, across = (x * cosine + y * sine) / radii[0], (y * cosine - x * sine) / radii[1]
+        thickness = min(radii)
+        distance = (np.sqrt(along * along + across * across) - 1) * thickness
+        _blend(patch, distance, thickness, colour, opacity, shade, soft)
+
+
+def capsule(picture: np.ndarray, start: Point, stop: Point, radii: Point, colour: Sequence[float], *,
+            opacity: float = 1.0, shade: float = 0.25, soft: float = 1.0) -> None:  # fmt: skip
+    """Paint a rounded bar from `start` to `stop`, whose radius goes from the first to the second."""
+    reach = max(radii) + soft
+    patch, x, y = _patch(picture, min(start[0], stop[0]) - reach, max(start[0], stop[0]) + reach,
+                         min(start[1], stop[1]) - reach, max(start[1], stop[1]) + reach)  # fmt: skip
+    if patch.size:
+        x, y, dx, dy = x - start[0], y - start[1], stop[0] - start[0], stop[1] - start[1]
+        share = np.clip((x * dx + y * dy) / max(dx * dx + dy * dy, 1e-6), 0, 1)
+        x, y = x - share * dx, y - share * dy
+        distance = np.sqrt(x * x + y * y) - (radii[0] + share * (radii[1] - radii[0]))
+        _blend(patch, distance, max(radii), colour, opacity, shade, soft)
+
+
+def polygon(picture: np.ndarray, corners: Sequence[Point], colour: Sequence[float], *,
+            opacity: float = 1.0, shade: float = 0.0, soft: float = 1.0) -> None:  # fmt: skip
+    """Paint a convex polygon, its corners given in either sense."""
+    xs, ys = zip(*corners, strict=True)
+    patch, x, y = _patch(picture, min(xs) - soft, max(xs) + soft, min(ys) - soft, max(ys) + soft)
+    if not patch.size:
+        return
+    edges = list(zip(corners, (*corners[1:], corners[0]), strict=True))
+    sense = 1.0 if sum(ax * by - bx * ay for (ax, ay), (bx, by) in edges) > 0 else -1.0
+    distance = np.float32(-1e9)
+    for (ax, ay), (bx, by) in edges:
+        length = max(float(np.hypot(bx - ax, by - ay)), 1e-6) * sense
+        distance = np.maximum(distance, (x - ax) * ((by - ay) / length) - (y - ay) * ((bx - ax) / length))
+    _blend(patch, distance, min(max(xs) - min(xs), max(ys) - min(ys)) / 2, colour, opacity, shade, soft)
+
+
+def _patch(picture: np.ndarray, left: float, right: float, top: float, bottom: float) -> tuple:
+    """The part of the picture within the bounds, and the centres of its pixels along x and y."""
+    height, width = picture.shape[1:]
+    left, right = max(int(np.floor(left)), 0), min(int(np.ceil(right)) + 1, width)
+    top, bottom = max(int(np.floor(top)), 0), min(int(np.ceil(bottom)) + 1, height)
+    patch = picture[:, top : max(top, bottom), left : max(left, right)]
+    x = np.arange(left, left + patch.shape[2], dtype=np.float32)[None]
+    return patch, x, np.arange(top, top + patch.shape[1], dtype=np.float32)[:, None]
+
+
+def _blend(patch: np.ndarray, distance: np.ndarray, thickness: float, colour: Sequence[float],
+           opacity: float, shade: float, soft: float) -> None:  # fmt: skip
+    cover = np.minimum(np.maximum(0.5 - distance / np.float32(soft), 0), 1)
+    if opacity != 1:
+        cover *= np.float32(opacity)
+    flat = np.asarray(colour, np.float32)[:, None, None]
+    if shade:
+        light = 1 - np.float32(shade) * np.maximum(1 + distance * np.float32(1 / max(thickness, 1e-6)), 0)
+        flat = flat * light
+    patch += cover * (flat - patch)

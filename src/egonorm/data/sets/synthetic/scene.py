@@ -1,0 +1,100 @@
+"""The frames of a video: what the camera on the head sees, one picture after the other."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+
+from egonorm.data.sets.synthetic.factors import between, drawn, generator
+from egonorm.data.sets.synthetic.hands import paint_hand
+from egonorm.data.sets.synthetic.kitchen_wall import MARGIN, panorama
+from egonorm.data.sets.synthetic.lens import Lens
+from egonorm.data.sets.synthetic.looks import Look, bay_centre
+from egonorm.data.sets.synthetic.motions import Hand, pose, rest, smooth
+from egonorm.data.sets.synthetic.props import paint_thing
+from egonorm.data.sets.synthetic.timeline import Video
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What a video adds to its kitchen's look: the time of the day, and how the head moves."""
+
+    brightness: float = between(0.88, 1.08)
+    warmth: float = between(-0.04, 0.04)
+    phase: float = between(0.0, 100.0)  # of the head's movements
+
+
+def frames(video: Video, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Every frame of a video: uint8, height x width x (red, green, blue)."""
+    look, mood = video.look, drawn(Mood, *video.address)
+    wall = panorama(look, size[0], video.address[:2])
+    light, noise = _light(look, mood, size), _noise(look, size, video)
+    for tick in range(video.frames):
+        x, y = _head(video, mood, tick)
+        scale = size[0] * look.zoom
+        left, top = round(scale * (x + MARGIN) - size[1] / 2), round(scale * (0.5 + y + MARGIN / 4) - size[0] / 2)
+        left, top = max(min(left, wall.shape[2] - size[1]), 0), max(min(top, wall.shape[1] - size[0]), 0)
+        picture = wall[:, top : top + size[0], left : left + size[1]].copy()
+        _paint(picture, Lens(scale, scale * MARGIN - left, scale * MARGIN / 4 - top), video, x, tick)
+        picture *= light
+        row, column = tick * 37 % 64, tick * 101 % 64
+        picture += noise[:, row : row + size[0], column : column + size[1]]
+        yield np.ascontiguousarray(np.clip(picture, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+
+
+def _head(video: Video, mood: Mood, tick: int) -> tuple[float, float]:
+    """Where the camera looks: at the place of the act, on the way to the next between two acts, never quite still."""
+    before, share, after = _between(video, tick)
+    x = bay_centre(before) + share * (bay_centre(after) - bay_centre(before))
+    time = 2 * pi * video.look.shake_rate * tick / 30 + mood.phase
+    sideways = video.look.shake * (np.sin(time) + 0.7 * np.sin(2.3 * time)) + 0.03 * np.sin(0.21 * time)
+    up = video.look.shake * (np.cos(0.8 * time) + 0.6 * np.sin(3 * time)) + 0.03 * np.sin(0.17 * time + 1)
+    return float(x + sideways), float(up)
+
+
+def _between(video: Video, tick: int) -> tuple[int, float, int]:
+    """The place of the act before, how far the head has turned from it, and the place of the act after."""
+    starts, stops, acts = video.starts, video.stops(), video.acts
+    number = int(np.searchsorted(stops, tick, side="right"))
+    if number == 0 or number == len(acts) or tick >= starts[number]:
+        bay = acts[min(number, len(acts) - 1)].bay
+        return bay, 0.0, bay
+    return acts[number - 1].bay, smooth(tick, stops[number - 1], starts[number]), acts[number].bay
+
+
+def _paint(picture: np.ndarray, lens: Lens, video: Video, x: float, tick: int) -> None:
+    """Paint what has been left behind, what is being done, and what is going to be done."""
+    acts, starts, stops = video.acts, video.starts, video.stops()
+    number = int(np.searchsorted(stops, tick, side="right"))
+    busy = number < len(acts) and tick >= starts[number]
+    same = 0 < number < len(acts) and acts[number].bay == acts[number - 1].bay
+    for index in (number - 1, number):
+        if not 0 <= index < len(acts) or (busy and index != number) or (same and not busy and index == number):
+            continue
+        act = acts[index]
+        phase = min(max((tick - starts[index]) / (stops[index] - starts[index]), 0.0), 1.0)
+        for part in pose(act, phase):
+            if not isinstance(part, Hand):
+                paint_thing(picture, lens, video.look, bay_centre(act.bay), part, tick)
+            elif busy:
+                paint_hand(picture, lens, video.look, bay_centre(act.bay), part)
+    if not busy:
+        for side in (-1, 1):
+            wobble = 0.02 * np.sin(0.11 * tick + side)
+            paint_hand(picture, lens, video.look, x, Hand(rest(side)[0], rest(side)[1] + float(wobble), side, 0.3))
+
+
+def _light(look: Look, mood: Mood, size: tuple[int, int]) -> np.ndarray:
+    """How bright every pixel is lit, per colour: a slope towards the window, darker corners, warm or cold."""
+    height, width = size
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    slope = 1 + look.light_slope * (x * np.cos(look.light_angle) + y * np.sin(look.light_angle))
+    warm = look.warmth + mood.warmth
+    plane = look.brightness * mood.brightness * slope * (1 - look.vignette * (x * x + y * y) / 2)
+    return (plane * np.array([1 + warm, 1.0, 1 - warm])[:, None, None]).astype(np.float32)
+
+
+def _noise(look: Look, size: tuple[int, int], video: Video) -> np.ndarray:
+    rng = generator(*video.address, "sensor")
+    return look.sensor_noise * rng.standard_normal((1, size[0] + 64, size[1] + 64), np.float32)

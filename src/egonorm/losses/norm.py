@@ -1,0 +1,55 @@
+"""Losses on the lengths of feature vectors: the relative norm alignment of RNA-Net."""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Numerator = Literal["second", "first"]
+Form = Literal["ratio_of_means", "mean_of_ratios"]
+
+SMALLEST_NORM = 1e-6
+"""Norms in a denominator are raised to this, so that a dead modality gives a large number and not infinity."""
+
+
+def norms(features: Float[Tensor, "clip feature"]) -> Float[Tensor, " clip"]:
+    """The L2 norm of each clip's feature, h(x) in the paper's Section 3.1; float32, with gradient 0 at the origin."""
+    return torch.linalg.vector_norm(features.float(), dim=1)
+
+
+def mean_norm(features: Float[Tensor, "clip feature"]) -> Float[Tensor, ""]:
+    """The mean feature norm, E[h(X)] in the paper's Section 3.1."""
+    return norms(features).mean()
+
+
+def relative_norm_alignment(
+    features: Mapping[str, Float[Tensor, "clip _"]],
+    numerator: Numerator = "second",
+    form: Form = "ratio_of_means",
+) -> Float[Tensor, ""]:
+    """How far the modalities' mean norms are from balance: `(numerator / denominator - 1)^2`.
+
+    Planamente et al., arXiv 2106.01689, Eq. 3, 5 and 6. As printed, the equations are no loss (a ratio "-> 1"); the square,
+    the ratio of batch means and the gradient through both norms are those of the authors' code, and so is the direction.
+
+    Args:
+        features: per modality, before dropout. With more than two, the mean over all pairs in the mapping's order.
+        numerator: of each pair, which norm is divided by the other: the "second" (the authors' code and the paper's
+            prose: audio over RGB) or the "first" (the paper's equations: visual over audio).
+        form: "ratio_of_means" divides batch means, "mean_of_ratios" averages the clips' own ratios (Eq. 3 to the letter).
+
+    Raises:
+        ValueError: with fewer than two modalities, or an unknown numerator or form.
+    """
+    if len(features) < 2:
+        raise ValueError(f"Relative norms need two modalities or more; got {', '.join(features) or 'none'}.")
+    if numerator not in ("second", "first") or form not in ("ratio_of_means", "mean_of_ratios"):
+        raise ValueError(f"The numerator is 'second' or 'first', the form 'ratio_of_means' or 'mean_of_ratios'; "
+                         f"got {numerator!r} and {form!r}.")  # fmt: skip
+    lengths = [norms(x) if form == "mean_of_ratios" else mean_norm(x) for x in features.values()]
+    pairs = [(b, a) if numerator == "second" else (a, b) for a, b in combinations(lengths, 2)]
+    ratios = [(above / below.clamp_min(SMALLEST_NORM)).mean() for above, below in pairs]
+    return torch.stack([(ratio - 1) ** 2 for ratio in ratios]).mean()

@@ -1,0 +1,180 @@
+"""Loading pretrained weights: published key layouts, from a path or a URL, checked before anything is changed."""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from http.client import HTTPException
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from egonorm.core.errors import WeightsError
+
+State = dict[str, Tensor]
+
+_HEADS = {"logits", "last_linear", "fc", "fc-action", "fc_action"}
+"""Classifiers of the published files, which an encoder does not have."""
+
+_REASON = re.compile(r"(Unsupported|Trying to).+?(?=\. Please|\n|$)")  # torch hides it in advice to run the file's code
+_FIRST_LINE = re.compile(r".*")
+_RGB_CHANNELS = 3
+_SHOWN = 3
+"""Keys of each kind that an error names."""
+
+
+def load_weights(encoder: nn.Module, source: str | Path, sha256: str | None = None, cache: Path | None = None) -> None:
+    """Fill `encoder` with the weights in a file or at a URL, or raise WeightsError and leave it as it was.
+
+    `source` is a `.safetensors` file or one that `torch.save` wrote, which is read without running code. What is at a
+    URL is kept in `cache` (default: egonorm/weights in the user's cache folder). `sha256` is the file's checksum, in 64
+    hexadecimal digits; without it the content is not checked. Accepted are a bare state dict or one under "state_dict",
+    names that start with "module.", files with their classifier or without, batch norms without num_batches_tracked
+    or stored as (1, C), and an RGB stem for an encoder with another number of channels (see `_fit_stem`).
+    """
+    wanted, source = encoder.state_dict(), str(source)
+    stem = next((name for name, value in wanted.items() if value.ndim >= 4), None)
+    stored = _renamed(_read(_locate(source, sha256, cache or _default_cache()), source), wanted)
+    fitted = {name: _fit(value, wanted.get(name), name == stem) for name, value in stored.items()}
+    _check_fit(fitted, wanted, type(encoder).__name__, source)
+    encoder.load_state_dict(fitted, strict=False)  # not strict: num_batches_tracked may be missing, nothing else
+
+
+def _renamed(stored: State, wanted: State) -> State:
+    """Without DataParallel's prefix and without the classifier."""
+    names = {name: name.removeprefix("module.") for name in stored}
+    return {new: stored[old] for old, new in names.items() if new in wanted or new.split(".")[0] not in _HEADS}
+
+
+def _fit(value: Tensor, wanted: Tensor | None, is_stem: bool) -> Tensor:
+    """Fit the stem, and make (1, C), as the older yjxiong files store batch norm vectors, (C); the rest stays."""
+    if wanted is None or value.shape == wanted.shape:
+        return value
+    if wanted.ndim <= 1 and value.shape == (1, *wanted.shape):
+        return value.squeeze(0)
+    return _fit_stem(value, wanted.shape) if is_stem else value
+
+
+def _fit_stem(kernel: Tensor, shape: torch.Size) -> Tensor:
+    """A kernel for three input channels becomes one for another number: their mean, repeated.
+
+    For one channel this is Temporal Binding Network's audio stem (Kazakos et al., ICCV 2019, `models.py`). For more
+    (two for flow) it is our own choice, after the cross-modality initialisation of Temporal Segment Networks (Wang et
+    al., ECCV 2016); nothing is rescaled.
+    """
+    if kernel.ndim != len(shape) or kernel.shape[1] != _RGB_CHANNELS:
+        return kernel
+    return kernel.mean(dim=1, keepdim=True).repeat_interleave(shape[1], dim=1)
+
+
+def _check_fit(fitted: State, wanted: State, network: str, source: str) -> None:
+    missing = [name for name in wanted if name not in fitted and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in fitted if name not in wanted]
+    differing = [name for name in wanted if name in fitted and wanted[name].shape != fitted[name].shape]
+    if not (missing or unexpected or differing):
+        return
+    matched = len(fitted) - len(unexpected) - len(differing)
+    shapes = [f"{name} {tuple(fitted[name].shape)} for {tuple(wanted[name].shape)}" for name in differing]
+    faults = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    raise WeightsError(
+        f"the weights in {source}",
+        got="; ".join([f"{matched} keys that match", *(_listed(kind, keys) for kind, keys in faults.items() if keys)]),
+        expected=f"the {len(wanted)} keys of {network}, in its shapes",
+        remedy=f"take a file of {network}, or build the network with the file's width (1.0 if published) and channels",
+    )
+
+
+def _listed(kind: str, names: list[str]) -> str:
+    return f"{len(names)} {kind} ({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''})"
+
+
+def _read(path: Path, source: str) -> State:
+    """The state dict in a file. `weights_only` refuses what is not a tensor or a plain container, and runs nothing."""
+    try:
+        content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged or a hostile file provokes
+        reason = _REASON.search(str(error)) or _FIRST_LINE.search(str(error))
+        raise _unreadable(source, f"{type(error).__name__}: {reason.group()}") from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not all(isinstance(x, Tensor) and isinstance(k, str) for k, x in state.items()):
+        raise _unreadable(source, f"a {type(state).__name__} of other things than named tensors")
+    return dict(state)
+
+
+def _unreadable(source: str, got: str) -> WeightsError:
+    return WeightsError(
+        f"the weights in {source}",
+        got=got,
+        expected="a state dict of tensors and nothing else, from torch.save or as .safetensors; no code is ever run",
+        remedy="check that the file is complete and the one you mean; if you trust it, save its state dict alone",
+    )
+
+
+def _locate(source: str, sha256: str | None, cache: Path) -> Path:
+    if source.startswith(("http://", "https://")):
+        return _download(source, sha256, cache)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise WeightsError("weights", got=path, expected="a file that exists, or a URL", remedy="correct the path")
+    _check_sum(path, sha256, source)
+    return path
+
+
+def _default_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "egonorm" / "weights"
+
+
+def _download(url: str, sha256: str | None, cache: Path) -> Path:
+    """The file in the cache with what is at the URL. It appears there complete and checked, or not at all."""
+    address = hashlib.sha256(url.encode()).hexdigest()[:12]
+    path = cache / f"{address}-{Path(urlsplit(url).path).name}"
+    if path.exists() and (sha256 is None or _sum(path) == sha256.lower()):
+        return path
+    cache.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=cache, suffix=".part")
+    partial = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _copy(url, file)
+        _check_sum(partial, sha256, url)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _copy(url: str, file: BinaryIO) -> None:
+    try:
+        with urlopen(url, timeout=60) as answer:
+            shutil.copyfileobj(answer, file)
+            length = answer.headers.get("Content-Length")
+        if length is not None and file.tell() != int(length):
+            raise HTTPException(f"only {file.tell()} of {length} bytes arrived")
+    except (OSError, HTTPException) as error:
+        raise WeightsError(
+            f"the download of {url}",
+            got=f"{type(error).__name__}: {error}",
+            expected="the file",
+            remedy="check the address and the connection, or download the file elsewhere and give its path",
+        ) from error
+
+
+def _check_sum(path: Path, sha256: str | None, source: str) -> None:
+    if sha256 is not None and (actual := _sum(path)) != sha256.lower():
+        raise WeightsError(
+            f"the content of {source}",
+            got=f"sha256 {actual}",
+            expected=f"sha256 {sha256.lower()}",
+            remedy="get the file again (a download is not kept), or correct the checksum if this is the file you mean",
+        )
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

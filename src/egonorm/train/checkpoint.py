@@ -1,0 +1,130 @@
+"""Checkpoints that are whole or absent: written beside, synced, then renamed. Safetensors only, so nothing runs on reading."""
+
+import errno
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from egonorm.core import RunError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that at any instant, after any crash, `path` holds the old content or the new.
+
+    Raises:
+        RunError: when the disk is full or cannot be written; the old content stands and no partial file is left.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
+        raise RunError(f"{path} could not be written.", got=what, expected=f"room for {len(content):,} bytes",
+                       remedy="Make room, then run the same command again: it goes on from the last checkpoint.") from error  # fmt: skip
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """A run's weights on disk: the last `keep` networks, every `every` steps counted back from `steps`, and the state of training.
+
+    A network is written before the state that names its step, and old ones are removed after it, so a kill between any two
+    of these leaves a state from which training goes on to the same files.
+    """
+
+    folder: Path
+    steps: int
+    every: int
+    keep: int
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state.safetensors"
+
+    def path(self, step: int) -> Path:
+        """The network of a step."""
+        return self.folder / f"{step:06d}.safetensors"
+
+    def is_due(self, step: int) -> bool:
+        """Whether a checkpoint is written after this step; always after the last."""
+        return (self.steps - step) % self.every == 0
+
+    def saved(self) -> tuple[int, ...]:
+        """The steps whose networks are on disk and part of the state."""
+        last = self.last_step()
+        found = sorted(int(path.stem) for path in self.folder.glob("[0-9]*.safetensors"))
+        return tuple(step for step in found if step <= last)[-self.keep :]
+
+    def last_step(self) -> int:
+        """The step that the state of training stands at; 0 when nothing was saved."""
+        return int(read_metadata(self._state)["step"]) if self._state.exists() else 0
+
+    def save(self, step: int, net: nn.Module, optimizer: torch.optim.Optimizer, classes: tuple[str, ...]) -> None:
+        """Write the network and the state of training, then remove what is older than the last `keep`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: x.contiguous().cpu() for name, x in net.state_dict().items()}
+        metadata = {"step": str(step), "classes": json.dumps(classes)}
+        write_atomically(self.path(step), safetensors.torch.save(weights, metadata))
+        momenta = _momenta(net, optimizer)
+        state = {f"net.{k}": x for k, x in weights.items()} | {f"momentum.{k}": x.cpu() for k, x in momenta.items()}
+        write_atomically(self._state, safetensors.torch.save(state, metadata))
+        kept = {self.path(k) for k in self.saved()}
+        for path in self.folder.glob("[0-9]*.safetensors"):
+            if path not in kept:
+                path.unlink()
+
+    def resume(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+        """Load the state of training if there is one; the step that it stands at."""
+        step = self.last_step()
+        if step:
+            state = safetensors.torch.load_file(self._state)
+            net.load_state_dict({k.removeprefix("net."): x for k, x in state.items() if k.startswith("net.")})
+            for name, parameter in net.named_parameters():
+                if f"momentum.{name}" in state:
+                    buffer = state[f"momentum.{name}"].to(parameter.device)
+                    optimizer.state[parameter]["momentum_buffer"] = buffer
+        return step
+
+
+def load_network(path: Path, net: nn.Module) -> None:
+    """Load a checkpoint's weights into a network of the same shape."""
+    try:
+        net.load_state_dict(safetensors.torch.load_file(path))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise RunError(f"{path} does not fit the network.", got=str(error).splitlines()[0],
+                       expected="the weights that this run's configuration describes",
+                       remedy="Test it with the configuration that it was trained with.") from None  # fmt: skip
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The step and the class names that a checkpoint was saved with. RunError when the file is no checkpoint."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return file.metadata()
+    except (OSError, safetensors.SafetensorError) as error:
+        raise RunError(f"{path} is not a checkpoint.", got=str(error), expected="a safetensors file written by training",
+                       remedy="Remove it; the run then goes on from the start.") from None  # fmt: skip
+
+
+def _momenta(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    named = {name: optimizer.state[p].get("momentum_buffer") for name, p in net.named_parameters() if p in optimizer.state}
+    return {name: buffer for name, buffer in named.items() if buffer is not None}

@@ -1,0 +1,94 @@
+"""Judge trained networks on clips: scores of every modality and of their fusion, and the lengths of the features."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from egonorm.core import Batch
+from egonorm.losses import norms
+from egonorm.metrics import mean_class_accuracy, mean_norm_difference, top1
+from egonorm.nets.net import Net
+from egonorm.train.runtime import Runtime
+
+Average = Literal["softmax", "logits"]
+FUSED = "fused"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How clips are judged (facts of the paper's protocol: five windows, the last nine checkpoints)."""
+
+    num_windows: int = 5
+    """Windows of a clip, evenly spread."""
+    average: Average = "softmax"
+    """What is averaged over the windows: probabilities (MM-SADA) or logits (the RNA authors' later code)."""
+    every: int = 50
+    """Steps from one checkpoint to the next."""
+    keep: int = 9
+    """How many of the last checkpoints are kept and judged."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one network says of a domain's clips. Arrays have a row a clip."""
+
+    uids: tuple[str, ...]
+    labels: np.ndarray
+    scores: dict[str, np.ndarray]
+    """Per modality and `fused`: `clip label`."""
+    norms: dict[str, np.ndarray]
+    """Per modality: `clip`, the mean over its windows."""
+
+    def measure(self) -> dict[str, float]:
+        """Every metric by its name; those of a single modality as `metric/modality`."""
+        values = {"top1": top1(self.scores[FUSED], self.labels)}
+        values["mean_class_accuracy"] = mean_class_accuracy(self.scores[FUSED], self.labels)
+        values |= {f"top1/{m}": top1(self.scores[m], self.labels) for m in self.norms}
+        means = {m: float(x.mean()) for m, x in self.norms.items()}
+        values |= {f"mean_norm/{m}": value for m, value in means.items()}
+        return values | {f"mean_norm_difference/{pair}": d for pair, d in mean_norm_difference(means).items()}
+
+
+@torch.inference_mode()
+def judge(
+    nets: Mapping[int, Net], batches: Iterable[tuple[Batch, ...]], evaluation: Evaluation, runtime: Runtime
+) -> dict[int, Predictions]:
+    """The predictions of several checkpoints on the same clips, each clip read once; all processes' clips together."""
+    parts = {step: [] for step in nets}
+    for (batch,) in batches:
+        seen = batch.to(runtime.device)
+        for step, net in nets.items():
+            with runtime.autocast():
+                parts[step].append(_predict(net.eval(), seen, evaluation))
+    collected = runtime.collect(parts)
+    return {step: _join([part for everyone in collected for part in everyone[step]]) for step in nets}
+
+
+def _predict(net: Net, batch: Batch, evaluation: Evaluation) -> Predictions:
+    features = net.features(batch.inputs)
+    logits = {FUSED: net.classify(features)} | net.single(features)
+    per_clip = lambda x: x.float().unflatten(0, (-1, evaluation.num_windows)).mean(dim=1).cpu().numpy()  # noqa: E731
+    score = (lambda x: x.float().softmax(dim=1)) if evaluation.average == "softmax" else (lambda x: x)
+    return Predictions(
+        batch.uids[:: evaluation.num_windows],
+        batch.labels[:: evaluation.num_windows].cpu().numpy(),
+        {name: per_clip(score(x)) for name, x in logits.items()},
+        {name: per_clip(norms(x)) for name, x in features.items()},
+    )
+
+
+def _join(parts: list[Predictions]) -> Predictions:
+    """The parts' clips, sorted by uid so that the number of processes does not matter."""
+    uids = [uid for part in parts for uid in part.uids]
+    order = np.argsort(np.array(uids), kind="stable")
+    join = lambda arrays: np.concatenate(arrays)[order]  # noqa: E731
+    return Predictions(
+        tuple(uids[k] for k in order),
+        join([part.labels for part in parts]),
+        {name: join([part.scores[name] for part in parts]) for name in parts[0].scores},
+        {name: join([part.norms[name] for part in parts]) for name in parts[0].norms},
+    )

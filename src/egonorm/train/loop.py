@@ -1,0 +1,81 @@
+"""The loop: descend the sum of the terms for a fixed number of steps."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from egonorm.core import Batch, NotFiniteError, Terms
+from egonorm.train.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Optim:
+    """Stochastic gradient descent with momentum, and a learning rate that falls in steps (RNA authors' scripts)."""
+
+    steps: int = 9000
+    batch: int = 128
+    """Clips of each domain in a step, over all processes."""
+    lr: float = 0.01
+    milestones: tuple[float, ...] = (1 / 3,)
+    """Shares of the steps after which the learning rate is multiplied by `gamma`."""
+    gamma: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 1e-7
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.SGD:
+        """The optimiser."""
+        return torch.optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay)
+
+    def lr_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 1."""
+        return self.lr * self.gamma ** sum(step > round(share * self.steps) for share in self.milestones)
+
+
+def train(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    optim: Optim,
+    batches: Iterable[Sequence[Batch]],
+    first: int,
+    seed: int,
+    runtime: Runtime,
+    done: Callable[[int, Terms, dict[str, torch.Tensor]], None],
+) -> None:
+    """Train from step `first` to the last; `done` hears of every step.
+
+    All randomness of a step follows from the seed and its number, so a run that goes on equals one that never stopped.
+
+    Raises:
+        NotFiniteError: at the first step with a term that is infinite or not a number; nothing is updated by it.
+    """
+    model.train()
+    for step, seen in enumerate(batches, start=first):
+        torch.manual_seed(address(seed, "step", step))
+        for group in optimizer.param_groups:
+            group["lr"] = optim.lr_at(step)
+        with runtime.autocast():
+            terms, record = model([batch.to(runtime.device) for batch in seen], step / optim.steps)
+        check_finite(terms, step)
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()
+        done(step, terms, record)
+
+
+def check_finite(terms: Terms, step: int) -> None:
+    """Stop at a term that is infinite or not a number."""
+    values = {name: float(term.detach()) for name, term in terms.items()}
+    broken = [name for name, value in values.items() if not abs(value) < float("inf")]
+    if broken:
+        raise NotFiniteError(f"Step {step}: the term {', '.join(broken)} is not finite.",
+                             got=", ".join(f"{name} = {value:g}" for name, value in values.items()),
+                             expected="finite terms",
+                             remedy="Lower the learning rate or the term's weight; the last checkpoint stands.")  # fmt: skip
+
+
+def address(*parts: object) -> int:
+    """A seed of 63 bits for a named place in the experiment."""
+    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1

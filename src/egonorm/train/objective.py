@@ -1,0 +1,42 @@
+"""The objective: from batches to named terms. The one module that is wrapped for many processes."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from egonorm.core import Batch, Seen, Terms, View
+from egonorm.losses import mean_norm
+from egonorm.methods import Method
+from egonorm.nets.net import Net
+from egonorm.train.gather import gather
+
+
+class Objective(nn.Module):
+    """The class loss of every labelled view, and the method's terms.
+
+    Each domain's batch passes the network on its own, so batch norm never mixes domains within a step while its running
+    averages see them in turn. The features are gathered from all processes before anything is computed of them: losses of
+    batch statistics, such as relative norms, need the global batch. Losses are float32 whatever the precision.
+    """
+
+    def __init__(self, net: Net, method: Method):
+        super().__init__()
+        self.net, self.method = net, method
+
+    def forward(self, batches: Sequence[Batch], progress: float) -> tuple[Terms, dict[str, Tensor]]:
+        """The terms of one step, and for the record each domain's mean norms; `progress` goes from 0 to 1."""
+        features = [self.net.features(batch.inputs) for batch in batches]
+        with torch.autocast(next(self.net.parameters()).device.type, enabled=False):
+            views = tuple(self._view(batch, found) for batch, found in zip(batches, features, strict=True))
+            labelled = [view for view in views if view.labels is not None]
+            terms = {"class": torch.stack([cross_entropy(v.logits, v.labels) for v in labelled]).sum()}
+            terms |= self.method.terms(Seen(views, progress), self.net)
+        record = {f"{v.domain}/{name}": mean_norm(x.detach()) for v in views for name, x in v.features.items()}
+        return terms, record
+
+    def _view(self, batch: Batch, features: dict[str, Tensor]) -> View:
+        features = {name: gather(x) for name, x in features.items()}
+        labels = None if batch.labels is None else gather(batch.labels)
+        return View(batch.domain, features, self.net.classify(features), labels)

@@ -1,0 +1,99 @@
+"""Where training runs: device, precision and processes. With `gather.py`, all that knows torch.distributed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from egonorm.core import RunError
+from egonorm.train.batch_norm import share_batch_norm
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One process on one device, alone or among the processes that torchrun started."""
+
+    device: torch.device
+    precision: Precision = "float32"
+    rank: int = 0
+    num_ranks: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that writes and speaks."""
+        return self.rank == 0
+
+    def wrap(self, objective: nn.Module) -> nn.Module:
+        """The objective on the device, trained by all processes together, batch norm included."""
+        objective.to(self.device)
+        if self.num_ranks == 1:
+            return objective
+        share_batch_norm(objective, self.device)
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(objective, device_ids=ids, broadcast_buffers=False)
+
+    def autocast(self) -> AbstractContextManager:
+        """The precision of the networks; losses leave it again."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def share(self, batch: int) -> int:
+        """How many rows of a batch are this process's. RunError when they cannot be equal."""
+        if batch % self.num_ranks:
+            raise RunError("The batch cannot be shared evenly.", got=f"batch {batch}, {self.num_ranks} processes",
+                           expected="a batch that is a multiple of the number of processes",
+                           remedy="Change --batch or the number of processes.")  # fmt: skip
+        return batch // self.num_ranks
+
+    def collect(self, mine: object) -> list:
+        """Every process's object, in the order of the processes."""
+        everyone = [mine] * self.num_ranks
+        if self.num_ranks > 1:
+            dist.all_gather_object(everyone, mine)
+        return everyone
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.num_ranks > 1:
+            dist.barrier()
+
+
+@contextmanager
+def start_runtime(device: str = "auto", precision: Precision = "float32") -> Iterator[Runtime]:
+    """Join the processes that torchrun started, if it did, and leave them at the end.
+
+    Args:
+        device: "auto" takes a GPU where there is one; else a torch device such as "cpu" or "cuda:1".
+    """
+    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    if device == "auto":
+        device = f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"
+    place = _device(device)
+    if "RANK" not in os.environ:
+        yield Runtime(place, precision)
+        return
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield Runtime(place, precision, dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def _device(text: str) -> torch.device:
+    try:
+        place = torch.device(text)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"The device {text!r} cannot be used.", got=reason, expected="auto, cpu, or a GPU such as cuda:0",
+                       remedy="Correct --device, or install a torch that knows it.") from None  # fmt: skip
+    return place
