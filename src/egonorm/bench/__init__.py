@@ -1,1 +1,1 @@
-""""""
+"""Floor 5: runs, their rows, and tables of them."""

@@ -42,14 +42,14 @@ def relative_norm_alignment(
         form: "ratio_of_means" divides batch means, "mean_of_ratios" averages the clips' own ratios (Eq. 3 to the letter).
 
     Raises:
-        ValueError: with fewer than two modalities, or an unknown numerator or form.
+        ValueError: with fewer than two modalities.
+        KeyError: for an unknown numerator or form.
     """
     if len(features) < 2:
         raise ValueError(f"Relative norms need two modalities or more; got {', '.join(features) or 'none'}.")
-    if numerator not in ("second", "first") or form not in ("ratio_of_means", "mean_of_ratios"):
-        raise ValueError(f"The numerator is 'second' or 'first', the form 'ratio_of_means' or 'mean_of_ratios'; "
-                         f"got {numerator!r} and {form!r}.")  # fmt: skip
-    lengths = [norms(x) if form == "mean_of_ratios" else mean_norm(x) for x in features.values()]
-    pairs = [(b, a) if numerator == "second" else (a, b) for a, b in combinations(lengths, 2)]
+    length = {"ratio_of_means": mean_norm, "mean_of_ratios": norms}[form]
+    order = {"second": (1, 0), "first": (0, 1)}[numerator]
+    lengths = [length(x) for x in features.values()]
+    pairs = [(pair[order[0]], pair[order[1]]) for pair in combinations(lengths, 2)]
     ratios = [(above / below.clamp_min(SMALLEST_NORM)).mean() for above, below in pairs]
     return torch.stack([(ratio - 1) ** 2 for ratio in ratios]).mean()

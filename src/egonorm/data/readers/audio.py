@@ -23,15 +23,15 @@ MARGIN = 0.02
 class AudioReader:
     """The sound of media files, read around a moment with FFmpeg.
 
-    As Temporal Binding Network does (`dataset.py`, Kazakos et al., ICCV 2019), the window is centred on the asked stretch
-    and moved inside the medium where it would pass its beginning or end. It is padded, with zeros behind, only where the
-    whole medium is shorter. Zero is the container's start, so sound and picture stay together. Of several sound tracks
-    FFmpeg's best one is read. Its channels are averaged, pauses in its timestamps are silence.
+    As Temporal Binding Network does (`dataset.py`, Kazakos et al., ICCV 2019), the window is centred on the asked time
+    and moved inside the track where it would pass its beginning or end. Only a track that is shorter than the window is
+    padded, with zeros behind. Zero is the container's start, so sound and picture stay together. Of several tracks
+    FFmpeg's best one is read. Its channels are averaged; pauses in its timestamps are silence.
     """
 
     root: Path
     """The folder that media are named in."""
-    spectrogram: Spectrogram = Spectrogram()
+    spectrogram: Spectrogram
     """From the waveform to what the network sees."""
 
     def __call__(self, media: str, start: float, stop: float) -> Float[Tensor, "1 frequency time"]:
@@ -54,9 +54,10 @@ class AudioReader:
 
 
 def read_waveform(path: Path, start: float, num_samples: int, rate: int) -> Float[Tensor, " sample"]:
-    """Mono sound in [-1, 1] from `start` seconds on, resampled; moved inside the track, padded behind if that is too short.
+    """Mono sound in [-1, 1] from `start` seconds on, resampled.
 
-    The result is the part, from the sample nearest to `start`, of what the whole track decoded and resampled would be.
+    The result is a part of what the whole track, decoded and resampled, would be: from the sample nearest to `start`,
+    moved inside the track where it would pass its beginning or end; zeros follow a track that is too short.
     """
     first = max(0, round(start * rate))
     stretch = read_stretch(path, first / rate - MARGIN, (first + num_samples) / rate + MARGIN)

@@ -21,7 +21,7 @@ JUMPS = (0.0, 0.25, 1.0, 4.0, 16.0)
 """How many seconds before the wanted moment a seek aims, one after the other, until what it finds is early enough."""
 UNSEEKABLE = ("mpeg",)
 """Formats that are read from their start: after a jump in an MPEG program stream FFmpeg guesses wrong timestamps."""
-A = {"video": "a video", "audio": "an audio"}
+INCOMPLETE = "an incomplete packet"
 TOLERANCE = 2e-6
 """Containers round the moment they call zero to a microsecond."""
 
@@ -76,7 +76,7 @@ class Track:
         """
         when = shown_at(packet)
         if packet.is_corrupt:
-            raise undecodable(self, when, "an incomplete packet")
+            raise undecodable(self, when, INCOMPLETE)
         try:
             frames = packet.decode()
         except FFmpegError as error:
@@ -91,8 +91,8 @@ class Track:
 def open_track(path: Path, kind: str, strict: bool = True) -> Iterator[Track]:
     """Open the best stream (FFmpeg's `av_find_best_stream`) of a kind, `video` or `audio`, of a media file.
 
-    Other streams are not read. A `strict` decoder reports what it would conceal otherwise (`err_detect=explode`). It has
-    one thread: a data loader has a process per core, and threads cost more than they save on small pictures.
+    Other streams are not read. A `strict` decoder reports what it would conceal otherwise (`err_detect=explode`). It
+    has one thread: a data loader has a process per core, and threads cost more than they save on small pictures.
     """
     _check_file(path, kind)
     try:
@@ -107,8 +107,8 @@ def open_track(path: Path, kind: str, strict: bool = True) -> Iterator[Track]:
                 stream.codec_context.options = {"err_detect": "explode"}
             yield Track(path, container, stream)
     except FFmpegError as error:
-        raise DataError(f"{path} cannot be read.", got=error.strerror, expected=f"a media file with {A[kind]} stream",
-                        remedy="See whether a media player plays it; if not, get or copy it again.") from None  # fmt: skip
+        raise DataError(f"{path} cannot be read.", got=error.strerror, expected=f"a media file with {kind}",
+                        remedy="See whether a media player plays it; if not, get it again.") from None  # fmt: skip
 
 
 def shown_at(packet: Packet) -> int | None:
@@ -120,7 +120,7 @@ def undecodable(track: Track, tick: int | None, got: str) -> DataError:
     """The error of a stream that is corrupt at a tick."""
     place = "near its end" if tick is None else f"at {track.seconds(tick):.3f} s"
     return DataError(f"{track.path} cannot be decoded {place}.", got=got,
-                     expected=f"{A[track.stream.type]} stream without errors",
+                     expected=f"{track.stream.type} without errors",
                      remedy="Get or copy the file again, or remove the clips around this time.")  # fmt: skip
 
 
@@ -133,19 +133,20 @@ def _check_file(path: Path, kind: str) -> None:
     elif path.stat().st_size == 0:
         found = "an empty file"
     if found:
-        raise DataError(f"{path} is not a media file.", got=found, expected=f"a file with {A[kind]} stream",
-                        remedy="Correct the medium's name or the folder of the media, or get the file again.")  # fmt: skip
+        raise DataError(f"{path} is not a media file.", got=found, expected=f"a media file with {kind}",
+                        remedy="Correct its name or the folder of the media, or get the file again.")  # fmt: skip
 
 
 def _best_stream(path: Path, container: InputContainer, kind: str) -> Stream:
     stream = container.streams.best(kind)
     if stream is None or stream.disposition & Disposition.attached_pic:
-        others = sorted({other.type for other in container.streams if not other.disposition & Disposition.attached_pic})
-        what, remedy = ("is sound without a picture", "rgb") if kind == "video" else ("is a video without sound", "audio")
-        raise DataError(f"{path} {what}.", got=f"streams of the kind {', '.join(others) or 'none'}",
-                        expected=f"{A[kind]} stream",
-                        remedy=f"Leave the modality {remedy} out, or remove the clips of this file.")  # fmt: skip
+        found = {other.type for other in container.streams if not other.disposition & Disposition.attached_pic}
+        what = "sound without a picture" if kind == "video" else "a video without sound"
+        raise DataError(f"{path} is {what}.", got=f"streams of the kind {', '.join(sorted(found)) or 'none'}",
+                        expected=f"a media file with {kind}",
+                        remedy="Leave this modality out, or remove the clips of this file.")  # fmt: skip
     if stream.codec_context is None:
-        raise DataError(f"{path} has {A[kind]} stream that this FFmpeg cannot decode.", got="an unknown codec",
-                        expected="a codec that PyAV's FFmpeg knows", remedy="Convert the file, to H.264 and AAC for example.")  # fmt: skip
+        raise DataError(f"{path} has {kind} that this FFmpeg cannot decode.", got="an unknown codec",
+                        expected="a codec that PyAV's FFmpeg knows",
+                        remedy="Convert the file, to H.264 and AAC for example.")  # fmt: skip
     return stream

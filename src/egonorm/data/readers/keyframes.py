@@ -21,8 +21,8 @@ def from_keyframe(track: Track, tick: int) -> Iterator[Packet] | None:
 def from_open_gop(track: Track, tick: int) -> Iterator[Packet] | None:
     """Packets from one keyframe earlier than the last, for H.264 with open groups of pictures or intra refresh.
 
-    The first frames after such a keyframe may name references that were not read: a strict decoder refuses them, a lenient
-    one shows nothing until it has recovered.
+    The first frames after such a keyframe may name references that were not read: a strict decoder refuses them, a
+    lenient one shows nothing until it has recovered.
     """
     first, _ = _last_keyframe(track, tick)
     if first is None or refreshes(track.stream, first):

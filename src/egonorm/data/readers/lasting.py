@@ -8,7 +8,7 @@ import av
 from av.packet import Packet
 
 from egonorm.core import DataError
-from egonorm.data.readers.container import Track, open_track, shown_at
+from egonorm.data.readers.container import INCOMPLETE, Track, open_track, shown_at, undecodable
 
 PROMISING = ("mov", "matroska", "avi", "wav", "flac", "asf", "flv")
 """Containers whose header tells their length; of others FFmpeg guesses it, from the bit rate for example."""
@@ -27,13 +27,15 @@ def lasting(path: Path, kind: str, thorough: bool = False) -> float:
         for packet in track.packets():
             walk.step(packet)
         promised = _promised(track)
+        if walk.end < promised - max(TOLERANCE, walk.longest):
+            raise DataError(f"{path} is truncated.", got=f"{kind} up to {walk.end:.2f} s",
+                            expected=f"{promised:.2f} s, as its header promises",
+                            remedy="Copy or download the file again, or remove the clips after its end.")  # fmt: skip
+        if walk.incomplete:
+            raise undecodable(track, shown_at(walk.incomplete), INCOMPLETE)
     if not walk.num_frames:
         raise DataError(f"{path} holds nothing that can be decoded.", got=f"{walk.num_packets} packets, no frame",
-                        expected=f"a {kind} stream with frames", remedy="Get or copy the file again.")  # fmt: skip
-    if walk.end < promised - max(TOLERANCE, walk.longest):
-        raise DataError(f"{path} is truncated.", got=f"{kind} up to {walk.end:.2f} s",
-                        expected=f"{promised:.2f} s, as its header promises",
-                        remedy="Copy or download the file again, or remove the clips after its end.")  # fmt: skip
+                        expected=f"{kind} with frames", remedy="Get or copy the file again.")  # fmt: skip
     return walk.end
 
 
@@ -47,15 +49,17 @@ class _Walk:
     longest: float = 0.0
     num_packets: int = 0
     num_frames: int = 0
+    incomplete: Packet | None = None
 
     def step(self, packet: Packet) -> None:
+        if packet.is_corrupt:
+            self.incomplete = self.incomplete or packet
+            return
         if packet.size:
             self.num_packets += 1
             self._time(packet)
         if self.thorough or not self.num_frames:
             self.num_frames += len(self.track.decode(packet))
-        elif packet.is_corrupt:
-            self.track.decode(packet)
 
     def _time(self, packet: Packet) -> None:
         when = shown_at(packet)

@@ -1,10 +1,11 @@
 """What a reader is: one modality of a medium, asked what it shows between two times."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 
+@runtime_checkable
 class Reader(Protocol):
     """One modality. A new one needs these two methods and nothing else."""
 

@@ -49,12 +49,11 @@ def read_stretch(path: Path, start: float, stop: float) -> Stretch:
     Raises:
         DataError: when the track cannot be opened or is corrupt there.
     """
-    origin = None
     if start > PREROLL:
         with open_track(path, "audio") as track:
-            origin = _origin(track) if _coarse(track) else None
+            grid = _grid(track) if _coarse(track) else None
             packets = track.packets_before(track.tick(start - PREROLL))
-            stretch = packets and _collect(track, _frames(track, packets, start), stop, origin)
+            stretch = packets and _collect(track, _frames(track, packets, start), stop, grid)
             if stretch and stretch.pieces and stretch.pieces[0][0] <= start * stretch.rate:
                 return stretch
     with open_track(path, "audio") as track:
@@ -76,16 +75,17 @@ def _frames(track: Track, packets: Iterator[Packet], start: float) -> Iterator[A
                 raise
 
 
-def _collect(track: Track, frames: Iterator[AudioFrame], stop: float, origin: int | None) -> Stretch | None:
+def _collect(track: Track, frames: Iterator[AudioFrame], stop: float, grid: tuple[int, int] | None) -> Stretch | None:
     """Place frames one after the other, and by their timestamps where these tell of a gap."""
     stretch = None
     for frame in frames:
         if stretch is None:
             stretch = Stretch(frame.sample_rate)
-            stretch.stop = _on_grid(_place(track, frame, 0), frame, track, origin)
+            stretch.stop = _on_grid(track, _place(track, frame, 0), grid, frame.sample_rate)
         if frame.sample_rate != stretch.rate:
-            raise DataError(f"{track.path} changes its sample rate.", got=f"{frame.sample_rate} Hz after {stretch.rate} Hz",
-                            expected="one rate for the whole track", remedy="Convert the file to one rate.")  # fmt: skip
+            raise DataError(f"{track.path} changes its sample rate.", expected="one rate for the whole track",
+                            got=f"{frame.sample_rate} Hz after {stretch.rate} Hz",
+                            remedy="Convert the file to one rate.")  # fmt: skip
         place = _place(track, frame, stretch.stop)
         tolerance = max(DRIFT, 2 * float(track.stream.time_base)) * stretch.rate
         at = place if abs(place - stretch.stop) > tolerance else stretch.stop
@@ -108,19 +108,26 @@ def _coarse(track: Track) -> bool:
     return track.stream.time_base * (track.stream.codec_context.sample_rate or 0) > 1
 
 
-def _origin(track: Track) -> int | None:
-    """The number of the sample after the track's first frame: others begin a multiple of a frame's length later."""
+def _grid(track: Track) -> tuple[int, int] | None:
+    """Where the track's second frame begins and how long it is: other frames begin multiples of that apart.
+
+    The first frame may have been cut: an encoder's padding is not sound.
+    """
+    stop = None
     for frame in _frames(track, track.packets(), 0.0):
-        return _place(track, frame, 0) + frame.samples
+        if stop is not None:
+            return stop, frame.samples
+        stop = _place(track, frame, 0) + frame.samples
     return None
 
 
-def _on_grid(place: int, frame: AudioFrame, track: Track, origin: int | None) -> int:
+def _on_grid(track: Track, place: int, grid: tuple[int, int] | None, rate: int) -> int:
     """A place as exact as the count of samples from the beginning, if its timestamp agrees to a tick of the clock."""
-    if origin is None:
+    if grid is None:
         return place
-    exact = origin + round((place - origin) / frame.samples) * frame.samples
-    return exact if abs(exact - place) <= track.stream.time_base * frame.sample_rate else place
+    origin, length = grid
+    exact = origin + round((place - origin) / length) * length
+    return exact if abs(exact - place) <= track.stream.time_base * rate else place
 
 
 def _channels(frame: AudioFrame) -> np.ndarray:

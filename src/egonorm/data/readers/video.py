@@ -25,22 +25,22 @@ class VideoReader:
     """The pictures of video files, read frame by frame with FFmpeg.
 
     Time zero is the container's start, as in players; where the picture begins later than the sound, the first frame is
-    shown until then. Of several video streams FFmpeg's best one is read. Files that are marked as rotated or mirrored come
-    out upright. Pixels are taken as square, whatever the file says.
+    shown until then. Of several video streams FFmpeg's best one is read. Files that are marked as rotated or mirrored
+    come out upright. Pixels are taken as square, whatever the file says. Colours follow the file's tag, else bt601.
     """
 
     root: Path
     """The folder that media are named in."""
-    span: Span = Span()
+    span: Span
     """How the frames of a window are spread over time."""
     short_side: int | None = None
-    """Frames are scaled so that their shorter side has this many pixels (bilinear, FFmpeg's `scale=-2:short_side`)."""
+    """Frames are scaled so that their shorter side has this many pixels (bilinear, as `scale=-2:` does)."""
 
     def __call__(self, media: str, start: float, stop: float) -> UInt8[Tensor, "frame height width 3"]:
         """The frames shown at the times of the span, for a window that begins at `start`; `stop` follows from the span.
 
         Raises:
-            DataError: when the file is missing, has no picture or is corrupt between its last keyframe and the window's end.
+            DataError: when the file is missing, has no picture, or is corrupt in the window or after the last keyframe.
         """
         return read_frames(self.root / media, self.span.times(start), self.short_side)
 
@@ -53,7 +53,9 @@ class VideoReader:
         return lasting(self.root / media, "video", thorough)
 
 
-def read_frames(path: Path, times: Sequence[float], short_side: int | None = None) -> UInt8[Tensor, "frame height width 3"]:
+def read_frames(
+    path: Path, times: Sequence[float], short_side: int | None = None
+) -> UInt8[Tensor, "frame height width 3"]:
     """What a player shows at each of these times, in seconds: the frame with the largest timestamp that is not later.
 
     Before the first frame that is the first one, after the last the last. Rounding: a frame that begins up to two
@@ -65,15 +67,18 @@ def read_frames(path: Path, times: Sequence[float], short_side: int | None = Non
             packets = begin(track, min(ticks))
             if packets is None:
                 continue
-            frames = _shown(_frames(track, packets, begin is not from_start), ticks)
-            if frames and (begin is from_start or frames[0].pts <= min(ticks)):
+            jumped = begin is not from_start
+            frames = _shown(_frames(track, packets, jumped), ticks) or []
+            late = any(frame.pts > tick for frame, tick in zip(frames, ticks, strict=False))
+            if frames and not (jumped and late):
                 return _pictures(frames, short_side)
-    raise DataError(f"{path} holds no frame.", got="a video stream that decodes to nothing", expected="at least one frame",
+    raise DataError(f"{path} holds no frame.", got="a video stream that decodes to nothing",
+                    expected="at least one frame",
                     remedy="Get or copy the file again, or remove its clips.")  # fmt: skip
 
 
 def _frames(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
-    """Decode. After a jump, frames that are shown before the first keyframe lack what they refer to: they are left out."""
+    """Decode; after a jump without the frames shown before the first keyframe, which lack what they refer to."""
     first = next(packets)
     beginning = shown_at(first) if jumped else None
     for packet in chain([first], packets):

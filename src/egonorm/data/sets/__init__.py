@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from egonorm.core import DataError
 from egonorm.data.inputs import Input
@@ -11,6 +11,7 @@ from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 
 
+@runtime_checkable
 class ClipSet(Protocol):
     """Clips and the readers of their media."""
 

@@ -118,18 +118,18 @@ def _clips(path: Path, table: pd.DataFrame, domain: str, split: str) -> Iterator
 
 
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
-    missing = [column for column in NUMBERS + TEXTS if column not in table.columns]
+    missing = [column for column in NUMBERS + TEXTS if list(table.columns).count(column) != 1]
     wrong = [column for column in NUMBERS if column not in missing and table[column].dtype.kind not in "iu"]
     wrong += [column for column in TEXTS if column not in missing and not all(type(x) is str for x in table[column])]
     if missing or wrong:
-        got = [f"no {name}" for name in missing] + [f"{name} of type {table[name].dtype}" for name in wrong]
+        got = [f"no {name}, or several" for name in missing] + [f"{name} of type {table[name].dtype}" for name in wrong]
         raise DataError(f"{path} is not a table of EPIC-Kitchens-55.", got=", ".join(got),
                         expected=f"whole numbers in {', '.join(NUMBERS)}; text in {', '.join(TEXTS)}",
                         remedy=f"Get it again from {_SPLITS_AT} or {_LABELS_AT}.")  # fmt: skip
 
 
 def _check_row(path: Path, row: tuple, participant: str) -> None:
-    wrong = (row.participant_id != participant or not row.video_id.startswith(f"{participant}_"),
+    wrong = (row.participant_id != participant or not re.fullmatch(rf"{participant}_\d+", row.video_id),
              not 0 <= row.verb_class < len(CLASSES), not 1 <= row.start_frame <= row.stop_frame)  # fmt: skip
     if any(wrong):
         raise DataError(f"{path}: the row of uid {row.uid} cannot be used.", got=row._asdict(),

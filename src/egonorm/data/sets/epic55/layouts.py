@@ -117,7 +117,7 @@ class PlacedReader:
 
     def _place(self, media: str) -> Place:
         if media not in self.places:
-            looked = (layout.pattern + " or ".join(ENDINGS[layout.kind]) for layout in self.layouts)
+            looked = (" or ".join(layout.pattern + end for end in ENDINGS[layout.kind]) for layout in self.layouts)
             raise DataError(f"{media} was not found below {self.root}.", got="none of the known layouts",
                             expected="one of\n              " + "\n              ".join(looked),
                             remedy="Move or link its files to one of these places.")  # fmt: skip

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from egonorm.data.sets.synthetic.lens import Lens
-from egonorm.data.sets.synthetic.painting import Point, capsule, ellipse, polygon
+from egonorm.data.sets.synthetic.lens import Lens, Number, Point
+from egonorm.data.sets.synthetic.painting import Paint, capsule, ellipse, polygon
 
 
 @dataclass(frozen=True)
@@ -17,35 +17,35 @@ class Brush:
 
     picture: np.ndarray
     lens: Lens
-    x: float
-    y: float
-    size: float = 1.0
-    angle: float = 0.0
+    x: Number
+    y: Number
+    size: Number = 1.0
+    angle: Number = 0.0
 
     @property
-    def unit(self) -> float:
+    def unit(self) -> Number:
         """Pixels in one unit of the thing's coordinates."""
         return self.size * self.lens.scale
 
-    def at(self, along: float, down: float) -> Point:
+    def at(self, along: Number, down: Number) -> Point:
         """The pixel at a place of the thing."""
         cosine, sine = self.size * cos(self.angle), self.size * sin(self.angle)
         return self.lens.at(self.x + along * cosine - down * sine, self.y + along * sine + down * cosine)
 
-    def disc(self, centre: Point, radii: Point, colour: Sequence[float], **style: Any) -> None:
+    def disc(self, centre: Point, radii: Point, colour: Paint, **style: Any) -> None:
         """Paint an ellipse."""
         radii = radii[0] * self.unit, radii[1] * self.unit
         ellipse(self.picture, self.at(*centre), radii, colour, self.angle, **style)
 
-    def bar(self, start: Point, stop: Point, radii: Point, colour: Sequence[float], **style: Any) -> None:
+    def bar(self, start: Point, stop: Point, radii: Point, colour: Paint, **style: Any) -> None:
         """Paint a rounded bar."""
         radii = radii[0] * self.unit, radii[1] * self.unit
         capsule(self.picture, self.at(*start), self.at(*stop), radii, colour, **style)
 
-    def shape(self, corners: Sequence[Point], colour: Sequence[float], **style: Any) -> None:
+    def shape(self, corners: Sequence[Point], colour: Paint, **style: Any) -> None:
         """Paint a convex polygon."""
         polygon(self.picture, [self.at(*corner) for corner in corners], colour, **style)
 
-    def shadow(self, centre: Point, radii: Point, opacity: float = 0.4) -> None:
+    def shadow(self, centre: Point, radii: Point, opacity: Number = 0.4) -> None:
         """Darken the ground under something."""
         self.disc(centre, radii, (0, 0, 0), opacity=opacity, shade=0, soft=max(min(radii) * self.unit, 1.0))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from egonorm.data.sets.synthetic.lens import Lens
+from egonorm.data.sets.synthetic.lens import Lens, Number
 from egonorm.data.sets.synthetic.looks import Look
 from egonorm.data.sets.synthetic.motions import Hand
 from egonorm.data.sets.synthetic.painting import capsule, ellipse
@@ -11,7 +11,7 @@ FINGERS = ((-0.62, 0.8), (-0.22, 1.0), (0.16, 1.05), (0.52, 0.9))
 """Of four fingers: where they begin across the palm, and how long they are."""
 
 
-def paint_hand(picture: np.ndarray, lens: Lens, look: Look, x: float, hand: Hand) -> None:
+def paint_hand(picture: np.ndarray, lens: Lens, look: Look, x: Number, hand: Hand) -> None:
     """Paint a hand whose fingers close around (x + hand.x, hand.y)."""
     size = look.hand_size * lens.scale
     grasp = np.array(lens.at(x + hand.x, hand.y))

@@ -6,8 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from egonorm.data.sets.synthetic.factors import generator
-from egonorm.data.sets.synthetic.lens import Lens
+from egonorm.data.sets.synthetic.lens import Lens, Number
 from egonorm.data.sets.synthetic.looks import BAY_WIDTH, Look, bay_centre
+from egonorm.data.sets.synthetic.motions import DOOR_WIDTH
 from egonorm.data.sets.synthetic.painting import capsule, ellipse, polygon
 from egonorm.data.sets.synthetic.things import paint_door, paint_utensil
 
@@ -55,13 +56,13 @@ def _grain(look: Look, scale: float, shape: tuple[int, int], rng: np.random.Gene
     return bright
 
 
-def _counter(picture: np.ndarray, lens: Lens, look: Look, x: float, rng: np.random.Generator) -> None:
+def _counter(picture: np.ndarray, lens: Lens, look: Look, x: Number, rng: np.random.Generator) -> None:
     """Two things that nobody touches stand near the wall."""
     for place in rng.permutation([-0.6, -0.35, 0.35, 0.6])[:2]:
         paint_utensil(picture, lens, look, x + float(place), look.horizon + 0.1, 0.8, 0.0, int(rng.integers(3)))
 
 
-def _sink(picture: np.ndarray, lens: Lens, look: Look, x: float, rng: np.random.Generator) -> None:
+def _sink(picture: np.ndarray, lens: Lens, look: Look, x: Number, rng: np.random.Generator) -> None:
     metal = np.full(3, look.metal, np.float32)
     for grow, shade in ((0.03, 1.1), (0.0, 0.62), (-0.05, 0.5)):
         corners = [(x - 0.42 - grow, 0.46 - grow), (x + 0.42 + grow, 0.46 - grow),
@@ -74,7 +75,7 @@ def _sink(picture: np.ndarray, lens: Lens, look: Look, x: float, rng: np.random.
     ellipse(picture, lens.at(x, 0.84), (0.05 * lens.scale, 0.025 * lens.scale), metal * 0.3)
 
 
-def _hob(picture: np.ndarray, lens: Lens, look: Look, x: float, rng: np.random.Generator) -> None:
+def _hob(picture: np.ndarray, lens: Lens, look: Look, x: Number, rng: np.random.Generator) -> None:
     corners = [(x - 0.55, 0.47), (x + 0.55, 0.47), (x + 0.66, 1.06), (x - 0.66, 1.06)]
     polygon(picture, [lens.at(*corner) for corner in corners], (38, 38, 42))
     for dx, y in ((-0.4, 0.56), (0.4, 0.56), (-0.45, 0.92), (0.45, 0.92), (0.0, 0.74)):
@@ -83,13 +84,13 @@ def _hob(picture: np.ndarray, lens: Lens, look: Look, x: float, rng: np.random.G
             ellipse(picture, lens.at(x + dx, y), radii, (tone, tone, tone), shade=0)
 
 
-def _cupboard(picture: np.ndarray, lens: Lens, look: Look, x: float, rng: np.random.Generator) -> None:
+def _cupboard(picture: np.ndarray, lens: Lens, look: Look, x: Number, rng: np.random.Generator) -> None:
     front = [(x - 0.75, -0.4), (x + 0.75, -0.4), (x + 0.75, 1.6), (x - 0.75, 1.6)]
     polygon(picture, [lens.at(*corner) for corner in front], np.asarray(look.cupboard) * 0.8)
-    paint_door(picture, lens, look, x + 0.44, 0.0, 1)
+    paint_door(picture, lens, look, x + 0.5 * DOOR_WIDTH * look.hinge, 0.0, look.hinge)
 
 
-def _board(picture: np.ndarray, lens: Lens, look: Look, x: float, rng: np.random.Generator) -> None:
+def _board(picture: np.ndarray, lens: Lens, look: Look, x: Number, rng: np.random.Generator) -> None:
     paint_utensil(picture, lens, look, x + float(rng.choice([-0.55, 0.55])), look.horizon + 0.12, 0.8, 0.0,
                   int(rng.integers(3)))  # fmt: skip
 

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 
+Number = float | int
+Point = tuple[Number, Number]
+
 
 @dataclass(frozen=True)
 class Lens:
     """`scale` pixels are one height of the picture; the kitchen's origin lies at the pixel (left, top)."""
 
-    scale: float
-    left: float
-    top: float
+    scale: Number
+    left: Number
+    top: Number
 
-    def at(self, x: float, y: float) -> tuple[float, float]:
+    def at(self, x: Number, y: Number) -> Point:
         """The pixel at a place."""
         return self.left + self.scale * x, self.top + self.scale * y

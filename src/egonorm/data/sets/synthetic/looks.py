@@ -15,7 +15,7 @@ ANY_HUE = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Look:
-    """The visible factors of a kitchen; lengths are in heights of the picture, colours are red, green and blue, 0..255."""
+    """The visible factors of a kitchen; lengths are in heights of the picture, colours are red, green, blue, 0..255."""
 
     bays: tuple[str, ...]
     wall: Colour = colour(ANY_HUE, (0.03, 0.45), (0.35, 0.95))
@@ -27,6 +27,7 @@ class Look:
     grain_stretch: float = between(1.0, 10.0)  # wood is stretched, stone is not
     grain_contrast: float = between(0.02, 0.12)
     cupboard: Colour = colour(ANY_HUE, (0.05, 0.7), (0.3, 0.92))
+    hinge: int = one_of(-1, 1)  # the side of a cupboard on which its door hangs: 1 is the right
     metal: float = between(120.0, 215.0)  # grey of sink, tap and blades
     board: Colour = colour((0.05, 0.16), (0.05, 0.65), (0.45, 0.95))
     horizon: float = between(0.22, 0.42)  # where counter and wall meet: the height of the camera

@@ -22,7 +22,8 @@ def encode(pictures: Iterable[np.ndarray], sound: np.ndarray, size: tuple[int, i
     with av.open(file, "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FRAME_RATE, options=ENCODER)
         video.height, video.width, video.pix_fmt = *size, "yuv420p"
-        audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono", bit_rate=96_000)
+        audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono", options={"aac_coder": "fast"})
+        audio.bit_rate = 96_000
         heard = 0
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

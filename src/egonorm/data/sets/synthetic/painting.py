@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Point = tuple[float, float]
+from egonorm.data.sets.synthetic.lens import Number, Point
+
+Paint = Sequence[Number] | np.ndarray
 
 
-def ellipse(picture: np.ndarray, centre: Point, radii: Point, colour: Sequence[float], angle: float = 0.0, *,
-            opacity: float = 1.0, shade: float = 0.25, soft: float = 1.0) -> None:  # fmt: skip
+def ellipse(picture: np.ndarray, centre: Point, radii: Point, colour: Paint, angle: Number = 0.0, *,
+            opacity: Number = 1.0, shade: Number = 0.25, soft: Number = 1.0) -> None:  # fmt: skip
     """Paint an ellipse; `angle` turns its first radius from the x axis towards the y axis."""
     reach = max(radii) + soft
     patch, x, y = _patch(picture, centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach)
@@ -24,22 +26,22 @@ def ellipse(picture: np.ndarray, centre: Point, radii: Point, colour: Sequence[f
         _blend(patch, distance, thickness, colour, opacity, shade, soft)
 
 
-def capsule(picture: np.ndarray, start: Point, stop: Point, radii: Point, colour: Sequence[float], *,
-            opacity: float = 1.0, shade: float = 0.25, soft: float = 1.0) -> None:  # fmt: skip
+def capsule(picture: np.ndarray, start: Point, stop: Point, radii: Point, colour: Paint, *,
+            opacity: Number = 1.0, shade: Number = 0.25, soft: Number = 1.0) -> None:  # fmt: skip
     """Paint a rounded bar from `start` to `stop`, whose radius goes from the first to the second."""
     reach = max(radii) + soft
     patch, x, y = _patch(picture, min(start[0], stop[0]) - reach, max(start[0], stop[0]) + reach,
                          min(start[1], stop[1]) - reach, max(start[1], stop[1]) + reach)  # fmt: skip
     if patch.size:
         x, y, dx, dy = x - start[0], y - start[1], stop[0] - start[0], stop[1] - start[1]
-        share = np.clip((x * dx + y * dy) / max(dx * dx + dy * dy, 1e-6), 0, 1)
+        share = np.minimum(np.maximum((x * dx + y * dy) / max(dx * dx + dy * dy, 1e-6), 0), 1)
         x, y = x - share * dx, y - share * dy
         distance = np.sqrt(x * x + y * y) - (radii[0] + share * (radii[1] - radii[0]))
         _blend(patch, distance, max(radii), colour, opacity, shade, soft)
 
 
-def polygon(picture: np.ndarray, corners: Sequence[Point], colour: Sequence[float], *,
-            opacity: float = 1.0, shade: float = 0.0, soft: float = 1.0) -> None:  # fmt: skip
+def polygon(picture: np.ndarray, corners: Sequence[Point], colour: Paint, *,
+            opacity: Number = 1.0, shade: Number = 0.0, soft: Number = 1.0) -> None:  # fmt: skip
     """Paint a convex polygon, its corners given in either sense."""
     xs, ys = zip(*corners, strict=True)
     patch, x, y = _patch(picture, min(xs) - soft, max(xs) + soft, min(ys) - soft, max(ys) + soft)
@@ -54,7 +56,7 @@ def polygon(picture: np.ndarray, corners: Sequence[Point], colour: Sequence[floa
     _blend(patch, distance, min(max(xs) - min(xs), max(ys) - min(ys)) / 2, colour, opacity, shade, soft)
 
 
-def _patch(picture: np.ndarray, left: float, right: float, top: float, bottom: float) -> tuple:
+def _patch(picture: np.ndarray, left: Number, right: Number, top: Number, bottom: Number) -> tuple:
     """The part of the picture within the bounds, and the centres of its pixels along x and y."""
     height, width = picture.shape[1:]
     left, right = max(int(np.floor(left)), 0), min(int(np.ceil(right)) + 1, width)
@@ -64,8 +66,8 @@ def _patch(picture: np.ndarray, left: float, right: float, top: float, bottom: f
     return patch, x, np.arange(top, top + patch.shape[1], dtype=np.float32)[:, None]
 
 
-def _blend(patch: np.ndarray, distance: np.ndarray, thickness: float, colour: Sequence[float],
-           opacity: float, shade: float, soft: float) -> None:  # fmt: skip
+def _blend(patch: np.ndarray, distance: np.ndarray, thickness: Number, colour: Paint,
+           opacity: Number, shade: Number, soft: Number) -> None:  # fmt: skip
     cover = np.minimum(np.maximum(0.5 - distance / np.float32(soft), 0), 1)
     if opacity != 1:
         cover *= np.float32(opacity)

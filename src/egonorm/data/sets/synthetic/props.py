@@ -6,13 +6,13 @@ from math import cos, sin
 import numpy as np
 
 from egonorm.data.sets.synthetic.brush import Brush
-from egonorm.data.sets.synthetic.lens import Lens
+from egonorm.data.sets.synthetic.lens import Lens, Number
 from egonorm.data.sets.synthetic.looks import Look
 from egonorm.data.sets.synthetic.motions import Thing
 from egonorm.data.sets.synthetic.things import paint_door, paint_utensil
 
 
-def paint_thing(picture: np.ndarray, lens: Lens, look: Look, x: float, thing: Thing, tick: int) -> None:
+def paint_thing(picture: np.ndarray, lens: Lens, look: Look, x: Number, thing: Thing, tick: int) -> None:
     """Paint a thing at a place whose middle is `x`; `tick`, the number of the frame, makes water flicker."""
     if thing.kind == "utensil":
         paint_utensil(picture, lens, look, x + thing.x, thing.y, thing.size, thing.angle, thing.number)
@@ -117,12 +117,12 @@ def _glass(brush: Brush, look: Look, thing: Thing, tick: int) -> None:
     """A glass filled up to `amount`; its bottom stands at the brush."""
     top = -0.3 * thing.amount
     brush.shadow((0.02, 0.01), (0.12, 0.035))
-    brush.shape([(-0.1, -0.32), (0.1, -0.32), (0.085, 0), (-0.085, 0)], (225, 235, 240), opacity=0.35)
+    brush.shape([(-0.1, -0.32), (0.1, -0.32), (0.085, 0), (-0.085, 0)], (225, 235, 240), opacity=0.45)
     wide = 0.085 - 0.015 * top / 0.32
     brush.shape([(-wide, top), (wide, top), (0.08, -0.01), (-0.08, -0.01)], look.drink, opacity=0.9, shade=0.2)
     brush.disc((0, top), (wide, 0.02), np.minimum(np.asarray(look.drink) * 1.25 + 15, 255), shade=0)
     for side in (-1, 1):
-        brush.bar((0.1 * side, -0.32), (0.085 * side, 0), (0.006, 0.006), (240, 245, 248), opacity=0.7, shade=0)
+        brush.bar((0.1 * side, -0.32), (0.085 * side, 0), (0.006, 0.006), (240, 245, 248), opacity=0.85, shade=0)
     brush.disc((0, -0.32), (0.1, 0.022), (240, 245, 248), opacity=0.3, shade=0)
 
 

@@ -5,12 +5,12 @@ from math import cos, sin
 import numpy as np
 
 from egonorm.data.sets.synthetic.brush import Brush
-from egonorm.data.sets.synthetic.lens import Lens
+from egonorm.data.sets.synthetic.lens import Lens, Number
 from egonorm.data.sets.synthetic.looks import Look
 from egonorm.data.sets.synthetic.motions import DOOR_WIDTH
 
 
-def paint_utensil(picture: np.ndarray, lens: Lens, look: Look, x: float, y: float, size: float, angle: float,
+def paint_utensil(picture: np.ndarray, lens: Lens, look: Look, x: Number, y: Number, size: Number, angle: Number,
                   number: int) -> None:  # fmt: skip
     """Paint one of the kitchen's utensils; (x, y) is the middle of its body."""
     brush = Brush(picture, lens, x, y, size, angle)
@@ -57,7 +57,7 @@ def _carton(brush: Brush, paint: np.ndarray) -> None:
 _UTENSILS = {"mug": _mug, "bottle": _bottle, "jar": _jar, "bowl": _bowl, "carton": _carton}
 
 
-def paint_door(picture: np.ndarray, lens: Lens, look: Look, hinge: float, angle: float, turn: int) -> None:
+def paint_door(picture: np.ndarray, lens: Lens, look: Look, hinge: Number, angle: Number, turn: int) -> None:
     """Paint a cupboard whose door is turned by `angle` about a hinge; `turn` is 1 if the hinge is on the right."""
     brush = Brush(picture, lens, hinge, 0.5)
     paint, far, reach = np.asarray(look.cupboard, np.float32), -turn * DOOR_WIDTH, 1 + 0.35 * sin(angle)
@@ -74,7 +74,7 @@ def paint_door(picture: np.ndarray, lens: Lens, look: Look, hinge: float, angle:
     brush.bar((handle[0], -0.1 * reach), (handle[0], 0.14 * reach), (0.02, 0.02), np.full(3, look.metal), shade=0.5)
 
 
-def _inside(brush: Brush, look: Look, far: float) -> None:
+def _inside(brush: Brush, look: Look, far: Number) -> None:
     """The dark inside of a cupboard: two shelves with a few things."""
     brush.shape([(0, -0.42), (far, -0.42), (far, 0.46), (0, 0.46)], np.asarray(look.cupboard) * 0.1 + 8)
     for shelf in (-0.02, 0.38):

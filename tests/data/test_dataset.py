@@ -1,0 +1,129 @@
+"""Clips and streams: paired windows, addresses of randomness, workers, labels, shares of processes, going on at a step."""
+
+import pickle
+from dataclasses import replace
+
+import pytest
+import torch
+
+from egonorm.core import DataError
+from egonorm.data.dataset import Clips, Draw, Glance, collate
+from egonorm.data.inputs import AudioInput, VideoInput
+from egonorm.data.manifest import Clip, Manifest
+from egonorm.data.sampling import Span
+from egonorm.data.sets import kinds, open_data
+from egonorm.data.streams import Steps, test_batches, training_batches
+from egonorm.signal import Spectrogram
+
+SPAN = Span(2, 2, 30.0)
+SOUND = AudioInput(Spectrogram(num_fft=63, window=48, hop=480, seconds=0.5))
+
+
+class Clock:
+    """A reader that shows when it was asked to look."""
+
+    def __call__(self, media, start, stop):
+        return torch.tensor([[[start, stop]]], dtype=torch.float64)
+
+    def examine(self, media, thorough=False):
+        return 100.0
+
+
+def clips(count=10, domains=("D1", "D2"), **changes) -> Clips:
+    made = tuple(
+        Clip(f"{domain}-{k}", f"{domain}.mp4", k * 5.0, k * 5.0 + 4, "cut" if k % 2 else "mix", domain, "train")
+        for domain in domains
+        for k in range(count)
+    )
+    readers = {"rgb": Clock(), "audio": Clock()}
+    return replace(Clips(Manifest(made, ("cut", "mix")), readers, {"rgb": SOUND, "audio": SOUND}, SPAN, seed=3), **changes)
+
+
+def test_every_modality_gets_the_same_window():
+    dataset = clips()
+    for epoch in range(5):
+        sample = dataset[Draw(4, epoch)]
+        assert torch.equal(sample.inputs["rgb"], sample.inputs["audio"])
+        clip = dataset.manifest.clips[4]
+        start, stop = sample.inputs["rgb"].flatten().tolist()
+        assert clip.start <= start < stop <= clip.stop
+
+
+def test_a_draw_follows_from_seed_epoch_and_uid_alone():
+    look = lambda dataset, index, epoch: dataset[Draw(index, epoch)].inputs["rgb"].tolist()  # noqa: E731
+    dataset = clips()
+    assert look(dataset, 4, 0) == look(clips(), 4, 0)
+    assert look(dataset, 4, 0) != look(dataset, 4, 1)
+    assert look(dataset, 4, 0) != look(clips(seed=4), 4, 0)
+    backwards = replace(dataset, manifest=Manifest(dataset.manifest.clips[::-1], ("cut", "mix")))
+    assert look(backwards, len(dataset) - 1 - 4, 0) == look(dataset, 4, 0)
+
+
+def test_target_batches_have_no_labels():
+    dataset = clips(unlabelled=frozenset({"D2"}))
+    source, target = next(training_batches(dataset, ("D1", "D2"), 4, 1, 1, 0, 0, 1))
+    assert source.domain == "D1" and source.labels is not None
+    assert target.domain == "D2" and target.labels is None
+
+
+def test_an_epoch_shows_every_clip_once_in_an_order_of_its_own():
+    steps = Steps({"D1": tuple(range(10))}, batch=5, first=1, last=6, seed=0)
+    draws = [draw for step in steps for draw in step]
+    for epoch in range(3):
+        assert sorted(d.index for d in draws if d.epoch == epoch) == list(range(10))
+    orders = [tuple(d.index for d in draws if d.epoch == epoch) for epoch in range(3)]
+    assert len(set(orders)) == 3
+
+
+def test_steps_go_on_anywhere_and_processes_share_them():
+    whole = list(Steps({"D1": (0, 1, 2), "D2": (3, 4, 5, 6)}, batch=4, first=1, last=8, seed=1))
+    assert list(Steps({"D1": (0, 1, 2), "D2": (3, 4, 5, 6)}, batch=4, first=5, last=8, seed=1)) == whole[4:]
+    halves = [list(Steps({"D1": (0, 1, 2), "D2": (3, 4, 5, 6)}, 4, 1, 8, 1, rank, 2)) for rank in (0, 1)]
+    joined = [a[:2] + b[:2] + a[2:] + b[2:] for a, b in zip(*halves, strict=True)]
+    assert joined == whole
+
+
+def test_test_batches_hold_whole_clips_windows_in_a_row():
+    dataset = clips(count=5, domains=("D1",))
+    batches = [batch for (batch,) in test_batches(dataset, num_windows=3, batch=6, workers=0)]
+    assert [batch.uids for batch in batches][0] == ("D1-0",) * 3 + ("D1-1",) * 3
+    assert sum(len(batch) for batch in batches) == 15
+    shares = [[b.uids[0] for (b,) in test_batches(dataset, 3, 3, 0, rank, 2)] for rank in (0, 1)]
+    assert sorted(shares[0] + shares[1]) == [f"D1-{k}" for k in range(5)]
+
+
+def test_the_number_of_workers_changes_nothing(kitchens):
+    data = open_data(f"kitchens:{kitchens}")
+    inputs = {"rgb": VideoInput(SPAN, 36, 32), "audio": SOUND}
+    dataset = Clips(
+        data.manifest.select(["D1", "D2"], "train"), {m: data.reader(m, x) for m, x in inputs.items()}, inputs, SPAN
+    )
+    pickle.dumps(dataset)
+    runs = [list(training_batches(dataset, ("D1", "D2"), 4, 1, 3, workers, 0, 1)) for workers in (0, 2)]
+    for alone, helped in zip(*runs, strict=True):
+        for a, b in zip(alone, helped, strict=True):
+            assert a.uids == b.uids and torch.equal(a.labels, b.labels)
+            assert all(torch.equal(a.inputs[m], b.inputs[m]) for m in inputs)
+
+
+def test_collate_groups_by_domain():
+    dataset = clips()
+    batches = collate([dataset[Glance(k, 0, 1)] for k in (0, 12, 3)])
+    assert [(b.domain, b.uids) for b in batches] == [("D1", ("D1-0", "D1-3")), ("D2", ("D2-2",))]
+
+
+def test_kinds_and_paths(tmp_path):
+    assert kinds() == ("epic55", "folder", "kitchens")
+    with pytest.raises(DataError, match="a kind among epic55, folder, kitchens"):
+        open_data("video:/tmp")
+    with pytest.raises(DataError, match="KIND:PATH"):
+        open_data(str(tmp_path))
+    with pytest.raises(DataError, match="no such folder"):
+        open_data(f"folder:{tmp_path / 'nowhere'}")
+    with pytest.raises(DataError, match="egonorm data kitchens"):
+        open_data(f"kitchens:{tmp_path}")
+
+
+def test_an_unknown_modality_names_the_known_ones(kitchens):
+    with pytest.raises(DataError, match="rgb or audio"):
+        open_data(f"kitchens:{kitchens}").reader("smell", SOUND)

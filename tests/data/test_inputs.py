@@ -1,0 +1,56 @@
+"""Crops and flips: one draw a clip, the published places and sizes, and the centre at test."""
+
+from random import Random
+
+import torch
+
+from egonorm.data.inputs import VideoInput, as_float
+from egonorm.data.sampling import Span
+
+INPUT = VideoInput(Span(2, 2, 60.0), 256, 224)
+
+
+def position_coded(height: int = 256, width: int = 456, num_frames: int = 2) -> torch.Tensor:
+    """Frames whose red is the row and whose green is half the column."""
+    rows = torch.arange(height).view(1, -1, 1, 1).expand(num_frames, height, width, 1)
+    columns = torch.arange(width).view(1, 1, -1, 1).expand(num_frames, height, width, 1) // 2
+    return torch.cat([rows, columns, torch.zeros_like(rows)], dim=3).to(torch.uint8)
+
+
+def test_testing_takes_the_centre_without_resizing():
+    view = INPUT.view(position_coded(), None)
+    assert view.shape == (3, 2, 224, 224) and view.dtype == torch.uint8
+    assert view[0, 0, :, 0].tolist() == list(range(16, 240))
+    assert view[1, 0, 0, 0] == 116 // 2 and view[1, 0, 0, -1] == 339 // 2
+
+
+def test_training_draws_one_crop_and_one_flip_for_all_frames():
+    frames = position_coded()
+    for seed in range(20):
+        view = INPUT.view(frames, Random(seed))
+        assert view.shape == (3, 2, 224, 224)
+        assert torch.equal(view[:, 0], view[:, 1])
+        assert torch.equal(view, INPUT.view(frames, Random(seed)))
+
+
+def test_the_published_places_and_sizes_are_drawn_and_no_others():
+    """Temporal Segment Networks: sizes 256, 224, 192, at most one scale apart; places in quarters of the free room."""
+    drawn = {INPUT._draw(256, 456, Random(seed)) for seed in range(4000)}
+    sizes = {size for _, _, size in drawn}
+    assert sizes == {(a, b) for a in (256, 224, 192) for b in (256, 224, 192) if {a, b} != {256, 192}}
+    places = {(top, left) for top, left, size in drawn if size == (192, 192)}
+    y, x = (256 - 192) // 4, (456 - 192) // 4
+    fixed = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2), (2, 0), (2, 4), (4, 2), (0, 2), (1, 1), (1, 3), (3, 1), (3, 3)]
+    assert places == {(a * y, b * x) for a, b in fixed}
+
+
+def test_half_of_the_clips_are_flipped():
+    frames = position_coded()
+    flipped = [bool(v[1, 0, 0, 0] > v[1, 0, 0, -1]) for v in (INPUT.view(frames, Random(seed)) for seed in range(200))]
+    assert 70 < sum(flipped) < 130
+
+
+def test_bytes_become_minus_one_to_one_and_sound_stays():
+    assert as_float(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
+    sound = torch.tensor([-13.8, 2.0])
+    assert as_float(sound) is sound

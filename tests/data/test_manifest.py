@@ -1,0 +1,79 @@
+"""Manifests: what they read back, and what they refuse with the line and the remedy."""
+
+import pytest
+
+from egonorm.core import DataError
+from egonorm.data.manifest import COLUMNS, Clip, Manifest, read_manifest, write_manifest
+
+CLIPS = (
+    Clip("a", "one.mp4", 0.0, 1.5, "cut", "home", "train"),
+    Clip("b", "one.mp4", 1.5, 3.0, "pour", "work", "train"),
+    Clip("c", "two.mp4", 0.25, 3.0, "cut", "work", "test"),
+)
+
+
+def written(tmp_path, **changes):
+    path = tmp_path / "manifest.csv"
+    write_manifest(path, CLIPS)
+    text = path.read_text()
+    for old, new in changes.get("replace", []):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    return path
+
+
+def refusal(path):
+    with pytest.raises(DataError) as caught:
+        read_manifest(path)
+    text = str(caught.value)
+    assert all(word in text for word in ("got:", "expected:", "remedy:", str(path)))
+    return text
+
+
+def test_reads_what_it_writes(tmp_path):
+    manifest = read_manifest(written(tmp_path))
+    assert manifest == Manifest(CLIPS, ("cut", "pour"))
+    assert manifest.domains == ("home", "work")
+    assert [clip.uid for clip in manifest.select(["work"], "test").clips] == ["c"]
+    assert manifest.label_of(CLIPS[1]) == 1
+
+
+def test_a_byte_order_mark_extra_columns_and_spaces_do_no_harm(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text("\ufeff" + ",".join((*COLUMNS, "note")) + "\na, one.mp4 ,0,1, cut ,home,train,hello\n", encoding="utf-8")
+    assert read_manifest(path).clips == (Clip("a", "one.mp4", 0.0, 1.0, "cut", "home", "train"),)
+
+
+def test_a_missing_column(tmp_path):
+    text = refusal(written(tmp_path, replace=[("stop", "end"), ("domain", "place")]))
+    assert "lacks the columns stop, domain" in text
+
+
+def test_no_file(tmp_path):
+    assert "does not exist" in refusal(tmp_path / "manifest.csv")
+
+
+def test_an_unknown_label(tmp_path):
+    text = refusal(written(tmp_path, replace=[("3.000000,cut", "3.000000,whistle")]))
+    assert "got:      whistle" in text and "one of cut, pour" in text
+
+
+def test_stop_before_start(tmp_path):
+    text = refusal(written(tmp_path, replace=[("0.250000", "9.5")]))
+    assert "line 4" in text and "start 9.5, stop 3" in text
+
+
+def test_two_rows_with_one_uid(tmp_path):
+    text = refusal(written(tmp_path, replace=[("b,", "a,")]))
+    assert "same uid" in text and "got:      a" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [("0.250000", "soon", "a time is not a number"), ("work,test", "work,validation", "unknown split"),
+     ("two.mp4", "", "media is empty"), ("0.250000", "-1", "no duration"), ("0.250000", "nan", "no duration")],
+)  # fmt: skip
+def test_other_bad_cells_name_the_line(tmp_path, old, new, message):
+    text = refusal(written(tmp_path, replace=[(old, new)]))
+    assert "line 4" in text and message in text

@@ -1,0 +1,61 @@
+"""The three lists that change on purpose only: which floor may import which, the public names, and the flags."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+import egonorm
+
+PACKAGE = Path(egonorm.__file__).parent
+FLOORS = {"core": 0, "losses": 1, "metrics": 1, "signal": 1, "data": 2, "nets": 2, "methods": 3, "train": 4, "bench": 5, "cli": 6}
+NEIGHBOURS = {("nets", "data")}
+"""The one look sideways: the net knows what its inputs are."""
+
+
+def imports():
+    for path in PACKAGE.rglob("*.py"):
+        home = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                if name.startswith("egonorm.") and home in FLOORS:
+                    yield path, home, name.split(".")[1]
+
+
+def test_imports_point_down():
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {to}"
+        for path, home, to in imports()
+        if home != to and (home, to) not in NEIGHBOURS and FLOORS[to] >= FLOORS[home]
+    ]
+    assert not wrong
+
+
+def test_every_folder_has_a_floor():
+    found = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert found == set(FLOORS) - {"cli"}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_says_what_it_is_and_fits_a_screen_or_two(path):
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), "the file does not open with a sentence"
+    assert text.count("\n") <= 260
+    assert "from __future__ import annotations" not in text
+    assert path.stem not in {"utils", "helpers", "misc", "common"}
+
+
+def test_public_names():
+    expected = {
+        "core": "Batch DataError EgonormError NotFiniteError RunError Seen Setting SettingError Terms View WeightsError",
+        "losses": "mean_norm norms relative_norm_alignment",
+        "metrics": "accuracy_interval mean_class_accuracy mean_norm_difference top1",
+        "signal": "Spectrogram",
+        "methods": "Method Rna SourceOnly check methods",
+        "data.sets.synthetic": "CLASSES KitchensConfig render_kitchens",
+    }
+    for folder, names in expected.items():
+        assert importlib.import_module(f"egonorm.{folder}").__all__ == names.split(), folder

@@ -1,0 +1,85 @@
+"""Checkpoints: whole or absent, the last nine, and nothing lost when the disk is full."""
+
+import errno
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from egonorm.core import RunError
+from egonorm.train.checkpoint import Checkpoints, load_network, read_metadata, write_atomically
+
+
+def trained(seed=0):
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    optimizer = torch.optim.SGD(net.parameters(), 0.1, 0.9)
+    for _ in range(3):
+        optimizer.zero_grad()
+        net(torch.randn(5, 3)).square().sum().backward()
+        optimizer.step()
+    return net, optimizer
+
+
+def test_keeps_the_last_and_resumes_weights_buffers_and_momentum(tmp_path):
+    net, optimizer = trained()
+    saved = Checkpoints(tmp_path / "checkpoints", steps=40, every=3, keep=4)
+    due = [step for step in range(1, 41) if saved.is_due(step)]
+    assert due[-1] == 40 and due[0] == 1 and len(due) == 14
+    for step in due:
+        saved.save(step, net, optimizer, ("cut", "mix"))
+    assert saved.saved() == (31, 34, 37, 40)
+    assert read_metadata(saved.path(40)) == {"step": "40", "classes": '["cut", "mix"]'}
+    other, other_optimizer = trained(1)
+    assert saved.resume(other, other_optimizer) == 40
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), other.state_dict().values(), strict=True))
+    for a, b in zip(net.parameters(), other.parameters(), strict=True):
+        momenta = optimizer.state[a]["momentum_buffer"], other_optimizer.state[b]["momentum_buffer"]
+        assert torch.equal(*momenta)
+
+
+def test_a_network_newer_than_the_state_is_no_part_of_it(tmp_path):
+    net, optimizer = trained()
+    saved = Checkpoints(tmp_path, steps=9, every=3, keep=9)
+    saved.save(3, net, optimizer, ("cut",))
+    (tmp_path / "000006.safetensors").write_bytes((tmp_path / "000003.safetensors").read_bytes())
+    assert saved.saved() == (3,)
+
+
+def test_a_full_disk_loses_nothing_and_says_so(tmp_path, monkeypatch):
+    net, optimizer = trained()
+    saved = Checkpoints(tmp_path, steps=9, every=3, keep=9)
+    saved.save(3, net, optimizer, ("cut",))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("egonorm.train.checkpoint.os.fsync", full)
+    with pytest.raises(RunError, match=r"could not be written(.|\n)*the disk is full(.|\n)*goes on from the last checkpoint"):
+        saved.save(6, net, optimizer, ("cut",))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_device_that_is_really_full(tmp_path, monkeypatch):
+    path = tmp_path / "weights"
+    path.write_bytes(b"old")
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda self, mode: opened(Path("/dev/full") if self.name.startswith(".") else self, mode))
+    with pytest.raises(RunError, match="the disk is full"):
+        write_atomically(path, b"new" * 10**6)
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+
+
+def test_what_is_no_checkpoint_or_does_not_fit(tmp_path):
+    path = tmp_path / "000001.safetensors"
+    path.write_bytes(b"\x80\x04not a checkpoint")
+    with pytest.raises(RunError, match="is not a checkpoint"):
+        read_metadata(path)
+    safetensors.torch.save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(RunError, match="does not fit the network"):
+        load_network(path, nn.Linear(3, 4))
