@@ -13,11 +13,11 @@ from egonorm.bench.formats import Format, render
 from egonorm.bench.presets import PRESETS
 from egonorm.bench.progress import bar
 from egonorm.bench.run import Options, execute, measure
-from egonorm.bench.screen import describe
+from egonorm.bench.screen import broken
 from egonorm.bench.select import parse_selector
 from egonorm.bench.summary import summarise
 from egonorm.bench.table import find_runs
-from egonorm.core import DataError, EgonormError, RunError, Setting
+from egonorm.core import EgonormError, RunError, Setting
 from egonorm.data.check import find_problems
 from egonorm.data.sets import open_data
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
@@ -75,13 +75,13 @@ class Check:
         for domain in data.manifest.domains:
             counts = ", ".join(f"{len(data.manifest.select([domain], split))} {split}" for split in ("train", "test"))
             print(f"{domain}: {counts}")
+        for modality, found in data.layouts().items():
+            print(f"{modality}: {', '.join(f'{number} x {layout}' for layout, number in found.items()) or 'nothing found'}")
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
         if problems:
-            raise DataError(describe(problems), got=f"{len(problems)} problem{'s' * (len(problems) > 1)}",
-                            expected="media that are whole, and clips inside them",
-                            remedy="Mend them, or train without them: --skip-broken.")  # fmt: skip
+            raise broken(problems)
         print(f"All media of {len(data.manifest)} clips are there and whole ({', '.join(readers)}).")
 
 

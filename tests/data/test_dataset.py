@@ -12,7 +12,7 @@ from egonorm.data.inputs import AudioInput, VideoInput
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.sampling import Span
 from egonorm.data.sets import kinds, open_data
-from egonorm.data.streams import Steps, test_batches, training_batches
+from egonorm.data.streams import Steps, evaluation_batches, training_batches
 from egonorm.signal import Spectrogram
 
 SPAN = Span(2, 2, 30.0)
@@ -83,12 +83,12 @@ def test_steps_go_on_anywhere_and_processes_share_them():
     assert joined == whole
 
 
-def test_test_batches_hold_whole_clips_windows_in_a_row():
+def test_evaluation_batches_hold_whole_clips_windows_in_a_row():
     dataset = clips(count=5, domains=("D1",))
-    batches = [batch for (batch,) in test_batches(dataset, num_windows=3, batch=6, workers=0)]
+    batches = [batch for (batch,) in evaluation_batches(dataset, num_windows=3, batch=6, workers=0)]
     assert [batch.uids for batch in batches][0] == ("D1-0",) * 3 + ("D1-1",) * 3
     assert sum(len(batch) for batch in batches) == 15
-    shares = [[b.uids[0] for (b,) in test_batches(dataset, 3, 3, 0, rank, 2)] for rank in (0, 1)]
+    shares = [[b.uids[0] for (b,) in evaluation_batches(dataset, 3, 3, 0, rank, 2)] for rank in (0, 1)]
     assert sorted(shares[0] + shares[1]) == [f"D1-{k}" for k in range(5)]
 
 

@@ -31,7 +31,7 @@ def test_keeps_the_last_and_resumes_weights_buffers_and_momentum(tmp_path):
     for step in due:
         saved.save(step, net, optimizer, ("cut", "mix"))
     assert saved.saved() == (31, 34, 37, 40)
-    assert read_metadata(saved.path(40)) == {"step": "40", "classes": '["cut", "mix"]'}
+    assert read_metadata(saved.path(40)) == {"step": 40, "classes": ["cut", "mix"]}
     other, other_optimizer = trained(1)
     assert saved.resume(other, other_optimizer) == 40
     assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), other.state_dict().values(), strict=True))
@@ -81,5 +81,7 @@ def test_what_is_no_checkpoint_or_does_not_fit(tmp_path):
     with pytest.raises(RunError, match="is not a checkpoint"):
         read_metadata(path)
     safetensors.torch.save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(RunError, match="is not a checkpoint"):
+        read_metadata(path)
     with pytest.raises(RunError, match="does not fit the network"):
         load_network(path, nn.Linear(3, 4))

@@ -18,6 +18,8 @@ CPU = Runtime(torch.device("cpu"))
 class Small(nn.Module):
     """A linear encoder with batch norm."""
 
+    memory_format = torch.contiguous_format
+
     def __init__(self, num_features=6):
         super().__init__()
         self.num_features = num_features
@@ -80,7 +82,7 @@ def test_training_descends_and_a_seed_is_a_training(fusion, method, modalities):
         objective = Objective(net, method)
         batches = [[make_batch(modalities=modalities)]] * optim.steps
         train(objective, optim.build(net.parameters()), optim, batches, 1, 7, CPU,
-              lambda step, terms, norms: history.append(float(sum(terms.values()))))  # fmt: skip
+              lambda step, terms, norms: history.append(float(sum(terms.values()).detach())))  # fmt: skip
         return net, history
 
     (first, history), (second, _) = run(), run()

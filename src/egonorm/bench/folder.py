@@ -31,20 +31,21 @@ def claim(folder: Path, run: Run, runtime: Runtime) -> None:
     Raises:
         RunError: when the folder belongs to another configuration, or holds something that is no run. Nothing is changed.
     """
-    config = folder / CONFIG
+    config, surroundings = folder / CONFIG, folder / "environment.json"
     if config.exists():
         if config.read_text() != to_json(run):
             raise RunError(f"{folder} belongs to another configuration.", got="a different config.json",
                            expected="the configuration of this command",
                            remedy="Give another folder to --out, or remove this one.")  # fmt: skip
-        return
-    if folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise RunError(f"{folder} holds something that is no run.", got="files but no config.json",
                        expected="an empty folder, or a run of this configuration",
                        remedy="Give another folder to --out, or remove this one.")  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "environment.json", (json.dumps(environment(runtime), indent=2) + "\n").encode())
-    write_atomically(config, to_json(run).encode())
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(config, to_json(run).encode())
+    if not surroundings.exists():
+        write_atomically(surroundings, (json.dumps(environment(runtime), indent=2) + "\n").encode())
 
 
 def environment(runtime: Runtime) -> dict[str, object]:

@@ -19,7 +19,7 @@ from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets import open_data
-from egonorm.data.streams import test_batches, training_batches
+from egonorm.data.streams import evaluation_batches, training_batches
 from egonorm.methods import check
 from egonorm.nets.net import Net
 from egonorm.train.checkpoint import load_network, read_metadata
@@ -148,13 +148,14 @@ def _judge(run: Run, folder: Path, manifest: Manifest, readers, domain: str, run
     saved = checkpoints(folder, run)
     nets = {step: build_net(run, len(manifest.classes)).to(runtime.device) for step in saved.saved()}
     for step, net in nets.items():
-        if json.loads(read_metadata(saved.path(step))["classes"]) != list(manifest.classes):
+        learnt = read_metadata(saved.path(step))["classes"]
+        if learnt != list(manifest.classes):
             raise DataError(f"{run.data} has other classes than the run was trained on.", got=", ".join(manifest.classes),
-                            expected=", ".join(json.loads(read_metadata(saved.path(step))["classes"])),
+                            expected=", ".join(learnt),
                             remedy="Test on data with the same classes in the same order.")  # fmt: skip
         load_network(saved.path(step), net)
     clips = replace(_clips(run, manifest.select([domain], "test"), readers), unlabelled=frozenset())
-    batches = test_batches(clips, run.evaluation.num_windows, run.optim.batch, options.workers, runtime.rank, runtime.num_ranks)
+    batches = evaluation_batches(clips, run.evaluation.num_windows, run.optim.batch, options.workers, runtime.rank, runtime.num_ranks)
     with bar(f"Testing {run.method.name()} on {domain}", runtime.is_first) as progress:
         found = judge(nets, _counted(batches, len(clips), run.evaluation.num_windows, progress, runtime), run.evaluation, runtime)
     if runtime.is_first:

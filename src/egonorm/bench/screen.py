@@ -1,6 +1,7 @@
 """Before a run begins: are all media that it needs there and whole? Refuse, or leave out what is broken and say so."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -40,22 +41,30 @@ def screen(
     """
     problems = find_problems(manifest, readers, progress=progress)
     if problems and not skip_broken:
-        raise DataError(f"{describe(problems)}", got=f"{len(problems)} problem{'s' * (len(problems) > 1)}",
-                        expected="media that are whole, and clips inside them",
-                        remedy="Mend them, or train without them: --skip-broken.")  # fmt: skip
+        raise broken(problems)
     lost = {uid for problem in problems for uid in problem.uids}
     return manifest.keep(lambda clip: clip.uid not in lost), problems
 
 
+def broken(problems: Sequence[Problem]) -> DataError:
+    """The error that names all problems at once."""
+    count = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {len({p.media for p in problems})} media"
+    return DataError(f"Some media cannot be used.\n{describe(problems)}", got=count,
+                     expected="media that are whole, and clips inside them",
+                     remedy="Mend them, or train without them: --skip-broken.")  # fmt: skip
+
+
 def describe(problems: Sequence[Problem]) -> str:
-    """All problems, a paragraph each, with the clips that cannot be used."""
-    return "\n".join(_paragraph(problem) for problem in problems)
+    """All problems, one line each, with the clips that cannot be used; what ails a medium in all modalities is said once."""
+    grouped = defaultdict(list)
+    for problem in problems:
+        grouped[problem.media, problem.uids, problem.error.what, problem.error.got].append(problem.modality)
+    return "\n".join(_line(*key, modalities) for key, modalities in grouped.items())
 
 
-def _paragraph(problem: Problem) -> str:
-    shown = ", ".join(problem.uids[:10]) + (f" and {len(problem.uids) - 10} more" if len(problem.uids) > 10 else "")
-    clips = f"clip{'s' * (len(problem.uids) > 1)} {shown}"
-    return f"{problem.media} ({problem.modality}; {clips}): {problem.error}"
+def _line(media: str, uids: Sequence[str], what: str, got: str, modalities: Sequence[str]) -> str:
+    shown = ", ".join(uids[:8]) + (f" and {len(uids) - 8} more" if len(uids) > 8 else "")
+    return f"  {media} ({'+'.join(modalities)}; clip{'s' * (len(uids) > 1)} {shown}): {what} Got: {got}."
 
 
 def write_left_out(folder: Path, problems: Sequence[Problem]) -> None:

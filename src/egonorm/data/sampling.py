@@ -57,13 +57,13 @@ def even_windows(start: float, stop: float, span: Span, num_windows: int) -> tup
 def _centres(start: float, stop: float, span: Span) -> tuple[int, int]:
     """The first and the last tick that may be a centre.
 
-    The window lies inside the action where the action is long enough; where it is shorter, any tick of the action may be
-    the centre. No window begins before the second tick of the medium (a quirk of MM-SADA that two of EPIC's clips meet).
+    The window lies inside an action that is longer than it; any tick of one that is not may be the centre. No window
+    begins before the second tick of the medium (a quirk of MM-SADA that two of EPIC's clips meet).
     """
     first, last = round(start * span.fps), round(stop * span.fps)
     half = span.ticks // 2
     low, high = first + half, last - half
-    if high < low:
+    if high <= low:
         low, high = first, max(first, last - 1)
     low = max(low, half + 1)
     return low, max(low, high)

@@ -61,7 +61,7 @@ def training_batches(
     return iter(DataLoader(clips, batch_sampler=steps, collate_fn=collate, num_workers=workers))
 
 
-def test_batches(
+def evaluation_batches(
     clips: Clips, num_windows: int, batch: int, workers: int, rank: int = 0, num_ranks: int = 1
 ) -> Iterator[tuple[Batch, ...]]:
     """Every window of this process's clips, whole clips at a time: about `batch` windows, those of a clip in a row."""

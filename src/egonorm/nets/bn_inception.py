@@ -42,6 +42,8 @@ class BnInception(nn.Module):
     ReLU), their biases from zero.
     """
 
+    memory_format = torch.channels_last
+
     def __init__(self, in_channels: int = 1, width: float = 1.0):
         """Build with random weights; `width` multiplies every number of channels (to a multiple of 4, at least 4)."""
         super().__init__()

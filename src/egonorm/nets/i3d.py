@@ -38,6 +38,8 @@ class I3d(nn.Module):
     distribution (fan out, ReLU).
     """
 
+    memory_format = torch.channels_last_3d
+
     def __init__(self, in_channels: int = 3, width: float = 1.0, momentum: float = 0.1):
         """Build with random weights; `width` multiplies every number of channels (to a multiple of 4, at least 4)."""
         super().__init__()

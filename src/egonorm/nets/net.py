@@ -13,7 +13,8 @@ class Net(nn.Module):
     """Streams that share nothing but the decision (Planamente et al., Fig. 2).
 
     Attributes:
-        encoders: per modality, from its input to a feature; `num_features` is its size.
+        encoders: per modality, from its input to a feature; `num_features` is its size, `memory_format` the order of its
+            values in memory, which decides its speed and nothing else.
         necks: per modality, what the feature passes next; the identity unless a method puts something there.
         fusion: from features to logits.
         extra: what a method learns besides (discriminators, correspondence heads); empty unless it adds to it.
@@ -22,7 +23,7 @@ class Net(nn.Module):
     def __init__(self, encoders: Mapping[str, nn.Module], num_classes: int, fusion: Fusion = "sum", dropout: float = 0.5):
         super().__init__()
         self.num_classes = num_classes
-        self.encoders = nn.ModuleDict(dict(encoders))
+        self.encoders = nn.ModuleDict({m: encoder.to(memory_format=encoder.memory_format) for m, encoder in encoders.items()})
         self.necks = nn.ModuleDict({name: nn.Identity() for name in encoders})
         self.fusion = make_fusion(fusion, self.num_features, num_classes, dropout)
         self.extra = nn.ModuleDict()
@@ -34,8 +35,11 @@ class Net(nn.Module):
 
     def features(self, inputs: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "clip _"]]:
         """Per modality, the feature before dropout, in float32 whatever the precision."""
-        encoded = {name: encoder(as_float(inputs[name])) for name, encoder in self.encoders.items()}
-        return {name: self.necks[name](x).float() for name, x in encoded.items()}
+        return {name: self.necks[name](self._encode(name, inputs[name])).float() for name in self.encoders}
+
+    def _encode(self, name: str, x: Tensor) -> Float[Tensor, "clip feature"]:
+        encoder = self.encoders[name]
+        return encoder(as_float(x).contiguous(memory_format=encoder.memory_format))
 
     def classify(self, features: Features) -> Logits:
         """The fused logits."""

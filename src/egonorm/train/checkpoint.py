@@ -13,6 +13,9 @@ from torch import nn
 
 from egonorm.core import RunError
 
+METADATA = "egonorm"
+"""The one key of a checkpoint's header; several would come in any order, and equal runs must give equal bytes."""
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that at any instant, after any crash, `path` holds the old content or the new.
@@ -76,16 +79,16 @@ class Checkpoints:
 
     def last_step(self) -> int:
         """The step that the state of training stands at; 0 when nothing was saved."""
-        return int(read_metadata(self._state)["step"]) if self._state.exists() else 0
+        return read_metadata(self._state)["step"] if self._state.exists() else 0
 
     def save(self, step: int, net: nn.Module, optimizer: torch.optim.Optimizer, classes: tuple[str, ...]) -> None:
         """Write the network and the state of training, then remove what is older than the last `keep`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         weights = {name: x.contiguous().cpu() for name, x in net.state_dict().items()}
-        metadata = {"step": str(step), "classes": json.dumps(classes)}
+        metadata = {METADATA: json.dumps({"step": step, "classes": classes})}
         write_atomically(self.path(step), safetensors.torch.save(weights, metadata))
         momenta = _momenta(net, optimizer)
-        state = {f"net.{k}": x for k, x in weights.items()} | {f"momentum.{k}": x.cpu() for k, x in momenta.items()}
+        state = {f"net.{k}": x for k, x in weights.items()} | {f"momentum.{k}": x.contiguous().cpu() for k, x in momenta.items()}
         write_atomically(self._state, safetensors.torch.save(state, metadata))
         kept = {self.path(k) for k in self.saved()}
         for path in self.folder.glob("[0-9]*.safetensors"):
@@ -115,12 +118,12 @@ def load_network(path: Path, net: nn.Module) -> None:
                        remedy="Test it with the configuration that it was trained with.") from None  # fmt: skip
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """The step and the class names that a checkpoint was saved with. RunError when the file is no checkpoint."""
+def read_metadata(path: Path) -> dict[str, object]:
+    """The `step` and the `classes` that a checkpoint was saved with. RunError when the file is no checkpoint."""
     try:
         with safetensors.safe_open(path, "pt") as file:
-            return file.metadata()
-    except (OSError, safetensors.SafetensorError) as error:
+            return json.loads((file.metadata() or {})[METADATA])
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise RunError(f"{path} is not a checkpoint.", got=str(error), expected="a safetensors file written by training",
                        remedy="Remove it; the run then goes on from the start.") from None  # fmt: skip
 

@@ -146,7 +146,7 @@ def test_a_video_without_sound_is_named(tmp_path):
 @pytest.mark.parametrize(("make", "got"), [(lambda path: None, "no such file"), (Path.mkdir, "a folder")])
 def test_what_is_no_sound_is_named(tmp_path, make, got):
     make(tmp_path / "it.wav")
-    with pytest.raises(DataError, match=r"it\.wav is not a media file") as caught:
+    with pytest.raises(DataError, match=r"it\.wav cannot be read") as caught:
         AudioReader(tmp_path, Spectrogram())("it.wav", 0.0, 1.0)
     assert caught.value.got == got
 

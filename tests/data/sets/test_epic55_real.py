@@ -114,8 +114,8 @@ def sada_files(centres: list[int]) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def segments(epic55) -> list[Clip]:
-    """All but those of exactly 32 frames, see `test_segments_of_exactly_one_window`."""
-    return [clip for clip in epic55.manifest.clips if frames_of(clip)[1] - frames_of(clip)[0] != 31]
+    """All clips."""
+    return list(epic55.manifest.clips)
 
 
 def opened(starts: list[float], first_number: int = 1) -> np.ndarray:
@@ -135,7 +135,7 @@ def five_windows(clips: list[Clip]) -> tuple[list[float], list[int]]:
 
 
 def test_test_windows_read_the_files_of_mm_sada(segments):
-    assert len(segments) == 10094 - 20
+    assert len(segments) == 10094
     starts, centres = five_windows(segments)
     np.testing.assert_array_equal(opened(starts), sada_files(centres))
 
@@ -160,7 +160,6 @@ def test_training_windows_have_the_bounds_of_mm_sada(segments, choose):
     np.testing.assert_array_equal(opened(starts), sada_files([choose(sada_centres(*frames_of(c))) for c in segments]))
 
 
-@pytest.mark.xfail(strict=True, reason="sampling._centres treats a single possible centre as long enough")
 def test_segments_of_exactly_one_window(epic55):
     """MM-SADA's `>=` treats them as short ones: their centre may be any frame, not only the one in the middle."""
     exact = [clip for clip in epic55.manifest.clips if frames_of(clip)[1] - frames_of(clip)[0] == 31]

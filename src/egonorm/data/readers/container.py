@@ -133,7 +133,7 @@ def _check_file(path: Path, kind: str) -> None:
     elif path.stat().st_size == 0:
         found = "an empty file"
     if found:
-        raise DataError(f"{path} is not a media file.", got=found, expected=f"a media file with {kind}",
+        raise DataError(f"{path} cannot be read.", got=found, expected=f"a media file with {kind}",
                         remedy="Correct its name or the folder of the media, or get the file again.")  # fmt: skip
 
 

@@ -23,6 +23,10 @@ class ClipSet(Protocol):
         """The reader of one modality, looking as `given` says; DataError for one that the set does not have."""
         ...
 
+    def layouts(self) -> dict[str, dict[str, int]]:
+        """Per modality, how its media lie on the disk, and how many of them do so."""
+        ...
+
 
 def kinds() -> tuple[str, ...]:
     """Every kind of data."""

@@ -28,6 +28,11 @@ class Folder:
         raise DataError(f"{self.root} has no modality {modality!r}.", got=modality, expected="rgb or audio",
                         remedy="Choose among these with --modalities.")  # fmt: skip
 
+    def layouts(self) -> dict[str, dict[str, int]]:
+        """All media are the files that the manifest names."""
+        number = len({clip.media for clip in self.manifest.clips})
+        return {modality: {"files named in manifest.csv": number} for modality in ("rgb", "audio")}
+
 
 def open_set(root: Path) -> Folder:
     """Read `root/manifest.csv`; the classes are the labels of its training clips, sorted by name."""

@@ -34,7 +34,7 @@ class Look:
     zoom: float = between(0.82, 1.22)  # field of view
     shake: float = between(0.004, 0.016)
     shake_rate: float = between(0.7, 2.4)  # Hz
-    brightness: float = between(0.62, 1.12)
+    brightness: float = between(0.7, 1.12)
     warmth: float = between(-0.16, 0.16)  # red against blue
     light_angle: float = between(0.0, 6.283)
     light_slope: float = between(0.05, 0.4)  # how much brighter the lit side is

@@ -133,7 +133,7 @@ def _cut(act: Act, progress: Number) -> Pose:
 def _mix(act: Act, progress: Number) -> Pose:
     turn = 2 * pi * act.turn * act.cycle(progress)
     middle = 0.5 * act.x, 0.68
-    tip = middle[0] + 0.12 * act.amplitude * cos(turn), middle[1] + 0.055 * act.amplitude * sin(turn)
+    tip = middle[0] + 0.16 * act.amplitude * cos(turn), middle[1] + 0.065 * act.amplitude * sin(turn)
     hand = _visit(act.side, (tip[0] + 0.13 * act.side, tip[1] - 0.13), progress)
     holder = _visit(-act.side, (middle[0] - 0.27 * act.side, middle[1] + 0.02), progress)
     working = smooth(progress, 0, WORK[0]) - smooth(progress, WORK[1], 1)

@@ -1,7 +1,7 @@
 """Anti-aliased shapes on a picture: float32, channel x height x width, 0..255; all measures are in pixels.
 
 Every shape is a distance to its outline, negative inside, computed on the smallest patch that holds it. `shade` darkens
-a shape towards its outline, which makes it look round; `soft` widens the outline, for shadows.
+a shape towards its outline (lightens, if negative), which makes it look round; `soft` widens the outline, for shadows.
 """
 
 from collections.abc import Sequence
@@ -68,11 +68,14 @@ def _patch(picture: np.ndarray, left: Number, right: Number, top: Number, bottom
 
 def _blend(patch: np.ndarray, distance: np.ndarray, thickness: Number, colour: Paint,
            opacity: Number, shade: Number, soft: Number) -> None:  # fmt: skip
-    cover = np.minimum(np.maximum(0.5 - distance / np.float32(soft), 0), 1)
+    cover = np.minimum(np.maximum(0.5 - (distance if soft == 1 else distance / np.float32(soft)), 0), 1)
     if opacity != 1:
         cover *= np.float32(opacity)
-    flat = np.asarray(colour, np.float32)[:, None, None]
+    change = np.asarray(colour, np.float32)[:, None, None]
     if shade:
-        light = 1 - np.float32(shade) * np.maximum(1 + distance * np.float32(1 / max(thickness, 1e-6)), 0)
-        flat = flat * light
-    patch += cover * (flat - patch)
+        light = distance * np.float32(-shade / max(thickness, 1e-6))
+        light += np.float32(1 - shade)
+        change = change * np.minimum(light, 1) if shade > 0 else change * np.maximum(light, 1)
+    change = change - patch
+    change *= cover
+    patch += change

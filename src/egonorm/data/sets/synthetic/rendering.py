@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -58,7 +59,7 @@ def _render_all(root: Path, videos: list[Video], size: tuple[int, int], workers:
             yield render_video(root, video, size)
         return
     context = multiprocessing.get_context("spawn")  # a fork of a process that has used torch may hang
-    with ProcessPoolExecutor(min(workers, len(videos)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(videos)), context, _end_with_parent) as pool:
         jobs = [pool.submit(render_video, root, video, size) for video in videos]
         try:
             for job in as_completed(jobs):
@@ -66,6 +67,17 @@ def _render_all(root: Path, videos: list[Video], size: tuple[int, int], workers:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is killed, instead of waiting for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _write_manifest(root: Path, videos: list[Video]) -> None:

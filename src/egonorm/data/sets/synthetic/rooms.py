@@ -62,7 +62,7 @@ def _fan(length: int, room: Room, rng: np.random.Generator) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _response(room: Room) -> np.ndarray:
-    """The impulse response: the direct sound, then noise that dies away, darker as it goes."""
+    """The impulse response: the direct sound, then dull noise that dies away."""
     address = [int(1e6 * value) for value in asdict(room).values()]
     length = int(SAMPLE_RATE * room.reverberation)
     noise = np.random.default_rng(address).standard_normal(length)

@@ -11,7 +11,7 @@ from egonorm.data.sets.synthetic.hands import paint_hand
 from egonorm.data.sets.synthetic.kitchen_wall import MARGIN, panorama
 from egonorm.data.sets.synthetic.lens import Lens
 from egonorm.data.sets.synthetic.looks import Look, bay_centre
-from egonorm.data.sets.synthetic.motions import Hand, pose, rest, smooth
+from egonorm.data.sets.synthetic.motions import Hand, Thing, pose, rest, smooth
 from egonorm.data.sets.synthetic.props import paint_thing
 from egonorm.data.sets.synthetic.timeline import Video
 
@@ -64,25 +64,30 @@ def _between(video: Video, tick: int) -> tuple[int, float, int]:
 
 
 def _paint(picture: np.ndarray, lens: Lens, video: Video, x: float, tick: int) -> None:
-    """Paint what has been left behind, what is being done, and what is going to be done."""
-    acts, starts, stops = video.acts, video.starts, video.stops()
-    number = int(np.searchsorted(stops, tick, side="right"))
-    busy = number < len(acts) and tick >= starts[number]
-    same = 0 < number < len(acts) and acts[number].bay == acts[number - 1].bay
-    for index in (number - 1, number):
-        if not 0 <= index < len(acts) or (busy and index != number) or (same and not busy and index == number):
-            continue
-        act = acts[index]
-        phase = min(max((tick - starts[index]) / (stops[index] - starts[index]), 0.0), 1.0)
-        for part in pose(act, phase):
-            if not isinstance(part, Hand):
-                paint_thing(picture, lens, video.look, bay_centre(act.bay), part, tick)
+    """Paint the things of the acts in sight, and the hands: at work, or waiting before the camera at `x`."""
+    look, (busy, numbers) = video.look, _in_sight(video, tick)
+    for number in numbers:
+        act, start, stop = video.acts[number], video.starts[number], video.stops()[number]
+        for part in pose(act, min(max((tick - start) / (stop - start), 0.0), 1.0)):
+            if isinstance(part, Thing):
+                paint_thing(picture, lens, look, bay_centre(act.bay), part, tick)
             elif busy:
-                paint_hand(picture, lens, video.look, bay_centre(act.bay), part)
+                paint_hand(picture, lens, look, bay_centre(act.bay), part)
     if not busy:
         for side in (-1, 1):
-            wobble = 0.02 * np.sin(0.11 * tick + side)
-            paint_hand(picture, lens, video.look, x, Hand(rest(side)[0], rest(side)[1] + float(wobble), side, 0.3))
+            wobble = 0.02 * float(np.sin(0.11 * tick + side))
+            paint_hand(picture, lens, look, x, Hand(rest(side)[0], rest(side)[1] + wobble, side, 0.3))
+
+
+def _in_sight(video: Video, tick: int) -> tuple[bool, list[int]]:
+    """Whether an act goes on, and whose things stand about: its own; in a pause, those of the acts before and after."""
+    number = int(np.searchsorted(video.stops(), tick, side="right"))
+    if number < len(video.acts) and tick >= video.starts[number]:
+        return True, [number]
+    numbers = [index for index in (number - 1, number) if 0 <= index < len(video.acts)]
+    if len(numbers) == 2 and video.acts[number].bay == video.acts[number - 1].bay:
+        numbers.pop()  # two sets of things cannot stand at one place
+    return False, numbers
 
 
 def _light(look: Look, mood: Mood, size: tuple[int, int]) -> np.ndarray:

@@ -59,9 +59,9 @@ def _take(act: Act, room: Room, rng: np.random.Generator) -> np.ndarray:
 
 def _put(act: Act, room: Room, rng: np.random.Generator) -> np.ndarray:
     dry = _rustle(act, rng)
-    _place(act, dry, 0.54, 0.06 * _strike(130 * act.pitch, 0.03, rng, (1.0, 1.6)))
+    _place(act, dry, 0.55, 0.06 * _strike(130 * act.pitch, 0.03, rng, (1.0, 1.6)))
     if act.clink > 0.6:
-        _place(act, dry, 0.54, 0.02 * _strike(room.vessel_tone * act.pitch, room.vessel_decay, rng))
+        _place(act, dry, 0.55, 0.02 * _strike(room.vessel_tone * act.pitch, room.vessel_decay, rng))
     return dry
 
 
