@@ -9,7 +9,18 @@ import pytest
 import egonorm
 
 PACKAGE = Path(egonorm.__file__).parent
-FLOORS = {"core": 0, "losses": 1, "metrics": 1, "signal": 1, "data": 2, "nets": 2, "methods": 3, "train": 4, "bench": 5, "cli": 6}
+FLOORS = {
+    "core": 0,
+    "losses": 1,
+    "metrics": 1,
+    "signal": 1,
+    "data": 2,
+    "nets": 2,
+    "methods": 3,
+    "train": 4,
+    "bench": 5,
+    "cli": 6,
+}
 NEIGHBOURS = {("nets", "data")}
 """The one look sideways: the net knows what its inputs are."""
 

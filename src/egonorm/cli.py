@@ -28,10 +28,12 @@ from egonorm.train.runtime import Precision, start_runtime
 AnyMethod = Annotated[
     Method | None,
     tyro.conf.arg(
-        constructor_factory=lambda: tyro.extras.subcommand_type_from_defaults(
-            {name: method() for name, method in sorted(methods().items())}
+        constructor_factory=lambda: (
+            tyro.extras.subcommand_type_from_defaults({name: method() for name, method in sorted(methods().items())})
+            | Annotated[
+                None, tyro.conf.subcommand("none", description="No method: with --resume, which knows its own.")
+            ]
         )
-        | Annotated[None, tyro.conf.subcommand("none", description="No method: with --resume, which knows its own.")]
     ),
 ]
 
@@ -53,7 +55,9 @@ class Kitchens:
 
     def __call__(self) -> None:
         with bar(f"Rendering {self.kitchens} kitchens") as progress:
-            path = render_kitchens(self.folder, KitchensConfig(self.clips, self.kitchens, self.seed, self.size), progress=progress)
+            path = render_kitchens(
+                self.folder, KitchensConfig(self.clips, self.kitchens, self.seed, self.size), progress=progress
+            )
         print(f"{path}\nNext: egonorm data check kitchens:{self.folder}")
 
 
@@ -76,7 +80,9 @@ class Check:
             counts = ", ".join(f"{len(data.manifest.select([domain], split))} {split}" for split in ("train", "test"))
             print(f"{domain}: {counts}")
         for modality, found in data.layouts().items():
-            print(f"{modality}: {', '.join(f'{number} x {layout}' for layout, number in found.items()) or 'nothing found'}")
+            print(
+                f"{modality}: {', '.join(f'{number} x {layout}' for layout, number in found.items()) or 'nothing found'}"
+            )
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
@@ -144,7 +150,9 @@ class Train:
         net = preset.net if self.modalities is None else preset.net.choose(tuple(self.modalities.split(",")))
         net = net if self.width is None else net.widen(self.width)
         net = net if self.fusion is None else replace(net, fusion=self.fusion)
-        changes = {name: value for name, value in {"steps": self.steps, "batch": self.batch}.items() if value is not None}
+        changes = {
+            name: value for name, value in {"steps": self.steps, "batch": self.batch}.items() if value is not None
+        }
         run = Run(
             data=absolute(self.data),
             setting=Setting.parse(self.setting),
@@ -179,7 +187,9 @@ class Test:
         run = read_run(self.run)
         moved = run if self.data is None else replace(run, data=absolute(self.data))
         with start_runtime(self.device, run.precision) as runtime:
-            measure(moved, self.run, self.domain or run.setting.target, runtime, Options(self.workers, self.skip_broken))
+            measure(
+                moved, self.run, self.domain or run.setting.target, runtime, Options(self.workers, self.skip_broken)
+            )
             if runtime.is_first:
                 print(render(summarise([self.run], parse_selector("last-mean:9"), "last-mean:9"), "text"))
 

@@ -38,7 +38,14 @@ def test_the_order_of_modalities_is_part_of_it():
 
 
 def test_names_differ_for_any_difference():
-    runs = [make(), make(seed=1), make(method=Rna()), make(method=Rna(weight=2.0)), make("small"), make(precision="bfloat16")]
+    runs = [
+        make(),
+        make(seed=1),
+        make(method=Rna()),
+        make(method=Rna(weight=2.0)),
+        make("small"),
+        make(precision="bfloat16"),
+    ]
     assert len({run.name for run in runs}) == len(runs)
     assert make(method=Rna()).name.startswith("rna-dg1-D1-D2-0-")
     assert make().name == make().name

@@ -30,7 +30,9 @@ def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
     assert set(log[0]["terms"]) == {"class", "rna"} and set(log[0]["norms"]) == {"D1/rgb", "D1/audio"}
     rows = read_rows(folder)
     assert rows[-1].metric == COMPLETE
-    assert {(row.step, row.domain) for row in rows[:-1]} == {(step, domain) for step in (2, 4) for domain in ("D1", "D2")}
+    assert {(row.step, row.domain) for row in rows[:-1]} == {
+        (step, domain) for step in (2, 4) for domain in ("D1", "D2")
+    }
     assert {row.metric for row in rows[:-1]} == {
         "top1", "top1/rgb", "top1/audio", "mean_class_accuracy", "mean_norm/rgb", "mean_norm/audio",
         "mean_norm_difference/rgb-audio"}  # fmt: skip
@@ -52,7 +54,10 @@ def test_another_domain_is_measured_later(run, tmp_path):
         rows = read_rows(folder)
         assert is_complete(folder) and [row for row in rows if row.domain != "D3"] == before
         assert sum(row.domain == "D3" and row.metric == "top1" for row in rows) == 2
-    with start_runtime("cpu") as runtime, pytest.raises(DataError, match=r"no test clips of D7(.|\n)*one of D1, D2, D3"):
+    with (
+        start_runtime("cpu") as runtime,
+        pytest.raises(DataError, match=r"no test clips of D7(.|\n)*one of D1, D2, D3"),
+    ):
         measure(run, folder, "D7", runtime, Options())
 
 

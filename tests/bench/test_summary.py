@@ -35,7 +35,10 @@ def test_checkpoints_are_averaged_within_a_run_and_seeds_over_runs(tmp_path, run
     store(tmp_path, replace(run, method=Rna()), {20: 70.0, 30: 70.0})
     table = summarise(find_runs(tmp_path), last_mean(2), "last-mean:2")
     cells = [dict(zip(table.header, row, strict=True)) for row in table.rows]
-    assert [(c["method"], c["tested on"], c["n"]) for c in cells] == [("rna", "D2", "200"), ("source-only", "D2", "200")]
+    assert [(c["method"], c["tested on"], c["n"]) for c in cells] == [
+        ("rna", "D2", "200"),
+        ("source-only", "D2", "200"),
+    ]
     assert cells[0]["top-1 fused"] == "70.0 [63, 76]"
     assert cells[1]["top-1 fused"] == "50.0 ± 7.1 [43, 57]"
     assert cells[0]["|rgb|"] == "3.00" and cells[0]["delta rgb-audio"] == "-4.00"

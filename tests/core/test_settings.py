@@ -6,7 +6,9 @@ from egonorm.core import Setting, SettingError
 from egonorm.core.settings import multi_source, single_source, supervised, tta, uda
 
 
-@pytest.mark.parametrize("text", ["supervised:D1:D1", "dg1:D1:D2", "dgn:D1+D2:D3", "uda:D1:D2", "uda:D1+D2:D3", "tta:D1:D2"])
+@pytest.mark.parametrize(
+    "text", ["supervised:D1:D1", "dg1:D1:D2", "dgn:D1+D2:D3", "uda:D1:D2", "uda:D1+D2:D3", "tta:D1:D2"]
+)
 def test_a_setting_reads_what_it_writes(text):
     assert str(Setting.parse(text)) == text
 

@@ -36,7 +36,9 @@ def clips(count=10, domains=("D1", "D2"), **changes) -> Clips:
         for k in range(count)
     )
     readers = {"rgb": Clock(), "audio": Clock()}
-    return replace(Clips(Manifest(made, ("cut", "mix")), readers, {"rgb": SOUND, "audio": SOUND}, SPAN, seed=3), **changes)
+    return replace(
+        Clips(Manifest(made, ("cut", "mix")), readers, {"rgb": SOUND, "audio": SOUND}, SPAN, seed=3), **changes
+    )
 
 
 def test_every_modality_gets_the_same_window():
@@ -86,7 +88,7 @@ def test_steps_go_on_anywhere_and_processes_share_them():
 def test_evaluation_batches_hold_whole_clips_windows_in_a_row():
     dataset = clips(count=5, domains=("D1",))
     batches = [batch for (batch,) in evaluation_batches(dataset, num_windows=3, batch=6, workers=0)]
-    assert [batch.uids for batch in batches][0] == ("D1-0",) * 3 + ("D1-1",) * 3
+    assert next(batch.uids for batch in batches) == ("D1-0",) * 3 + ("D1-1",) * 3
     assert sum(len(batch) for batch in batches) == 15
     shares = [[b.uids[0] for (b,) in evaluation_batches(dataset, 3, 3, 0, rank, 2)] for rank in (0, 1)]
     assert sorted(shares[0] + shares[1]) == [f"D1-{k}" for k in range(5)]

@@ -41,7 +41,9 @@ def test_reads_what_it_writes(tmp_path):
 
 def test_a_byte_order_mark_extra_columns_and_spaces_do_no_harm(tmp_path):
     path = tmp_path / "manifest.csv"
-    path.write_text("\ufeff" + ",".join((*COLUMNS, "note")) + "\na, one.mp4 ,0,1, cut ,home,train,hello\n", encoding="utf-8")
+    path.write_text(
+        "\ufeff" + ",".join((*COLUMNS, "note")) + "\na, one.mp4 ,0,1, cut ,home,train,hello\n", encoding="utf-8"
+    )
     assert read_manifest(path).clips == (Clip("a", "one.mp4", 0.0, 1.0, "cut", "home", "train"),)
 
 

@@ -31,7 +31,7 @@ def test_five_windows_divide_the_action():
     windows = even_windows(10.0, 12.0, SPAN, 5)
     centres = [round((w.start + w.stop) / 2 * 60) for w in windows]
     assert centres == [630, 645, 660, 674, 689] or centres == [630, 645, 660, 675, 690]
-    assert all(10.0 <= w.start and w.stop <= 12.0 for w in windows)
+    assert all(w.start >= 10.0 and w.stop <= 12.0 for w in windows)
 
 
 def test_times_are_the_middles_of_ticks():

@@ -46,7 +46,9 @@ def test_zero_at_balance_blind_to_rotation_and_common_scale(seed, scale):
     assert relative_norm_alignment(balanced) < 1e-10
     rotated = {name: x @ torch.linalg.qr(torch.randn(x.shape[1], x.shape[1])).Q for name, x in features.items()}
     torch.testing.assert_close(relative_norm_alignment(rotated), loss, rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(relative_norm_alignment({n: scale * x for n, x in features.items()}), loss, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        relative_norm_alignment({n: scale * x for n, x in features.items()}), loss, rtol=1e-3, atol=1e-5
+    )
 
 
 @given(st.floats(0.05, 20))

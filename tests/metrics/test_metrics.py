@@ -21,7 +21,10 @@ def test_delta_is_the_first_norm_minus_the_second():
 
 def test_wilsons_interval_by_its_formula():
     n, p, z = 435, 0.45, 1.959964
-    centre, half = (p + z * z / 2 / n) / (1 + z * z / n), z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
+    centre, half = (
+        (p + z * z / 2 / n) / (1 + z * z / n),
+        z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / 4 / n / n),
+    )
     low, high = accuracy_interval(100 * p, n)
     assert low == pytest.approx(100 * (centre - half), abs=0.1)
     assert high == pytest.approx(100 * (centre + half), abs=0.1)

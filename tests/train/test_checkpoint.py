@@ -58,7 +58,9 @@ def test_a_full_disk_loses_nothing_and_says_so(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("egonorm.train.checkpoint.os.fsync", full)
-    with pytest.raises(RunError, match=r"could not be written(.|\n)*the disk is full(.|\n)*goes on from the last checkpoint"):
+    with pytest.raises(
+        RunError, match=r"could not be written(.|\n)*the disk is full(.|\n)*goes on from the last checkpoint"
+    ):
         saved.save(6, net, optimizer, ("cut",))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -68,7 +70,9 @@ def test_a_device_that_is_really_full(tmp_path, monkeypatch):
     path = tmp_path / "weights"
     path.write_bytes(b"old")
     opened = Path.open
-    monkeypatch.setattr(Path, "open", lambda self, mode: opened(Path("/dev/full") if self.name.startswith(".") else self, mode))
+    monkeypatch.setattr(
+        Path, "open", lambda self, mode: opened(Path("/dev/full") if self.name.startswith(".") else self, mode)
+    )
     with pytest.raises(RunError, match="the disk is full"):
         write_atomically(path, b"new" * 10**6)
     monkeypatch.undo()

@@ -1,7 +1,10 @@
 """The demo: from rendered kitchens to one table, in minutes, on a laptop."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from egonorm.bench.config import Run
 from egonorm.bench.formats import render
@@ -25,9 +28,16 @@ def run_demo(out: Path, workers: int) -> None:
     with bar("Rendering 3 kitchens") as progress:
         render_kitchens(videos, KITCHENS, progress=progress)
     preset = demo()
-    run = Run(f"kitchens:{videos}", Setting("dg1", ("D1",), "D2"), preset.net, optim=preset.optim, evaluation=preset.evaluation)
+    run = Run(
+        f"kitchens:{videos}",
+        Setting("dg1", ("D1",), "D2"),
+        preset.net,
+        optim=preset.optim,
+        evaluation=preset.evaluation,
+    )
     runs = [replace(run, method=method) for method in (SourceOnly(), Rna())]
     folders = [out / "runs" / run.name for run in runs]
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))
     with start_runtime() as runtime:
         for run, folder in zip(runs, folders, strict=True):
             execute(run, folder, runtime, Options(workers))

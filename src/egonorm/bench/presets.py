@@ -49,9 +49,7 @@ def demo() -> Preset:
 PRESETS = {"demo": demo, "small": small, "paper": paper}
 
 
-def _two_streams(
-    video: VideoInput, sound: Spectrogram, width: float, optim: Optim, evaluation: Evaluation
-) -> Preset:
+def _two_streams(video: VideoInput, sound: Spectrogram, width: float, optim: Optim, evaluation: Evaluation) -> Preset:
     streams = {
         "rgb": Stream(video, Encoder("i3d", in_channels=3, width=width)),
         "audio": Stream(AudioInput(sound), Encoder("bn-inception", in_channels=1, width=width)),

@@ -60,7 +60,11 @@ def execute(run: Run, folder: Path, runtime: Runtime, options: Options) -> None:
     manifest = _screened(manifest, readers, folder, runtime, options)
     needed(manifest, run.setting, _shows_target(run))
     _train(run, folder, _clips(run, manifest.keep(lambda c: c.split == "train"), readers), runtime, options)
-    rows = [row for domain in run.setting.domains for row in _judge(run, folder, manifest, readers, domain, runtime, options)]
+    rows = [
+        row
+        for domain in run.setting.domains
+        for row in _judge(run, folder, manifest, readers, domain, runtime, options)
+    ]
     if runtime.is_first:
         write_rows(folder, [*rows, _complete(run, folder)])
 
@@ -143,7 +147,9 @@ def _train(run: Run, folder: Path, clips: Clips, runtime: Runtime, options: Opti
     runtime.wait()
 
 
-def _judge(run: Run, folder: Path, manifest: Manifest, readers, domain: str, runtime: Runtime, options: Options) -> list[Row]:
+def _judge(
+    run: Run, folder: Path, manifest: Manifest, readers, domain: str, runtime: Runtime, options: Options
+) -> list[Row]:
     """The rows of one domain's test clips, for every checkpoint that was kept; the predictions are written too."""
     saved = checkpoints(folder, run)
     nets = {step: build_net(run, len(manifest.classes)).to(runtime.device) for step in saved.saved()}
@@ -155,13 +161,19 @@ def _judge(run: Run, folder: Path, manifest: Manifest, readers, domain: str, run
                             remedy="Test on data with the same classes in the same order.")  # fmt: skip
         load_network(saved.path(step), net)
     clips = replace(_clips(run, manifest.select([domain], "test"), readers), unlabelled=frozenset())
-    batches = evaluation_batches(clips, run.evaluation.num_windows, run.optim.batch, options.workers, runtime.rank, runtime.num_ranks)
+    batches = evaluation_batches(
+        clips, run.evaluation.num_windows, run.optim.batch, options.workers, runtime.rank, runtime.num_ranks
+    )
     with bar(f"Testing {run.method.name()} on {domain}", runtime.is_first) as progress:
-        found = judge(nets, _counted(batches, len(clips), run.evaluation.num_windows, progress, runtime), run.evaluation, runtime)
+        found = judge(
+            nets, _counted(batches, len(clips), run.evaluation.num_windows, progress, runtime), run.evaluation, runtime
+        )
     if runtime.is_first:
         for step, predictions in found.items():
             _write_predictions(folder / "predictions" / f"{step:06d}-{domain}.npz", predictions, manifest.classes)
-    return [_row(run, folder, step, domain, *item, len(p.uids)) for step, p in found.items() for item in p.measure().items()]
+    return [
+        _row(run, folder, step, domain, *item, len(p.uids)) for step, p in found.items() for item in p.measure().items()
+    ]
 
 
 def _counted(batches, total: int, num_windows: int, progress, runtime: Runtime):
@@ -184,4 +196,6 @@ def _write_predictions(path: Path, predictions: Predictions, classes: tuple[str,
     path.parent.mkdir(exist_ok=True)
     arrays = {f"scores/{name}": x for name, x in predictions.scores.items()}
     arrays |= {f"norms/{name}": x for name, x in predictions.norms.items()}
-    np.savez_compressed(path, uids=np.array(predictions.uids), labels=predictions.labels, classes=np.array(classes), **arrays)
+    np.savez_compressed(
+        path, uids=np.array(predictions.uids), labels=predictions.labels, classes=np.array(classes), **arrays
+    )

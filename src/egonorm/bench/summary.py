@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 
-from egonorm.bench.config import read_run, to_json
+from egonorm.bench.config import read_run
 from egonorm.bench.select import Selector
 from egonorm.bench.table import COMPLETE, Row, is_complete, read_rows
 from egonorm.core import RunError
@@ -79,8 +79,7 @@ def _table(lines: Sequence[Line], caption: str) -> Table:
     shows_variant = variants > len({(line.method, line.setting) for line in lines})
     header = ("method", "setting", "tested on", *(["config"] if shows_variant else []), "n", *map(_title, metrics))
     rows = tuple(
-        (line.method, line.setting, line.domain, *([line.variant] if shows_variant else []), str(line.n))
-        + tuple(_cell(metric, line.values.get(metric), line.n) for metric in metrics)
+        (line.method, line.setting, line.domain, *([line.variant] if shows_variant else []), str(line.n), *tuple(_cell(metric, line.values.get(metric), line.n) for metric in metrics))
         for line in lines
     )
     return Table(header, rows, caption)

@@ -68,5 +68,7 @@ def evaluation_batches(
     mine = range(rank, len(clips), num_ranks)
     size = max(1, batch // num_windows)
     groups = [mine[k : k + size] for k in range(0, len(mine), size)]
-    keys = [[Glance(index, number, num_windows) for index in group for number in range(num_windows)] for group in groups]
+    keys = [
+        [Glance(index, number, num_windows) for index in group for number in range(num_windows)] for group in groups
+    ]
     return iter(DataLoader(clips, batch_sampler=keys, collate_fn=collate, num_workers=workers))

@@ -16,8 +16,8 @@ SMALLEST_NORM = 1e-6
 
 
 def norms(features: Float[Tensor, "clip feature"]) -> Float[Tensor, " clip"]:
-    """The L2 norm of each clip's feature, h(x) in the paper's Section 3.1; float32, with gradient 0 at the origin."""
-    return torch.linalg.vector_norm(features.float(), dim=1)
+    """The L2 norm of each clip's feature, h(x) in the paper's Section 3.1; never below float32, gradient 0 at the origin."""
+    return torch.linalg.vector_norm(features, dim=1, dtype=torch.promote_types(features.dtype, torch.float32))
 
 
 def mean_norm(features: Float[Tensor, "clip feature"]) -> Float[Tensor, ""]:

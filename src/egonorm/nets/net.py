@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,10 +21,14 @@ class Net(nn.Module):
         extra: what a method learns besides (discriminators, correspondence heads); empty unless it adds to it.
     """
 
-    def __init__(self, encoders: Mapping[str, nn.Module], num_classes: int, fusion: Fusion = "sum", dropout: float = 0.5):
+    def __init__(
+        self, encoders: Mapping[str, nn.Module], num_classes: int, fusion: Fusion = "sum", dropout: float = 0.5
+    ):
         super().__init__()
         self.num_classes = num_classes
-        self.encoders = nn.ModuleDict({m: encoder.to(memory_format=encoder.memory_format) for m, encoder in encoders.items()})
+        self.encoders = nn.ModuleDict(
+            {m: encoder.to(memory_format=encoder.memory_format) for m, encoder in encoders.items()}
+        )
         self.necks = nn.ModuleDict({name: nn.Identity() for name in encoders})
         self.fusion = make_fusion(fusion, self.num_features, num_classes, dropout)
         self.extra = nn.ModuleDict()
@@ -34,8 +39,9 @@ class Net(nn.Module):
         return {name: encoder.num_features for name, encoder in self.encoders.items()}
 
     def features(self, inputs: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "clip _"]]:
-        """Per modality, the feature before dropout, in float32 whatever the precision."""
-        return {name: self.necks[name](self._encode(name, inputs[name])).float() for name in self.encoders}
+        """Per modality, the feature before dropout; float32 where the network computes in less."""
+        found = {name: self.necks[name](self._encode(name, inputs[name])) for name in self.encoders}
+        return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in found.items()}
 
     def _encode(self, name: str, x: Tensor) -> Float[Tensor, "clip feature"]:
         encoder = self.encoders[name]

@@ -20,7 +20,7 @@ class WholeBatchNorm(_BatchNorm):
             return super().forward(x)
         axes = [0, *range(2, x.dim())]
         shape = [1, -1] + [1] * (x.dim() - 2)
-        values = x.float()
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
         count = sum_over_processes(values.new_tensor(float(x.numel() // x.shape[1])))
         mean = sum_over_processes(values.sum(axes)) / count
         centred = values - mean.view(shape)
@@ -43,9 +43,11 @@ def share_batch_norm(module: nn.Module, device: torch.device) -> nn.Module:
         return nn.SyncBatchNorm.convert_sync_batchnorm(module)
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
-            shared = WholeBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
-            shared.load_state_dict(child.state_dict())
-            module.add_module(name, shared)
+            shared = WholeBatchNorm(child.num_features, child.eps, child.momentum, affine=False)
+            shared.weight, shared.bias = child.weight, child.bias
+            for key, buffer in child.named_buffers():
+                setattr(shared, key, buffer)
+            module.add_module(name, shared.train(child.training))
         else:
             share_batch_norm(child, device)
     return module

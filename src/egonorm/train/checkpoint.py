@@ -34,8 +34,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
-        raise RunError(f"{path} could not be written.", got=what, expected=f"room for {len(content):,} bytes",
-                       remedy="Make room, then run the same command again: it goes on from the last checkpoint.") from error  # fmt: skip
+        remedy = "Make room, then run the same command again: it goes on from the last checkpoint."
+        needed = f"room for {len(content):,} bytes"
+        raise RunError(f"{path} could not be written.", got=what, expected=needed, remedy=remedy) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -48,7 +49,7 @@ def _sync_folder(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """A run's weights on disk: the last `keep` networks, every `every` steps counted back from `steps`, and the state of training.
+    """A run's weights on disk: the last `keep` networks, `every` so many steps back from the last, and the state of training.
 
     A network is written before the state that names its step, and old ones are removed after it, so a kill between any two
     of these leaves a state from which training goes on to the same files.
@@ -88,7 +89,9 @@ class Checkpoints:
         metadata = {METADATA: json.dumps({"step": step, "classes": classes})}
         write_atomically(self.path(step), safetensors.torch.save(weights, metadata))
         momenta = _momenta(net, optimizer)
-        state = {f"net.{k}": x for k, x in weights.items()} | {f"momentum.{k}": x.contiguous().cpu() for k, x in momenta.items()}
+        state = {f"net.{k}": x for k, x in weights.items()} | {
+            f"momentum.{k}": x.contiguous().cpu() for k, x in momenta.items()
+        }
         write_atomically(self._state, safetensors.torch.save(state, metadata))
         kept = {self.path(k) for k in self.saved()}
         for path in self.folder.glob("[0-9]*.safetensors"):
@@ -129,5 +132,7 @@ def read_metadata(path: Path) -> dict[str, object]:
 
 
 def _momenta(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    named = {name: optimizer.state[p].get("momentum_buffer") for name, p in net.named_parameters() if p in optimizer.state}
+    named = {
+        name: optimizer.state[p].get("momentum_buffer") for name, p in net.named_parameters() if p in optimizer.state
+    }
     return {name: buffer for name, buffer in named.items() if buffer is not None}

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from egonorm.core import Batch
 from egonorm.losses import norms

@@ -38,7 +38,7 @@ class Runtime:
             return objective
         share_batch_norm(objective, self.device)
         ids = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(objective, device_ids=ids, broadcast_buffers=False)
+        return DistributedDataParallel(objective, device_ids=ids)
 
     def autocast(self) -> AbstractContextManager:
         """The precision of the networks; losses leave it again."""

@@ -1,0 +1,138 @@
+"""The command line: the list of flags, errors in four lines, and each verb as a user calls it."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from egonorm import cli
+from egonorm.methods import methods
+
+FLAGS = {
+    "Kitchens": "folder clips kitchens seed size",
+    "Check": "data modalities thorough",
+    "Train": "data setting preset seed out resume modalities fusion steps batch width precision device workers "
+    "skip_broken method",
+    "Test": "run domain data device workers skip_broken",
+    "Tabulate": "runs select format",
+    "Demo": "out workers",
+}
+"""To add a flag, change this list and say why in DECISIONS.md."""
+
+
+def test_the_list_of_flags():
+    found = {name: " ".join(field.name for field in fields(getattr(cli, name))) for name in FLAGS}
+    assert found == FLAGS
+    assert set(cli.COMMANDS) == {"data", "train", "test", "table", "demo"}
+
+
+def call(capsys, *words):
+    cli.main([str(word) for word in words])
+    return capsys.readouterr().out
+
+
+def refusal(*words):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(word) for word in words])
+    text = str(caught.value)
+    assert text.startswith("error: ") and all(f"  {word}" in text for word in ("got:", "expected:", "remedy:"))
+    return text
+
+
+def test_every_method_is_a_subcommand_with_its_options(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    text = capsys.readouterr().out
+    assert all(name in text for name in methods())
+    with pytest.raises(SystemExit):
+        cli.main(["train", "rna", "--help"])
+    text = capsys.readouterr().out
+    assert "--weight" in text and "{second,first}" in text and "{ratio_of_means,mean_of_ratios}" in text
+
+
+def test_the_main_job_by_hand(kitchens, tmp_path, capsys):
+    small = [
+        "--preset",
+        "demo",
+        "--steps",
+        "2",
+        "--batch",
+        "4",
+        "--width",
+        "0.0625",
+        "--workers",
+        "0",
+        "--device",
+        "cpu",
+    ]
+    train = ["train", "--data", f"kitchens:{kitchens}", "--setting", "dg1:D1:D2", *small, "--out", tmp_path]
+    text = call(capsys, *train, "--fusion", "concat", "--modalities", "audio,rgb", "rna", "--weight", "0.5")
+    assert "top-1 fused" in text and "delta audio-rgb" in text
+    (folder,) = tmp_path.iterdir()
+    assert str(folder) in text
+    assert "D3" in call(capsys, "test", folder, "--domain", "D3", "--workers", "0", "--device", "cpu")
+    call(capsys, *train, "source-only")
+    table = call(capsys, "table", tmp_path, "--select", "last", "--format", "markdown")
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:7]] == ["rna"] * 3 + ["source-only"] * 2
+
+
+def test_data_check_says_what_is_there_and_what_is_not(kitchens, tmp_path, capsys):
+    text = call(capsys, "data", "check", f"kitchens:{kitchens}")
+    assert "D1: 16 train, 8 test" in text and "All media of 72 clips are there and whole" in text
+    root = tmp_path / "broken"
+    shutil.copytree(kitchens, root)
+    (root / "D2" / "D2_train_00.mp4").unlink()
+    (root / "D3" / "D3_test_00.mp4").write_bytes(b"nonsense")
+    text = refusal("data", "check", f"kitchens:{root}")
+    assert "D2/D2_train_00.mp4 (rgb+audio; clips" in text and "D3/D3_test_00.mp4" in text
+
+
+def test_rendering_by_hand_and_again_with_other_options(tmp_path, capsys):
+    words = ["data", "kitchens", tmp_path / "k", "--clips", "24", "--kitchens", "1", "--size", "48", "64"]
+    assert "manifest.csv" in call(capsys, *words)
+    before = {path: path.read_bytes() for path in (tmp_path / "k").rglob("*") if path.is_file()}
+    call(capsys, *words)
+    refusal(*words, "--seed", "3")
+    assert before == {path: path.read_bytes() for path in (tmp_path / "k").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "rna"], "no --data, --setting"),
+        (["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2"], "no METHOD"),
+        (["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2", "rna"], "/nowhere is not a folder"),
+        (
+            ["train", "--data", "film:/nowhere", "--setting", "dg1:D1:D2", "rna"],
+            "a kind among epic55, folder, kitchens",
+        ),
+        (["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D1", "rna"], "also a source"),
+        (["train", "--resume", "/nowhere"], "is not the folder of a run"),
+        (
+            ["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2", "--device", "abacus", "rna"],
+            "'abacus' cannot be",
+        ),
+        (["test", "/nowhere"], "is not the folder of a run"),
+        (["table", "/nowhere"], "holds no runs"),
+        (["data", "check", "folder:/nowhere"], "/nowhere is not a folder"),
+    ],
+)
+def test_errors_say_got_expected_remedy(words, message):
+    assert message in refusal(*words)
+
+
+def test_python_m_egonorm_is_the_same_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "egonorm", "table", "/nowhere"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and done.stderr.startswith("error: /nowhere holds no runs.") and not done.stdout
+
+
+def test_a_run_is_refused_before_files_are_opened_when_the_method_cannot_work(monkeypatch):
+    monkeypatch.setattr("egonorm.bench.run.open_data", lambda text: pytest.fail("a file was opened"))
+    text = refusal(
+        "train", "--data", "folder:/x", "--setting", "dg1:D1:D2", "--modalities", "rgb", "--device", "cpu", "rna"
+    )
+    assert "rna" in text and "dg1:D1:D2" in text

@@ -1,0 +1,62 @@
+"""One process and two train the same weights, batch norm included."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from egonorm.bench.table import read_rows
+from egonorm.core import RunError
+from egonorm.train.runtime import Runtime
+
+WORKER = Path(__file__).parent / "distributed_worker.py"
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def run(command: list[str], **environment: str) -> None:
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | environment, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def difference(first: dict, second: dict) -> float:
+    assert first.keys() == second.keys()
+    return max(float((first[k].double() - second[k].double()).abs().max()) for k in first)
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_weights_of_one(tmp_path):
+    """Both networks, RNA, dropout, batch norm in 57 + 69 layers, a labelled and an unlabelled domain, 20 steps."""
+    run([sys.executable, str(WORKER), str(tmp_path / "one.pt")])
+    run([*TORCHRUN, str(WORKER), str(tmp_path / "two.pt")])
+    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
+    assert difference(one, two) < 1e-5
+
+
+@pytest.mark.slow
+def test_torchrun_of_the_command_trains_and_judges_as_one_process_does(kitchens, tmp_path):
+    command = ["train", "--data", f"kitchens:{kitchens}", "--setting", "dgn:D1+D2:D3", "--preset", "demo", "--steps", "4",
+               "--batch", "4", "--width", "0.0625", "--workers", "0", "--device", "cpu"]  # fmt: skip
+    run([sys.executable, "-m", "egonorm", *command, "--out", str(tmp_path / "one"), "rna"], OMP_NUM_THREADS="1")
+    run([*TORCHRUN, "-m", "egonorm", *command, "--out", str(tmp_path / "two"), "rna"], OMP_NUM_THREADS="1")
+    (one,), (two,) = ((tmp_path / name).glob("rna-*") for name in ("one", "two"))
+    assert one.name == two.name
+    logs = [[json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()] for folder in (one, two)]
+    assert [entry["step"] for entry in logs[0]] == [entry["step"] for entry in logs[1]] == [1, 2, 3, 4]
+    for what in ("terms", "norms"):  # later steps differ by what float32 rounding grows to
+        assert logs[0][0][what] == pytest.approx(logs[1][0][what], rel=1e-4)
+    rows = [[(row.step, row.domain, row.metric, row.n) for row in read_rows(folder)] for folder in (one, two)]
+    assert rows[0] == rows[1]
+    with np.load(one / "predictions" / "000004-D3.npz") as a, np.load(two / "predictions" / "000004-D3.npz") as b:
+        assert a["uids"].tolist() == b["uids"].tolist() and a["labels"].tolist() == b["labels"].tolist()
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    with pytest.raises(RunError, match=r"batch 7, 2 processes(.|\n)*a multiple of the number of processes"):
+        Runtime(torch.device("cpu"), rank=0, num_ranks=2).share(7)
