@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from egonorm.bench.folder import checkpoints
-from egonorm.bench.run import Options, execute, measure
+from egonorm.bench.run import execute, measure
 from egonorm.bench.table import COMPLETE, is_complete, read_rows
+from egonorm.bench.trial import Options, Trial
 from egonorm.core import DataError, RunError, Setting, SettingError
 from egonorm.methods import Rna
 from egonorm.train.runtime import start_runtime
@@ -17,7 +17,7 @@ from egonorm.train.runtime import start_runtime
 
 def perform(run, folder, **options):
     with start_runtime("cpu") as runtime:
-        execute(run, folder, runtime, Options(**options))
+        execute(Trial(run, folder, runtime, Options(**options)))
     return folder
 
 
@@ -50,7 +50,7 @@ def test_another_domain_is_measured_later(run, tmp_path):
     before = [row for row in read_rows(folder) if row.domain != "D3"]
     for _ in range(2):
         with start_runtime("cpu") as runtime:
-            measure(run, folder, "D3", runtime, Options())
+            measure(Trial(run, folder, runtime, Options()), "D3")
         rows = read_rows(folder)
         assert is_complete(folder) and [row for row in rows if row.domain != "D3"] == before
         assert sum(row.domain == "D3" and row.metric == "top1" for row in rows) == 2
@@ -58,14 +58,14 @@ def test_another_domain_is_measured_later(run, tmp_path):
         start_runtime("cpu") as runtime,
         pytest.raises(DataError, match=r"no test clips of D7(.|\n)*one of D1, D2, D3"),
     ):
-        measure(run, folder, "D7", runtime, Options())
+        measure(Trial(run, folder, runtime, Options()), "D7")
 
 
 def test_same_seed_same_bytes(run, tmp_path):
-    weights = [checkpoints(perform(run, tmp_path / name), run).path(4).read_bytes() for name in ("one", "two")]
-    assert weights[0] == weights[1]
-    other = replace(run, seed=1)
-    assert checkpoints(perform(other, tmp_path / "three"), other).path(4).read_bytes() != weights[0]
+    runs = {"one": run, "two": run, "three": replace(run, seed=1)}
+    folders = [perform(run, tmp_path / name) for name, run in runs.items()]
+    one, two, three = ((folder / "checkpoints" / "000004.safetensors").read_bytes() for folder in folders)
+    assert one == two != three
 
 
 def test_two_sources_and_a_target_in_training(run, tmp_path):
@@ -136,4 +136,4 @@ def test_other_classes_are_refused(run, kitchens, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(kitchens, other)
     with start_runtime("cpu") as runtime, pytest.raises(DataError, match="other classes"):
-        measure(replace(run, data=f"folder:{other}"), folder, "D2", runtime, Options())
+        measure(Trial(replace(run, data=f"folder:{other}"), folder, runtime, Options()), "D2")

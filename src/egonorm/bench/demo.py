@@ -1,20 +1,17 @@
 """The demo: from rendered kitchens to one table, in minutes, on a laptop."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from egonorm.bench.config import Run
 from egonorm.bench.formats import render
-from egonorm.bench.presets import demo
 from egonorm.bench.progress import bar
-from egonorm.bench.run import Options, execute, measure
+from egonorm.bench.run import execute, measure
 from egonorm.bench.select import last_mean
 from egonorm.bench.summary import summarise
 from egonorm.bench.table import read_rows
-from egonorm.core import Setting
+from egonorm.bench.trial import Options, Trial
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.methods import Rna, SourceOnly
 from egonorm.train.runtime import start_runtime
@@ -40,9 +37,10 @@ def run_demo(out: Path, workers: int) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))
     with start_runtime() as runtime:
         for run, folder in zip(runs, folders, strict=True):
-            execute(run, folder, runtime, Options(workers))
+            trial = Trial(run, folder, runtime, Options(workers))
+            execute(trial)
             if "D3" not in {row.domain for row in read_rows(folder)}:
-                measure(run, folder, "D3", runtime, Options(workers))
+                measure(trial, "D3")
     print(render(summarise(folders, last_mean(9), "last-mean:9"), "text"))
     print(_farewell(videos, out / "runs"))
 

@@ -14,15 +14,10 @@ import torch
 import egonorm
 from egonorm.bench.config import Run, to_json
 from egonorm.core import RunError
-from egonorm.train.checkpoint import Checkpoints, write_atomically
+from egonorm.train.checkpoint import write_atomically
 from egonorm.train.runtime import Runtime
 
 CONFIG, LOG, LEFT_OUT = "config.json", "train.jsonl", "left_out.json"
-
-
-def checkpoints(folder: Path, run: Run) -> Checkpoints:
-    """The run's checkpoints."""
-    return Checkpoints(folder / "checkpoints", run.optim.steps, run.evaluation.every, run.evaluation.keep)
 
 
 def claim(folder: Path, run: Run, runtime: Runtime) -> None:

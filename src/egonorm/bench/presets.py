@@ -1,14 +1,19 @@
 """Whole configurations of network, training and judgement, as functions: the paper's, a small one, and the demo's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from egonorm.bench.config import NetConfig, Stream
+from egonorm.bench.config import NetConfig, Run, Stream
+from egonorm.core import RunError, Setting
 from egonorm.data.inputs import AudioInput, VideoInput
 from egonorm.data.sampling import Span
+from egonorm.methods import Method
 from egonorm.nets.encoders import Encoder
+from egonorm.nets.fusion import Fusion
 from egonorm.signal import Spectrogram
 from egonorm.train.evaluate import Evaluation
 from egonorm.train.loop import Optim
+from egonorm.train.runtime import Precision
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,42 @@ def _two_streams(video: VideoInput, sound: Spectrogram, width: float, optim: Opt
         "audio": Stream(AudioInput(sound), Encoder("bn-inception", in_channels=1, width=width)),
     }
     return Preset(NetConfig(streams, video.span), optim, evaluation)
+
+
+def configure(
+    data: str,
+    setting: str,
+    method: Method,
+    preset: str,
+    seed: int = 0,
+    precision: Precision = "float32",
+    *,
+    modalities: str | None = None,
+    fusion: Fusion | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    width: float | None = None,
+) -> Run:
+    """A run of a preset with some of its values replaced.
+
+    Args:
+        data: `KIND:PATH`; the path is stored from the root, so that the run finds its data from any folder.
+        setting: `FAMILY:SOURCES:TARGET`.
+        modalities: names with commas between them, in the order of the pairs.
+
+    Raises:
+        SettingError: for a setting or modalities that make no sense.
+        RunError: for a value that must be positive and is not.
+    """
+    parts = PRESETS[preset]()
+    changes = {name: value for name, value in {"steps": steps, "batch": batch}.items() if value is not None}
+    for name, value in (changes | {"width": 1 if width is None else width}).items():
+        if value <= 0:
+            raise RunError(f"--{name} cannot be used.", got=value, expected="more than 0", remedy=f"Correct --{name}.")
+    net = parts.net if modalities is None else parts.net.choose(tuple(modalities.split(",")))
+    net = net if width is None else net.widen(width)
+    net = net if fusion is None else replace(net, fusion=fusion)
+    kind, colon, path = data.partition(":")
+    place = f"{kind}{colon}{Path(path).expanduser().absolute()}" if path else data
+    optim = replace(parts.optim, **changes)
+    return Run(place, Setting.parse(setting), net, method, optim, parts.evaluation, seed, precision)

@@ -79,7 +79,14 @@ def _table(lines: Sequence[Line], caption: str) -> Table:
     shows_variant = variants > len({(line.method, line.setting) for line in lines})
     header = ("method", "setting", "tested on", *(["config"] if shows_variant else []), "n", *map(_title, metrics))
     rows = tuple(
-        (line.method, line.setting, line.domain, *([line.variant] if shows_variant else []), str(line.n), *tuple(_cell(metric, line.values.get(metric), line.n) for metric in metrics))
+        (
+            line.method,
+            line.setting,
+            line.domain,
+            *([line.variant] if shows_variant else []),
+            str(line.n),
+            *tuple(_cell(metric, line.values.get(metric), line.n) for metric in metrics),
+        )
         for line in lines
     )
     return Table(header, rows, caption)

@@ -1,0 +1,80 @@
+"""From a run's checkpoints and a domain's test clips to predictions and rows."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from egonorm.bench.progress import bar
+from egonorm.bench.table import Row
+from egonorm.bench.trial import Trial
+from egonorm.core import Batch, DataError
+from egonorm.data.manifest import Manifest
+from egonorm.data.readers.protocol import Reader
+from egonorm.data.streams import evaluation_batches
+from egonorm.nets.net import Net
+from egonorm.train.checkpoint import load_network, read_metadata
+from egonorm.train.evaluate import Predictions, judge
+
+
+def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader], domain: str) -> list[Row]:
+    """The rows of one domain's test clips for every checkpoint that was kept; their predictions are written too."""
+    run, runtime = trial.run, trial.runtime
+    clips = trial.clips(manifest.select([domain], "test"), readers)
+    nets = _load(trial, manifest.classes)
+    windows = run.evaluation.num_windows
+    batches = evaluation_batches(
+        clips, windows, run.optim.batch, trial.options.workers, runtime.rank, runtime.num_ranks
+    )
+    with bar(f"Testing {run.method.name()} on {domain}", runtime.is_first) as progress:
+        counted = _counted(batches, len(clips), runtime.num_ranks / windows, progress)
+        found = judge(nets, counted, run.evaluation, runtime)
+    if runtime.is_first:
+        for step, predictions in found.items():
+            _write(trial.folder / "predictions" / f"{step:06d}-{domain}.npz", predictions, manifest.classes)
+    return [
+        make_row(trial, step, domain, metric, value, len(predictions.uids))
+        for step, predictions in found.items()
+        for metric, value in predictions.measure().items()
+    ]
+
+
+def make_row(trial: Trial, step: int, domain: str, metric: str, value: float, n: int) -> Row:
+    """A number of this trial."""
+    run = trial.run
+    return Row(trial.folder.name, run.method.name(), str(run.setting), run.seed, step, "test", domain, metric, value, n)
+
+
+def _load(trial: Trial, classes: tuple[str, ...]) -> dict[int, Net]:
+    """The kept networks by step. DataError when they were trained on other classes."""
+    nets = {}
+    for step in trial.checkpoints.saved():
+        path = trial.checkpoints.path(step)
+        learnt = tuple(read_metadata(path)["classes"])
+        if learnt != classes:
+            raise DataError(
+                f"{trial.run.data} has other classes than the run was trained on.",
+                got=", ".join(classes),
+                expected=", ".join(learnt),
+                remedy="Test on data with the same classes in the same order.",
+            )
+        nets[step] = trial.build_net(len(classes)).to(trial.runtime.device)
+        load_network(path, nets[step])
+    return nets
+
+
+def _counted(batches, total: int, clips_a_window: float, progress) -> Iterator[tuple[Batch, ...]]:
+    """The same batches, with the progress told in clips, over all processes."""
+    done = 0.0
+    for seen in batches:
+        yield seen
+        done += len(seen[0]) * clips_a_window
+        progress(min(round(done), total), total)
+
+
+def _write(path: Path, predictions: Predictions, classes: tuple[str, ...]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    arrays = {f"scores/{name}": x for name, x in predictions.scores.items()}
+    arrays |= {f"norms/{name}": x for name, x in predictions.norms.items()}
+    uids, labels = np.array(predictions.uids), predictions.labels
+    np.savez_compressed(path, uids=uids, labels=labels, classes=np.array(classes), **arrays)

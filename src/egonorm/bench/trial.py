@@ -1,0 +1,78 @@
+"""A trial: one run on its way from configuration to rows, and what it does that leaves its numbers alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from egonorm.bench.config import Run
+from egonorm.bench.progress import bar
+from egonorm.bench.screen import describe, screen, write_left_out
+from egonorm.data.dataset import Clips
+from egonorm.data.manifest import Manifest
+from egonorm.data.readers.protocol import Reader
+from egonorm.data.sets import ClipSet
+from egonorm.nets.net import Net
+from egonorm.train.checkpoint import Checkpoints
+from egonorm.train.loop import address
+from egonorm.train.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run does without changing its numbers."""
+
+    workers: int = 0
+    """Processes that read clips; 0 reads in the training process."""
+    skip_broken: bool = False
+    """Leave out clips whose media are missing or broken, instead of refusing to start."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run, its folder, where it runs and how."""
+
+    run: Run
+    folder: Path
+    runtime: Runtime
+    options: Options
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The run's checkpoints on disk."""
+        kept = self.run.evaluation
+        return Checkpoints(self.folder / "checkpoints", self.run.optim.steps, kept.every, kept.keep)
+
+    @property
+    def shows_target(self) -> bool:
+        """Whether training sees unlabelled clips of the target: the setting allows it, and the method has a use for them."""
+        return self.run.setting.target_visible == "training" and "training" in self.run.method.target_use
+
+    def build_net(self, num_classes: int) -> Net:
+        """The network, with the same first weights for the same seed."""
+        torch.manual_seed(address(self.run.seed, "net"))
+        encoders = {name: stream.encoder.build() for name, stream in self.run.net.streams.items()}
+        net = Net(encoders, num_classes, self.run.net.fusion, self.run.net.dropout)
+        self.run.method.prepare(net)
+        return net
+
+    def readers(self, data: ClipSet) -> dict[str, Reader]:
+        """The readers of the network's modalities."""
+        return {name: data.reader(name, stream.input) for name, stream in self.run.net.streams.items()}
+
+    def clips(
+        self, manifest: Manifest, readers: Mapping[str, Reader], unlabelled: frozenset[str] = frozenset()
+    ) -> Clips:
+        """Clips as the network sees them."""
+        inputs = {name: stream.input for name, stream in self.run.net.streams.items()}
+        return Clips(manifest, readers, inputs, self.run.net.span, self.run.seed, unlabelled)
+
+    def screened(self, manifest: Manifest, readers: Mapping[str, Reader]) -> Manifest:
+        """The usable clips; what is left out on demand is listed on the terminal and in the folder."""
+        with bar("Examining media", self.runtime.is_first) as progress:
+            usable, problems = screen(manifest, readers, self.options.skip_broken, progress)
+        if self.runtime.is_first and problems:
+            write_left_out(self.folder, problems)
+            print(f"Left out, and listed in {self.folder / 'left_out.json'}:\n{describe(problems)}")
+        return usable

@@ -1,0 +1,42 @@
+"""Floor 6, the command line: a thin edge that turns words into the objects of the library, and errors into four lines."""
+
+import sys
+from typing import Annotated
+
+import tyro
+
+from egonorm.cli.data import Check, Kitchens
+from egonorm.cli.runs import Demo, Tabulate, Test, Train
+from egonorm.core import EgonormError
+
+COMMANDS = {
+    "data": {"kitchens": Kitchens, "check": Check},
+    "train": Train,
+    "test": Test,
+    "table": Tabulate,
+    "demo": Demo,
+}
+_GROUPS = {"data": "Render or examine data."}
+_STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
+_ABOUT = "First-person action recognition from video and sound, in places the model has never seen."
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; exit with 1 and what was got, expected and can be done on an error that the user can mend."""
+    command = tyro.cli(_union(COMMANDS), args=arguments, prog="egonorm", description=_ABOUT, config=_STYLE)
+    try:
+        command()
+    except EgonormError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("Stopped. The last checkpoint stands: go on with egonorm train --resume RUN.")
+
+
+def _union(commands: dict):
+    """A choice among commands; a nested dictionary is a group of them."""
+    union = None
+    for name, command in commands.items():
+        target = _union(command) if isinstance(command, dict) else command
+        choice = Annotated[target, tyro.conf.subcommand(name, description=_GROUPS.get(name))]
+        union = choice if union is None else union | choice
+    return union

@@ -1,0 +1,65 @@
+"""The verbs on data: render the procedural kitchens, and check what is there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from egonorm.bench.presets import PRESETS
+from egonorm.bench.progress import bar
+from egonorm.bench.screen import broken
+from egonorm.data.check import find_problems
+from egonorm.data.sets import open_data
+from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
+
+
+@dataclass(frozen=True)
+class Kitchens:
+    """Render the procedural kitchens as videos with sound, and their manifest."""
+
+    folder: tyro.conf.Positional[Path]
+    """Where to; made if it is not there. A finished rendering of the same options is kept."""
+    clips: int = KitchensConfig.clips
+    """Clips of each kitchen, train and test together."""
+    kitchens: int = KitchensConfig.kitchens
+    """How many kitchens: D1, D2, and so on."""
+    seed: int = KitchensConfig.seed
+    """What every look, room and movement is drawn from."""
+    size: tuple[int, int] = KitchensConfig.size
+    """Height and width of the pictures."""
+
+    def __call__(self) -> None:
+        config = KitchensConfig(self.clips, self.kitchens, self.seed, self.size)
+        with bar(f"Rendering {self.kitchens} kitchens") as progress:
+            path = render_kitchens(self.folder, config, progress=progress)
+        print(f"{path}\nNext: egonorm data check kitchens:{self.folder}")
+
+
+@dataclass(frozen=True)
+class Check:
+    """Examine every medium: what is there, what is missing or broken, and for which clips."""
+
+    data: tyro.conf.Positional[str]
+    """KIND:PATH, the kind being kitchens, folder or epic55."""
+    modalities: str = "rgb,audio"
+    """Which modalities to examine."""
+    thorough: bool = False
+    """Decode all of every medium instead of walking its packets."""
+
+    def __call__(self) -> None:
+        data, net = open_data(self.data), PRESETS["paper"]().net.choose(tuple(self.modalities.split(",")))
+        for note in data.notes:
+            print(note)
+        for domain in data.manifest.domains:
+            counts = ", ".join(f"{len(data.manifest.select([domain], split))} {split}" for split in ("train", "test"))
+            print(f"{domain}: {counts}")
+        for modality, found in data.layouts().items():
+            print(
+                f"{modality}: {', '.join(f'{number} x {layout}' for layout, number in found.items()) or 'none found'}"
+            )
+        readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
+        with bar("Examining media") as progress:
+            problems = find_problems(data.manifest, readers, self.thorough, progress)
+        if problems:
+            raise broken(problems)
+        print(f"All media of {len(data.manifest)} clips are there and whole ({', '.join(readers)}).")

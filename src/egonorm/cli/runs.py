@@ -1,0 +1,153 @@
+"""The verbs on runs: train, test, table, and the demo that does all three."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from egonorm.bench.config import Run, read_run
+from egonorm.bench.demo import run_demo
+from egonorm.bench.formats import Format, render
+from egonorm.bench.presets import configure
+from egonorm.bench.run import execute, measure
+from egonorm.bench.select import parse_selector
+from egonorm.bench.summary import summarise
+from egonorm.bench.table import find_runs
+from egonorm.bench.trial import Options, Trial
+from egonorm.core import RunError
+from egonorm.methods import Method, methods
+from egonorm.nets.fusion import Fusion
+from egonorm.train.runtime import Precision, start_runtime
+
+_no_method = Annotated[None, tyro.conf.subcommand("none", description="No method: with --resume, which knows its own.")]
+
+
+def _method_choice():
+    known = {name: method() for name, method in sorted(methods().items())}
+    return tyro.extras.subcommand_type_from_defaults(known) | _no_method
+
+
+def _named(metavar: str):
+    return tyro.conf.arg(metavar=metavar)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a method on the sources of a setting and judge it on every domain that the setting names."""
+
+    data: Annotated[str | None, _named("KIND:PATH")] = None
+    """The clips; the kind is kitchens, folder or epic55."""
+    setting: Annotated[str | None, _named("FAMILY:SOURCES:TARGET")] = None
+    """For example dg1:D1:D2, dgn:D1+D2:D3, supervised:D1:D1, uda:D1:D2 or tta:D1:D2."""
+    preset: Literal["demo", "small", "paper"] = "small"
+    """Networks, inputs and optimisation: the demo's, a small one's, or the paper's."""
+    seed: int = 0
+    """What the first weights, the order of clips, the windows and the dropout are drawn from."""
+    out: Path = Path("runs")
+    """The folder of runs; each run gets a folder of its own below it."""
+    resume: Annotated[Path | None, _named("RUN")] = None
+    """Go on with this run's folder; no other option but the machine's is read."""
+    modalities: Annotated[str | None, _named("NAMES")] = None
+    """Some of the preset's modalities, in the order of the pairs: rgb,audio."""
+    fusion: Annotated[Fusion | None, _named("{sum,concat}")] = None
+    """Sum the modalities' logits, or concatenate their features."""
+    steps: Annotated[int | None, _named("INT")] = None
+    """Training steps."""
+    batch: Annotated[int | None, _named("INT")] = None
+    """Clips of each domain in a step."""
+    width: Annotated[float | None, _named("FLOAT")] = None
+    """Factor on the networks' numbers of channels."""
+    precision: Precision = "float32"
+    """Precision of the networks; losses are always float32."""
+    device: str = "auto"
+    """auto, cpu, or a GPU such as cuda:0."""
+    workers: int = 2
+    """Processes that read clips, for each training process."""
+    skip_broken: bool = False
+    """Leave out clips whose media are missing or broken, and store which, instead of refusing to start."""
+    method: Annotated[Method | None, tyro.conf.arg(constructor_factory=_method_choice)] = None
+    """The method, with options of its own."""
+
+    def __call__(self) -> None:
+        run, folder = (read_run(self.resume), self.resume) if self.resume else self._new()
+        with start_runtime(self.device, run.precision) as runtime:
+            execute(Trial(run, folder, runtime, Options(self.workers, self.skip_broken)))
+            if runtime.is_first:
+                _print_table([folder])
+                print(f"The run lies in {folder}")
+
+    def _new(self) -> tuple[Run, Path]:
+        given = {"--data": self.data, "--setting": self.setting, "METHOD": self.method}
+        missing = [name for name, value in given.items() if value is None]
+        if missing:
+            raise RunError(
+                "A new run needs more.",
+                got=f"no {', '.join(missing)}",
+                expected=", ".join(given),
+                remedy="Write for example: egonorm train --data kitchens:demo/kitchens --setting dg1:D1:D2 "
+                "--preset demo rna, or go on with --resume RUN.",
+            )
+        changes = {name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "width")}
+        given = {name: value for name, value in changes.items() if value is not None}
+        run = configure(self.data, self.setting, self.method, self.preset, self.seed, self.precision, **given)
+        return run, self.out / run.name
+
+
+@dataclass(frozen=True)
+class Test:
+    """Judge a trained run on a domain's test clips, also one that its setting does not name."""
+
+    run: tyro.conf.Positional[Path]
+    """The folder of a run."""
+    domain: Annotated[str | None, _named("NAME")] = None
+    """Which domain; without it, the setting's target."""
+    data: Annotated[str | None, _named("KIND:PATH")] = None
+    """The clips, when they have moved since the training."""
+    device: str = "auto"
+    """auto, cpu, or a GPU such as cuda:0."""
+    workers: int = 2
+    """Processes that read clips."""
+    skip_broken: bool = False
+    """Leave out clips whose media are missing or broken, and store which."""
+
+    def __call__(self) -> None:
+        run = read_run(self.run)
+        here = run if self.data is None else replace(run, data=self.data)
+        with start_runtime(self.device, run.precision) as runtime:
+            trial = Trial(here, self.run, runtime, Options(self.workers, self.skip_broken))
+            measure(trial, self.domain or run.setting.target)
+            if runtime.is_first:
+                _print_table([self.run])
+
+
+@dataclass(frozen=True)
+class Tabulate:
+    """One table of runs: accuracies with intervals, norms and their differences."""
+
+    runs: tyro.conf.Positional[Path]
+    """The folder that was given to --out, or one run."""
+    select: str = "last-mean:9"
+    """Which checkpoints speak for a run: last-mean:K, last, best-on-source or oracle."""
+    format: Format = "text"
+    """How to write it."""
+
+    def __call__(self) -> None:
+        _print_table(find_runs(self.runs), self.select, self.format)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The main job without data or GPU: render kitchens, train Source Only and RNA-Net in one, test in the others."""
+
+    out: Path = Path("demo")
+    """Where videos and runs are put; a second call reuses them."""
+    workers: int = 2
+    """Processes that read clips."""
+
+    def __call__(self) -> None:
+        run_demo(self.out, self.workers)
+
+
+def _print_table(folders, selection: str = "last-mean:9", form: Format = "text") -> None:
+    print(render(summarise(folders, parse_selector(selection), selection), form))
