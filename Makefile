@@ -8,7 +8,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 .PHONY: demo test test-fast check install clean
 
 demo: .venv/installed
-	$(BIN)/egonorm demo
+	OMP_WAIT_POLICY=passive $(BIN)/egonorm demo
 
 test: .venv/installed
 	$(BIN)/python -m pytest -q

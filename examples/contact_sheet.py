@@ -24,7 +24,9 @@ def main(data: str, out: Path) -> None:
         chosen = [next(clip for clip in of_domain if clip.label == label) for label in clips.manifest.classes]
         middles = [(clip.start + clip.stop) / 2 for clip in chosen]
         cells = [reader(clip.media, t, t + 1 / 30)[0].numpy() for clip, t in zip(chosen, middles, strict=True)]
-        rows.append(np.concatenate([np.pad(cell, ((2, 2), (2, 2), (0, 0)), constant_values=255) for cell in cells], axis=1))
+        rows.append(
+            np.concatenate([np.pad(cell, ((2, 2), (2, 2), (0, 0)), constant_values=255) for cell in cells], axis=1)
+        )
     sheet = np.concatenate(rows)
     write_png(sheet[: len(sheet) // 2 * 2, : sheet.shape[1] // 2 * 2], out)
     print(f"{out}: rows {', '.join(clips.manifest.domains)}; columns {', '.join(clips.manifest.classes)}")

@@ -1,5 +1,6 @@
 """What several tests need: small kitchens, rendered once, and a small run of them."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from egonorm.bench.presets import demo
 from egonorm.core import Setting
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 
-torch.set_num_threads(2)
+os.environ["OMP_NUM_THREADS"] = "1"  # for the programs that tests start: narrow networks gain nothing by more threads,
+torch.set_num_threads(1)  # and threads that wait for each other lose much on a busy machine
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from egonorm.methods import methods
 FLAGS = {
     "Kitchens": "folder clips kitchens seed size",
     "Check": "data modalities thorough",
-    "Train": "data setting preset seed out resume modalities fusion steps batch width precision device workers "
+    "Train": "data setting preset seed out resume modalities fusion steps batch width weights precision device workers "
     "skip_broken method",
     "Test": "run domain data device workers skip_broken",
     "Tabulate": "runs select format",

@@ -56,7 +56,7 @@ def test_another_domain_is_measured_later(run, tmp_path):
         assert sum(row.domain == "D3" and row.metric == "top1" for row in rows) == 2
     with (
         start_runtime("cpu") as runtime,
-        pytest.raises(DataError, match=r"no test clips of D7(.|\n)*one of D1, D2, D3"),
+        pytest.raises(DataError, match=r"no usable test clips of D7(.|\n)*one of D1, D2, D3"),
     ):
         measure(Trial(run, folder, runtime, Options()), "D7")
 

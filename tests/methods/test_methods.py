@@ -47,7 +47,9 @@ def test_the_matrix(name, setting, modalities):
     optim, heard = Optim(steps=3, batch=4), []
     steps = [seen] * optim.steps
     runtime = Runtime(torch.device("cpu"))
-    train(Objective(net, method), optim.build(net.parameters()), optim, steps, 1, 0, runtime, lambda *a: heard.append(a))
+    train(
+        Objective(net, method), optim.build(net.parameters()), optim, steps, 1, 0, runtime, lambda *a: heard.append(a)
+    )
     assert [step for step, _, _ in heard] == [1, 2, 3]
     assert all(torch.isfinite(term) for _, terms, _ in heard for term in terms.values())
 

@@ -6,8 +6,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from egonorm.bench import presets
 from egonorm.cli import main
 from egonorm.train.objective import Objective
@@ -61,5 +59,4 @@ def arm(moment: str) -> None:
 if __name__ == "__main__":
     checkpoint_often()
     arm(sys.argv[1])
-    torch.set_num_threads(2)
     main(sys.argv[2:])

@@ -11,6 +11,8 @@ from torch import nn
 from egonorm.core import RunError
 from egonorm.train.checkpoint import Checkpoints, load_network, read_metadata, write_atomically
 
+ABOUT = {"classes": ["cut", "mix"], "clips": "0123"}
+
 
 def trained(seed=0):
     torch.manual_seed(seed)
@@ -29,21 +31,29 @@ def test_keeps_the_last_and_resumes_weights_buffers_and_momentum(tmp_path):
     due = [step for step in range(1, 41) if saved.is_due(step)]
     assert due[-1] == 40 and due[0] == 1 and len(due) == 14
     for step in due:
-        saved.save(step, net, optimizer, ("cut", "mix"))
+        saved.save(step, net, optimizer, ABOUT)
     assert saved.saved() == (31, 34, 37, 40)
-    assert read_metadata(saved.path(40)) == {"step": 40, "classes": ["cut", "mix"]}
+    assert read_metadata(saved.path(40)) == {"step": 40} | ABOUT
     other, other_optimizer = trained(1)
-    assert saved.resume(other, other_optimizer) == 40
+    assert saved.resume(other, other_optimizer, ABOUT) == 40
     assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), other.state_dict().values(), strict=True))
     for a, b in zip(net.parameters(), other.parameters(), strict=True):
         momenta = optimizer.state[a]["momentum_buffer"], other_optimizer.state[b]["momentum_buffer"]
         assert torch.equal(*momenta)
 
 
+def test_a_state_that_was_trained_on_other_clips_is_refused(tmp_path):
+    net, optimizer = trained()
+    saved = Checkpoints(tmp_path, steps=9, every=3, keep=9)
+    saved.save(3, net, optimizer, ABOUT)
+    with pytest.raises(RunError, match=r"was trained on other clips(.|\n)*4567(.|\n)*0123"):
+        saved.resume(net, optimizer, ABOUT | {"clips": "4567"})
+
+
 def test_a_network_newer_than_the_state_is_no_part_of_it(tmp_path):
     net, optimizer = trained()
     saved = Checkpoints(tmp_path, steps=9, every=3, keep=9)
-    saved.save(3, net, optimizer, ("cut",))
+    saved.save(3, net, optimizer, ABOUT)
     (tmp_path / "000006.safetensors").write_bytes((tmp_path / "000003.safetensors").read_bytes())
     assert saved.saved() == (3,)
 
@@ -51,7 +61,7 @@ def test_a_network_newer_than_the_state_is_no_part_of_it(tmp_path):
 def test_a_full_disk_loses_nothing_and_says_so(tmp_path, monkeypatch):
     net, optimizer = trained()
     saved = Checkpoints(tmp_path, steps=9, every=3, keep=9)
-    saved.save(3, net, optimizer, ("cut",))
+    saved.save(3, net, optimizer, ABOUT)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def full(*_):
@@ -61,7 +71,7 @@ def test_a_full_disk_loses_nothing_and_says_so(tmp_path, monkeypatch):
     with pytest.raises(
         RunError, match=r"could not be written(.|\n)*the disk is full(.|\n)*goes on from the last checkpoint"
     ):
-        saved.save(6, net, optimizer, ("cut",))
+        saved.save(6, net, optimizer, ABOUT)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

@@ -45,6 +45,15 @@ class NetConfig:
                                expected=f"each once, of {', '.join(self.streams)}", remedy="Correct --modalities.")  # fmt: skip
         return replace(self, streams={name: self.streams[name] for name in modalities})
 
+    def start_from(self, modality: str, weights: str, sha256: str | None) -> "NetConfig":
+        """The same with an encoder that starts from published weights. SettingError for a modality it does not have."""
+        if modality not in self.streams:
+            raise SettingError("The weights are of no use.", got=f"weights for {modality}", expected=", ".join(self.streams),
+                               remedy="Correct --weights or --modalities.")  # fmt: skip
+        stream = self.streams[modality]
+        stream = replace(stream, encoder=replace(stream.encoder, weights=weights, sha256=sha256))
+        return replace(self, streams=self.streams | {modality: stream})
+
     def widen(self, width: float) -> "NetConfig":
         """The same with another width of every encoder."""
         widened = {m: replace(s, encoder=replace(s.encoder, width=width)) for m, s in self.streams.items()}

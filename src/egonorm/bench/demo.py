@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from egonorm.bench.formats import render
+from egonorm.bench.presets import configure
 from egonorm.bench.progress import bar
 from egonorm.bench.run import execute, measure
 from egonorm.bench.select import last_mean
@@ -24,15 +25,7 @@ def run_demo(out: Path, workers: int) -> None:
     videos = (out / "kitchens").absolute()
     with bar("Rendering 3 kitchens") as progress:
         render_kitchens(videos, KITCHENS, progress=progress)
-    preset = demo()
-    run = Run(
-        f"kitchens:{videos}",
-        Setting("dg1", ("D1",), "D2"),
-        preset.net,
-        optim=preset.optim,
-        evaluation=preset.evaluation,
-    )
-    runs = [replace(run, method=method) for method in (SourceOnly(), Rna())]
+    runs = [configure(f"kitchens:{videos}", "dg1:D1:D2", method, "demo") for method in (SourceOnly(), Rna())]
     folders = [out / "runs" / run.name for run in runs]
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))
     with start_runtime() as runtime:

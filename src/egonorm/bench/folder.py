@@ -12,35 +12,41 @@ import numpy
 import torch
 
 import egonorm
-from egonorm.bench.config import Run, to_json
+from egonorm.bench.config import Run, read_run, to_json
 from egonorm.core import RunError
 from egonorm.train.checkpoint import write_atomically
 from egonorm.train.runtime import Runtime
 
-CONFIG, LOG, LEFT_OUT = "config.json", "train.jsonl", "left_out.json"
+CONFIG, LOG = "config.json", "train.jsonl"
 
 
-def claim(folder: Path, run: Run, runtime: Runtime) -> None:
+def claim(folder: Path, run: Run) -> None:
     """Make the run's folder, or recognise it.
 
     Raises:
         RunError: when the folder belongs to another configuration, or holds something that is no run. Nothing is changed.
     """
-    config, surroundings = folder / CONFIG, folder / "environment.json"
+    config = folder / CONFIG
     if config.exists():
-        if config.read_text() != to_json(run):
+        if read_run(folder) != run:
             raise RunError(f"{folder} belongs to another configuration.", got="a different config.json",
                            expected="the configuration of this command",
                            remedy="Give another folder to --out, or remove this one.")  # fmt: skip
-    elif folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
+    elif folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise RunError(f"{folder} holds something that is no run.", got="files but no config.json",
                        expected="an empty folder, or a run of this configuration",
                        remedy="Give another folder to --out, or remove this one.")  # fmt: skip
     else:
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomically(config, to_json(run).encode())
-    if not surroundings.exists():
-        write_atomically(surroundings, (json.dumps(environment(runtime), indent=2) + "\n").encode())
+
+
+def note_start(folder: Path, runtime: Runtime, step: int) -> None:
+    """Add to `environment.json` that training starts or goes on here after a step; the log keeps what came before it."""
+    path = folder / "environment.json"
+    starts = json.loads(path.read_text()) if path.exists() else []
+    starts.append({"after_step": step} | environment(runtime))
+    write_atomically(path, (json.dumps(starts, indent=2) + "\n").encode())
+    cut_log(folder, step)
 
 
 def environment(runtime: Runtime) -> dict[str, object]:

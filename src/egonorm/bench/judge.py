@@ -1,5 +1,6 @@
 """From a run's checkpoints and a domain's test clips to predictions and rows."""
 
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,26 +10,30 @@ from egonorm.bench.progress import bar
 from egonorm.bench.table import Row
 from egonorm.bench.trial import Trial
 from egonorm.core import Batch, DataError
+from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.streams import evaluation_batches
 from egonorm.nets.net import Net
-from egonorm.train.checkpoint import load_network, read_metadata
+from egonorm.train.checkpoint import load_network, read_metadata, write_atomically
 from egonorm.train.evaluate import Predictions, judge
 
 
 def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader], domain: str) -> list[Row]:
     """The rows of one domain's test clips for every checkpoint that was kept; their predictions are written too."""
     run, runtime = trial.run, trial.runtime
-    clips = trial.clips(manifest.select([domain], "test"), readers)
+    windows, total = run.evaluation.num_windows, len(manifest.select([domain], "test"))
+    batches = _batches(trial, trial.clips(manifest.select([domain], "test"), readers), windows)
     nets = _load(trial, manifest.classes)
-    windows = run.evaluation.num_windows
-    batches = evaluation_batches(
-        clips, windows, run.optim.batch, trial.options.workers, runtime.rank, runtime.num_ranks
-    )
+    is_target = domain == run.setting.target
+    if is_target and trial.shows_target:
+        unseen = trial.clips(manifest.select([domain], "train"), readers, unlabelled=frozenset({domain}))
+        for net in nets.values():
+            run.method.adapt(net, (batch.to(runtime.device) for (batch,) in _batches(trial, unseen, 1)))
+    adapt = run.method.adapt if is_target and trial.adapts_at_test else None
     with bar(f"Testing {run.method.name()} on {domain}", runtime.is_first) as progress:
-        counted = _counted(batches, len(clips), runtime.num_ranks / windows, progress)
-        found = judge(nets, counted, run.evaluation, runtime)
+        counted = _counted(batches, total, runtime.num_ranks / windows, progress)
+        found = judge(nets, counted, run.evaluation, runtime, adapt)
     if runtime.is_first:
         for step, predictions in found.items():
             _write(trial.folder / "predictions" / f"{step:06d}-{domain}.npz", predictions, manifest.classes)
@@ -42,7 +47,24 @@ def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader]
 def make_row(trial: Trial, step: int, domain: str, metric: str, value: float, n: int) -> Row:
     """A number of this trial."""
     run = trial.run
-    return Row(trial.folder.name, run.method.name(), str(run.setting), run.seed, step, "test", domain, metric, value, n)
+    return Row(
+        trial.folder.resolve().name,
+        run.method.name(),
+        str(run.setting),
+        run.seed,
+        step,
+        "test",
+        domain,
+        metric,
+        value,
+        n,
+    )
+
+
+def _batches(trial: Trial, clips: Clips, num_windows: int) -> Iterator[tuple[Batch, ...]]:
+    run, runtime = trial.run, trial.runtime
+    workers = trial.options.workers
+    return evaluation_batches(clips, num_windows, run.optim.batch, workers, runtime.rank, runtime.num_ranks)
 
 
 def _load(trial: Trial, classes: tuple[str, ...]) -> dict[int, Net]:
@@ -73,8 +95,9 @@ def _counted(batches, total: int, clips_a_window: float, progress) -> Iterator[t
 
 
 def _write(path: Path, predictions: Predictions, classes: tuple[str, ...]) -> None:
-    path.parent.mkdir(exist_ok=True)
     arrays = {f"scores/{name}": x for name, x in predictions.scores.items()}
     arrays |= {f"norms/{name}": x for name, x in predictions.norms.items()}
     uids, labels = np.array(predictions.uids), predictions.labels
-    np.savez_compressed(path, uids=uids, labels=labels, classes=np.array(classes), **arrays)
+    file = io.BytesIO()
+    np.savez_compressed(file, uids=uids, labels=labels, classes=np.array(classes), **arrays)
+    write_atomically(path, file.getvalue())

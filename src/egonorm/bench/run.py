@@ -2,9 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
-from egonorm.bench.folder import LOG, claim, cut_log
+from egonorm.bench.folder import LOG, claim, note_start
 from egonorm.bench.judge import judge_domain, make_row
 from egonorm.bench.progress import bar
 from egonorm.bench.screen import needed
@@ -15,6 +17,7 @@ from egonorm.data.dataset import Clips
 from egonorm.data.sets import open_data
 from egonorm.data.streams import training_batches
 from egonorm.methods import check
+from egonorm.train.checkpoint import saving
 from egonorm.train.loop import train
 from egonorm.train.objective import Objective
 
@@ -32,16 +35,15 @@ def execute(trial: Trial) -> None:
     trial.runtime.share(run.optim.batch)
     data = open_data(run.data)
     manifest = needed(data.manifest, setting, trial.shows_target)
-    if trial.runtime.is_first:
-        claim(trial.folder, run, trial.runtime)
-    trial.runtime.wait()
+    _claim(trial)
     if is_complete(trial.folder):
         return
     readers = trial.readers(data)
-    manifest = needed(trial.screened(manifest, readers), setting, trial.shows_target)
+    manifest = needed(trial.screened(manifest, readers, "left_out.json"), setting, trial.shows_target)
     unlabelled = frozenset({setting.target} - set(setting.sources))
     _train(trial, trial.clips(manifest.keep(lambda clip: clip.split == "train"), readers, unlabelled))
-    rows = [row for domain in setting.domains for row in judge_domain(trial, manifest, readers, domain)]
+    judged = [domain for domain in setting.domains if len(manifest.select([domain], "test"))]
+    rows = [row for domain in judged for row in judge_domain(trial, manifest, readers, domain)]
     if trial.runtime.is_first:
         write_rows(trial.folder, [*rows, make_row(trial, run.optim.steps, setting.target, COMPLETE, 1.0, 0)])
 
@@ -61,53 +63,77 @@ def measure(trial: Trial, domain: str) -> None:
             remedy=f"Run: egonorm train --resume {trial.folder}",
         )
     data = open_data(trial.run.data)
-    manifest = data.manifest.select([domain], "test")
-    if not len(manifest):
+    splits = ("train", "test") if trial.shows_target and domain == trial.run.setting.target else ("test",)
+    wanted, readers = data.manifest.keep(lambda c: c.domain == domain and c.split in splits), trial.readers(data)
+    manifest = trial.screened(wanted, readers, f"left_out-{domain}.json")
+    if not len(manifest.select([domain], "test")):
         raise DataError(
-            f"{trial.run.data} has no test clips of {domain}.",
-            got=domain,
-            expected=f"one of {', '.join(data.manifest.domains)}",
-            remedy="Correct --domain.",
+            f"{trial.run.data} has no usable test clips of {domain}.",
+            got=f"{len(wanted)} before broken ones were left out",
+            expected=f"test clips of one of {', '.join(data.manifest.domains)}",
+            remedy="Correct --domain, or mend the media.",
         )
-    readers = trial.readers(data)
-    found = judge_domain(trial, trial.screened(manifest, readers), readers, domain)
+    found = judge_domain(trial, manifest, readers, domain)
     if trial.runtime.is_first:
         rows = read_rows(trial.folder)
         others = [row for row in rows if row.metric != COMPLETE and row.domain != domain]
         write_rows(trial.folder, [*others, *found, *(row for row in rows if row.metric == COMPLETE)])
 
 
+def _claim(trial: Trial) -> None:
+    """The first process claims the folder; what it refuses, all refuse."""
+    refusal = None
+    if trial.runtime.is_first:
+        try:
+            claim(trial.folder, trial.run)
+        except RunError as error:
+            refusal = error
+    refusal = trial.runtime.collect(refusal)[0]
+    if refusal is not None:
+        raise refusal
+
+
 def _train(trial: Trial, clips: Clips) -> None:
     """Train from the last checkpoint, or from the start, to the last step."""
-    run, runtime = trial.run, trial.runtime
-    net = trial.build_net(len(clips.manifest.classes))
+    run, runtime, manifest = trial.run, trial.runtime, clips.manifest
+    about = {"classes": list(manifest.classes), "clips": manifest.digest()}
+    net = trial.build_net(len(manifest.classes), pretrained=trial.checkpoints.last_step() == 0)
     model = runtime.wrap(Objective(net, run.method))
     optimizer = run.optim.build(net.parameters())
-    first = trial.checkpoints.resume(net, optimizer) + 1
-    if runtime.is_first:
-        cut_log(trial.folder, first - 1)
+    first = runtime.agree(trial.checkpoints.resume(net, optimizer, about), "the last checkpoint's step") + 1
     domains = run.setting.domains if trial.shows_target else run.setting.sources
     batches = training_batches(
         clips, domains, run.optim.batch, first, run.optim.steps, trial.options.workers, runtime.rank, runtime.num_ranks
     )
-    save = lambda step: trial.checkpoints.save(step, net, optimizer, clips.manifest.classes)  # noqa: E731
     title = f"Training {run.method.name()} on {'+'.join(run.setting.sources)}"
-    with bar(title, runtime.is_first) as progress, (trial.folder / LOG).open("a") as log:
+    with bar(title, runtime.is_first) as progress, _log(trial, first) as log:
+        save = lambda step: trial.checkpoints.save(step, net, optimizer, about)  # noqa: E731
         done = _recorder(trial, log, save, progress) if runtime.is_first else lambda *_: None
         train(model, optimizer, run.optim, batches, first, run.seed, runtime, done)
     runtime.wait()
 
 
-def _recorder(trial: Trial, log, save: Callable[[int], None], progress: Callable[[int, int], None]) -> Callable:
+@contextmanager
+def _log(trial: Trial, first: int) -> Iterator[TextIO | None]:
+    """The log of training, a line a step, written by the first process alone; nothing when there is nothing to train."""
+    if not trial.runtime.is_first or first > trial.run.optim.steps:
+        yield None
+        return
+    note_start(trial.folder, trial.runtime, first - 1)
+    with (trial.folder / LOG).open("a", buffering=1) as log:
+        yield log
+
+
+def _recorder(trial: Trial, log: TextIO, save: Callable[[int], None], progress: Callable[[int, int], None]) -> Callable:
     """What follows each step: a line in the log, a checkpoint when it is due, the bar."""
     began, optim = time.monotonic(), trial.run.optim
 
     def done(step: int, terms, norms) -> None:
         floats = lambda tree: {name: float(x.detach()) for name, x in tree.items()}  # noqa: E731
         entry = {"step": step, "lr": optim.lr_at(step), "terms": floats(terms), "norms": floats(norms)}
-        log.write(json.dumps(entry | {"seconds": round(time.monotonic() - began, 3)}) + "\n")
+        with saving(trial.folder / LOG):
+            log.write(json.dumps(entry | {"seconds": round(time.monotonic() - began, 3)}) + "\n")
         if trial.checkpoints.is_due(step):
-            log.flush()
             save(step)
         progress(step, optim.steps)
 

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from egonorm.bench.folder import LEFT_OUT
 from egonorm.core import DataError, Setting
 from egonorm.data.check import Problem, find_problems
 from egonorm.data.manifest import Manifest
@@ -14,7 +13,7 @@ from egonorm.train.checkpoint import write_atomically
 
 
 def needed(manifest: Manifest, setting: Setting, show_target: bool) -> Manifest:
-    """The clips that a setting trains on and is judged by.
+    """The clips that a setting trains on and is judged by; sources may be without test clips, the target not.
 
     Raises:
         SettingError: for a domain that the data does not have.
@@ -22,7 +21,7 @@ def needed(manifest: Manifest, setting: Setting, show_target: bool) -> Manifest:
     """
     setting.check_domains(manifest.domains)
     training = (*setting.sources, setting.target) if show_target else setting.sources
-    for domains, split in ((training, "train"), (setting.domains, "test")):
+    for domains, split in ((training, "train"), ((setting.target,), "test")):
         empty = [domain for domain in domains if not len(manifest.select([domain], split))]
         if empty:
             raise DataError(f"The setting {setting} needs {split} clips of {', '.join(empty)}.", got="none",
@@ -67,10 +66,10 @@ def _line(media: str, uids: Sequence[str], what: str, got: str, modalities: Sequ
     return f"  {media} ({'+'.join(modalities)}; clip{'s' * (len(uids) > 1)} {shown}): {what} Got: {got}."
 
 
-def write_left_out(folder: Path, problems: Sequence[Problem]) -> None:
-    """Store with the run what it was trained and judged without."""
+def write_left_out(path: Path, problems: Sequence[Problem]) -> None:
+    """Store with the run what it was trained or judged without."""
     entries = [
         {"media": p.media, "modality": p.modality, "clips": list(p.uids), "why": p.error.what, "got": p.error.got}
         for p in problems
     ]
-    write_atomically(folder / LEFT_OUT, (json.dumps(entries, indent=2) + "\n").encode())
+    write_atomically(path, (json.dumps(entries, indent=2) + "\n").encode())

@@ -30,7 +30,10 @@ class Line:
     setting: str
     domain: str
     variant: str
-    n: int
+    num_clips: tuple[int, ...]
+    """How many clips each run was judged on; they differ where broken ones were left out."""
+    num_checkpoints: tuple[int, ...]
+    """How many checkpoints speak for each run."""
     values: dict[str, tuple[float, ...]]
     """Per metric, one value a run."""
 
@@ -44,9 +47,9 @@ def summarise(folders: Iterable[Path], selector: Selector, selection: str) -> Ta
                        remedy=f"Finish one: egonorm train --resume {folders[0]}")  # fmt: skip
     lines = _lines(whole, selector)
     skipped = f" Unfinished runs left out: {len(folders) - len(whole)}." if len(whole) < len(folders) else ""
-    seeds = sorted({len(next(iter(line.values.values()))) for line in lines})
     caption = (
-        f"Selection: {selection}. Runs a line (seeds): {', '.join(map(str, seeds))}. Accuracies in percent; in brackets "
+        f"Selection: {selection} (checkpoints a run: {_some(line.num_checkpoints for line in lines)}). Runs a line (seeds): "
+        f"{_some((len(line.num_clips),) for line in lines)}. Accuracies in percent; in brackets "
         "Wilson's 95 % interval over the n clips; after ± the standard deviation over seeds. |x| is the mean feature norm, "
         f"delta the difference of two of them (Eq. 1).{skipped}"
     )
@@ -64,7 +67,17 @@ def _lines(folders: Sequence[Path], selector: Selector) -> list[Line]:
             groups[run.method.name(), str(run.setting), domain, variant].append(
                 [row for row in rows if row.domain == domain and row.step in chosen]
             )
-    return [Line(*key, n=runs[0][0].n, values=_values(runs)) for key, runs in groups.items()]
+    return [
+        Line(
+            *key, tuple(rows[0].n for rows in runs), tuple(len({r.step for r in rows}) for rows in runs), _values(runs)
+        )
+        for key, runs in groups.items()
+    ]
+
+
+def _some(numbers: Iterable[tuple[int, ...]]) -> str:
+    """All the different numbers, in order."""
+    return ", ".join(map(str, sorted({number for several in numbers for number in several})))
 
 
 def _values(runs: Sequence[Sequence[Row]]) -> dict[str, tuple[float, ...]]:
@@ -84,8 +97,8 @@ def _table(lines: Sequence[Line], caption: str) -> Table:
             line.setting,
             line.domain,
             *([line.variant] if shows_variant else []),
-            str(line.n),
-            *tuple(_cell(metric, line.values.get(metric), line.n) for metric in metrics),
+            _some([line.num_clips]),
+            *tuple(_cell(metric, line.values.get(metric), min(line.num_clips)) for metric in metrics),
         )
         for line in lines
     )

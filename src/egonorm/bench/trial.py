@@ -49,10 +49,15 @@ class Trial:
         """Whether training sees unlabelled clips of the target: the setting allows it, and the method has a use for them."""
         return self.run.setting.target_visible == "training" and "training" in self.run.method.target_use
 
-    def build_net(self, num_classes: int) -> Net:
-        """The network, with the same first weights for the same seed."""
+    @property
+    def adapts_at_test(self) -> bool:
+        """Whether the method changes the net by the target's unlabelled test clips before it judges them."""
+        return self.run.setting.target_visible == "test" and "test" in self.run.method.target_use
+
+    def build_net(self, num_classes: int, pretrained: bool = False) -> Net:
+        """The network, with the same first weights for the same seed; `pretrained` loads the published ones if there are any."""
         torch.manual_seed(address(self.run.seed, "net"))
-        encoders = {name: stream.encoder.build() for name, stream in self.run.net.streams.items()}
+        encoders = {name: stream.encoder.build(pretrained) for name, stream in self.run.net.streams.items()}
         net = Net(encoders, num_classes, self.run.net.fusion, self.run.net.dropout)
         self.run.method.prepare(net)
         return net
@@ -68,11 +73,11 @@ class Trial:
         inputs = {name: stream.input for name, stream in self.run.net.streams.items()}
         return Clips(manifest, readers, inputs, self.run.net.span, self.run.seed, unlabelled)
 
-    def screened(self, manifest: Manifest, readers: Mapping[str, Reader]) -> Manifest:
-        """The usable clips; what is left out on demand is listed on the terminal and in the folder."""
+    def screened(self, manifest: Manifest, readers: Mapping[str, Reader], listing: str) -> Manifest:
+        """The usable clips; what is left out on demand is listed on the terminal and in a file of the folder."""
         with bar("Examining media", self.runtime.is_first) as progress:
             usable, problems = screen(manifest, readers, self.options.skip_broken, progress)
         if self.runtime.is_first and problems:
-            write_left_out(self.folder, problems)
-            print(f"Left out, and listed in {self.folder / 'left_out.json'}:\n{describe(problems)}")
+            write_left_out(self.folder / listing, problems)
+            print(f"Left out, and listed in {self.folder / listing}:\n{describe(problems)}")
         return usable

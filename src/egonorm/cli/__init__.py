@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     except EgonormError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("Stopped. The last checkpoint stands: go on with egonorm train --resume RUN.")
+        sys.exit("Stopped. What was finished stands; the same command goes on from there.")
 
 
 def _union(commands: dict):

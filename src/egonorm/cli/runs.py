@@ -58,6 +58,8 @@ class Train:
     """Clips of each domain in a step."""
     width: Annotated[float | None, _named("FLOAT")] = None
     """Factor on the networks' numbers of channels."""
+    weights: Annotated[tuple[str, ...], _named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
+    """Published weights that encoders start from, for example rgb=rgb_imagenet.pt; random ones without."""
     precision: Precision = "float32"
     """Precision of the networks; losses are always float32."""
     device: str = "auto"
@@ -88,7 +90,7 @@ class Train:
                 remedy="Write for example: egonorm train --data kitchens:demo/kitchens --setting dg1:D1:D2 "
                 "--preset demo rna, or go on with --resume RUN.",
             )
-        changes = {name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "width")}
+        changes = {name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "width", "weights")}
         given = {name: value for name, value in changes.items() if value is not None}
         run = configure(self.data, self.setting, self.method, self.preset, self.seed, self.precision, **given)
         return run, self.out / run.name

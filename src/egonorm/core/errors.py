@@ -1,5 +1,7 @@
 """What can go wrong, told in three lines: what was got, what was expected, and what to do about it."""
 
+from functools import partial
+
 
 class EgonormError(Exception):
     """The base of every error that a user can cause and mend; the command line prints it without a traceback."""
@@ -8,6 +10,10 @@ class EgonormError(Exception):
         """Build the message from its parts; `what` names the thing that is wrong (a file, a clip, an option)."""
         self.what, self.got, self.expected, self.remedy = what, str(got), str(expected), remedy
         super().__init__(f"{what}\n  got:      {got}\n  expected: {expected}\n  remedy:   {remedy}")
+
+    def __reduce__(self):
+        """Errors cross processes whole: from those that read clips to the one that trains."""
+        return partial(type(self), got=self.got, expected=self.expected, remedy=self.remedy), (self.what,)
 
 
 class DataError(EgonormError):

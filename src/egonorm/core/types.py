@@ -1,7 +1,7 @@
 """The nouns that travel from data to loss: Batch, View, Seen and Terms. Frozen, and checked once, when they are made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -39,6 +39,10 @@ class Batch:
         move = lambda x: x.to(device, non_blocking=True)  # noqa: E731
         labels = None if self.labels is None else move(self.labels)
         return Batch(self.domain, self.uids, {name: move(x) for name, x in self.inputs.items()}, labels)
+
+    def unlabelled(self) -> "Batch":
+        """The same clips without their labels."""
+        return replace(self, labels=None)
 
     def rows(self, start: int, stop: int) -> "Batch":
         """The clips from `start` up to `stop`."""

@@ -46,9 +46,8 @@ class VideoInput:
 
     def _draw(self, height: int, width: int, random: Random) -> tuple[int, int, tuple[int, int]]:
         sizes = [int(min(height, width) * scale) for scale in self.scales]
-        first = random.randrange(len(sizes))
-        second = random.choice([k for k in range(len(sizes)) if abs(k - first) <= 1])
-        size = sizes[first], sizes[second]
+        numbers = range(len(sizes))
+        size = random.choice([(sizes[a], sizes[b]) for a in numbers for b in numbers if abs(a - b) <= 1])
         down, right = random.choice(_PLACES)
         return down * ((height - size[0]) // 4), right * ((width - size[1]) // 4), size
 

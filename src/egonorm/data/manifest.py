@@ -1,6 +1,7 @@
 """A table of clips: which medium, from when to when, what is done there, in which domain and split."""
 
 import csv
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -29,6 +30,10 @@ class Clip:
             raise DataError(f"Clip {self.uid} of {self.media} has no duration.",
                             got=f"start {self.start:g}, stop {self.stop:g}", expected="0 <= start < stop, in seconds",
                             remedy="Correct its times, or remove the clip.")  # fmt: skip
+        if set(self.domain) & set("/\\+:") or self.domain.startswith("."):
+            raise DataError(f"Clip {self.uid} has a domain whose name cannot be used.", got=repr(self.domain),
+                            expected="a name without / \\ + and :, and no dot in front",
+                            remedy="Rename the domain: settings and files are named after it.")  # fmt: skip
         if self.split not in SPLITS:
             raise DataError(f"Clip {self.uid} has an unknown split.", got=repr(self.split),
                             expected=" or ".join(SPLITS), remedy="Correct the column split.")  # fmt: skip
@@ -64,6 +69,11 @@ class Manifest:
     def label_of(self, clip: Clip) -> int:
         """The number of the clip's class."""
         return self.classes.index(clip.label)
+
+    def digest(self) -> str:
+        """Sixteen digits that differ for any other clips or classes."""
+        text = repr((self.classes, sorted(self.clips, key=lambda clip: clip.uid)))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def select(self, domains: Iterable[str], split: str) -> "Manifest":
         """The clips of some domains and one split, in the manifest's order; the classes stay."""

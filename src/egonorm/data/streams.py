@@ -1,14 +1,14 @@
 """What a training step may see: one batch from each visible domain, and which clips are in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from torch.utils.data import DataLoader
 
-from egonorm.core import Batch
-from egonorm.data.dataset import Clips, Draw, Glance, collate
+from egonorm.core import Batch, EgonormError
+from egonorm.data.dataset import Clips, Draw, Glance, Sample, collate
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def training_batches(
     """The batches of steps `first` to `last`: one per domain, in the order of `domains`."""
     by_domain = {d: tuple(i for i, c in enumerate(clips.manifest.clips) if c.domain == d) for d in domains}
     steps = Steps(by_domain, batch, first, last, clips.seed, rank, num_ranks)
-    return iter(DataLoader(clips, batch_sampler=steps, collate_fn=collate, num_workers=workers))
+    return _load(clips, steps, workers)
 
 
 def evaluation_batches(
@@ -71,4 +71,30 @@ def evaluation_batches(
     keys = [
         [Glance(index, number, num_windows) for index in group for number in range(num_windows)] for group in groups
     ]
-    return iter(DataLoader(clips, batch_sampler=keys, collate_fn=collate, num_workers=workers))
+    return _load(clips, keys, workers)
+
+
+def _load(clips: Clips, keys: Iterable[list[Draw | Glance]], workers: int) -> Iterator[tuple[Batch, ...]]:
+    """The batches of some keys. An error in a reading process is raised here, as it was there."""
+    for found in DataLoader(_Reported(clips), batch_sampler=keys, collate_fn=_collate, num_workers=workers):
+        if isinstance(found, EgonormError):
+            raise found
+        yield found
+
+
+@dataclass(frozen=True)
+class _Reported:
+    """The same clips, errors being given back in place of samples: torch would raise them anew as errors of its own."""
+
+    clips: Clips
+
+    def __getitem__(self, key: Draw | Glance) -> Sample | EgonormError:
+        try:
+            return self.clips[key]
+        except EgonormError as error:
+            return error
+
+
+def _collate(samples: list[Sample | EgonormError]) -> tuple[Batch, ...] | EgonormError:
+    broken = [sample for sample in samples if isinstance(sample, EgonormError)]
+    return broken[0] if broken else collate(samples)

@@ -25,14 +25,14 @@ class Encoder:
     sha256: str | None = None
     """Checksum of that file."""
 
-    def build(self) -> nn.Module:
-        """The network, with its weights loaded. WeightsError for an unknown name or weights that do not fit."""
+    def build(self, pretrained: bool = True) -> nn.Module:
+        """The network, with its weights loaded if `pretrained`. WeightsError for an unknown name or weights that do not fit."""
         known = encoder_classes()
         if self.name not in known:
             raise WeightsError(f"There is no encoder {self.name!r}.", got=self.name, expected=", ".join(known),
                                remedy="Choose one of these.")  # fmt: skip
         encoder = known[self.name](in_channels=self.in_channels, width=self.width)
-        if self.weights is not None:
+        if pretrained and self.weights is not None:
             load_weights(encoder, self.weights, self.sha256)
         return encoder
 

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,18 +27,29 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
+        with saving(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            _sync_folder(path.parent)
+    except RunError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def saving(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into a RunError that says what to do."""
+    try:
+        yield
     except OSError as error:
-        partial.unlink(missing_ok=True)
         what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
-        remedy = "Make room, then run the same command again: it goes on from the last checkpoint."
-        needed = f"room for {len(content):,} bytes"
-        raise RunError(f"{path} could not be written.", got=what, expected=needed, remedy=remedy) from error
+        remedy = "Make room there, then run the same command again: it goes on from the last checkpoint."
+        raise RunError(f"{path} could not be written.", got=what, expected="room to write", remedy=remedy) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -82,11 +95,13 @@ class Checkpoints:
         """The step that the state of training stands at; 0 when nothing was saved."""
         return read_metadata(self._state)["step"] if self._state.exists() else 0
 
-    def save(self, step: int, net: nn.Module, optimizer: torch.optim.Optimizer, classes: tuple[str, ...]) -> None:
-        """Write the network and the state of training, then remove what is older than the last `keep`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def save(self, step: int, net: nn.Module, optimizer: torch.optim.Optimizer, about: Mapping[str, object]) -> None:
+        """Write the network and the state of training, then remove what is older than the last `keep`.
+
+        `about` is stored with both: what the network was trained on, as JSON.
+        """
         weights = {name: x.contiguous().cpu() for name, x in net.state_dict().items()}
-        metadata = {METADATA: json.dumps({"step": step, "classes": classes})}
+        metadata = {METADATA: json.dumps({"step": step, **about})}
         write_atomically(self.path(step), safetensors.torch.save(weights, metadata))
         momenta = _momenta(net, optimizer)
         state = {f"net.{k}": x for k, x in weights.items()} | {
@@ -98,10 +113,19 @@ class Checkpoints:
             if path not in kept:
                 path.unlink()
 
-    def resume(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-        """Load the state of training if there is one; the step that it stands at."""
+    def resume(self, net: nn.Module, optimizer: torch.optim.Optimizer, about: Mapping[str, object]) -> int:
+        """Load the state of training if there is one; the step that it stands at.
+
+        Raises:
+            RunError: when it was trained on something else than `about` says.
+        """
         step = self.last_step()
         if step:
+            stored = {name: value for name, value in read_metadata(self._state).items() if name != "step"}
+            if stored != about:
+                raise RunError(f"The run in {self.folder.parent} was trained on other clips.", got=json.dumps(about),
+                               expected=json.dumps(stored),
+                               remedy="Bring the data back to what they were, or start anew in another folder.")  # fmt: skip
             state = safetensors.torch.load_file(self._state)
             net.load_state_dict({k.removeprefix("net."): x for k, x in state.items() if k.startswith("net.")})
             for name, parameter in net.named_parameters():
@@ -122,7 +146,7 @@ def load_network(path: Path, net: nn.Module) -> None:
 
 
 def read_metadata(path: Path) -> dict[str, object]:
-    """The `step` and the `classes` that a checkpoint was saved with. RunError when the file is no checkpoint."""
+    """The `step` of a checkpoint and what was said about it when it was saved. RunError when the file is no checkpoint."""
     try:
         with safetensors.safe_open(path, "pt") as file:
             return json.loads((file.metadata() or {})[METADATA])

@@ -1,6 +1,6 @@
 """Judge trained networks on clips: scores of every modality and of their fusion, and the lengths of the features."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ import torch
 from egonorm.core import Batch
 from egonorm.losses import norms
 from egonorm.metrics import mean_class_accuracy, mean_norm_difference, top1
+from egonorm.nets.fusion import Features
 from egonorm.nets.net import Net
 from egonorm.train.runtime import Runtime
 
@@ -52,23 +53,32 @@ class Predictions:
         return values | {f"mean_norm_difference/{pair}": d for pair, d in mean_norm_difference(means).items()}
 
 
-@torch.inference_mode()
 def judge(
-    nets: Mapping[int, Net], batches: Iterable[tuple[Batch, ...]], evaluation: Evaluation, runtime: Runtime
+    nets: Mapping[int, Net],
+    batches: Iterable[tuple[Batch, ...]],
+    evaluation: Evaluation,
+    runtime: Runtime,
+    adapt: Callable[[Net, Iterable[Batch]], None] | None = None,
 ) -> dict[int, Predictions]:
-    """The predictions of several checkpoints on the same clips, each clip read once; all processes' clips together."""
+    """The predictions of several checkpoints on the same clips, each clip read once; all processes' clips together.
+
+    `adapt` may change a net by each batch, shown without its labels, before the batch is predicted.
+    """
     parts = {step: [] for step in nets}
     for (batch,) in batches:
         seen = batch.to(runtime.device)
         for step, net in nets.items():
-            with runtime.autocast():
-                parts[step].append(_predict(net.eval(), seen, evaluation))
+            if adapt is not None:
+                adapt(net, [seen.unlabelled()])
+            with torch.inference_mode():
+                with runtime.autocast():
+                    features = net.eval().features(seen.inputs)
+                parts[step].append(_predict(net, seen, features, evaluation))
     collected = runtime.collect(parts)
     return {step: _join([part for everyone in collected for part in everyone[step]]) for step in nets}
 
 
-def _predict(net: Net, batch: Batch, evaluation: Evaluation) -> Predictions:
-    features = net.features(batch.inputs)
+def _predict(net: Net, batch: Batch, features: Features, evaluation: Evaluation) -> Predictions:
     logits = {FUSED: net.classify(features)} | net.single(features)
     per_clip = lambda x: x.float().unflatten(0, (-1, evaluation.num_windows)).mean(dim=1).cpu().numpy()  # noqa: E731
     score = (lambda x: x.float().softmax(dim=1)) if evaluation.average == "softmax" else (lambda x: x)

@@ -46,7 +46,8 @@ def train(
 ) -> None:
     """Train from step `first` to the last; `done` hears of every step.
 
-    All randomness of a step follows from the seed and its number, so a run that goes on equals one that never stopped.
+    All randomness of a step follows from the seed and its number, so a run that goes on equals one that never stopped: on CPUs
+    to the byte, on GPUs up to the order in which they sum.
 
     Raises:
         NotFiniteError: at the first step with a term that is infinite or not a number; nothing is updated by it.
@@ -73,7 +74,8 @@ def check_finite(terms: Terms, step: int) -> None:
         raise NotFiniteError(f"Step {step}: the term {', '.join(broken)} is not finite.",
                              got=", ".join(f"{name} = {value:g}" for name, value in values.items()),
                              expected="finite terms",
-                             remedy="Lower the learning rate or the term's weight; the last checkpoint stands.")  # fmt: skip
+                             remedy="Start a run with a smaller weight of the term, or with --precision float32; "
+                             "going on would stop here again.")  # fmt: skip
 
 
 def address(*parts: object) -> int:

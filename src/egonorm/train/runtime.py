@@ -59,6 +59,14 @@ class Runtime:
             dist.all_gather_object(everyone, mine)
         return everyone
 
+    def agree(self, mine: int, what: str) -> int:
+        """The number that all processes have. RunError when they differ: the machines do not see the same files."""
+        everyone = set(self.collect(mine))
+        if len(everyone) > 1:
+            raise RunError(f"The processes disagree on {what}.", got=", ".join(map(str, sorted(everyone))),
+                           expected="one number", remedy="Give --out a folder that all machines share.")  # fmt: skip
+        return mine
+
     def wait(self) -> None:
         """Until every process is here."""
         if self.num_ranks > 1:
@@ -74,8 +82,11 @@ def start_runtime(device: str = "auto", precision: Precision = "float32") -> Ite
     """
     local_rank = int(os.environ.get("LOCAL_RANK", 0))
     if device == "auto":
-        device = f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"
-    place = _device(device)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = _device(f"cuda:{local_rank}" if device == "cuda" else device)
+    if device.startswith("cuda:") and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise RunError("Several processes cannot share one GPU.", got=f"--device {device}", expected="auto or cuda",
+                       remedy="Leave the choice of the GPU to each process: --device cuda.")  # fmt: skip
     if "RANK" not in os.environ:
         yield Runtime(place, precision)
         return

@@ -10,7 +10,8 @@ from egonorm.data.sets.synthetic import CLASSES
 
 def open_set(root: Path) -> Folder:
     """Read the manifest of rendered kitchens."""
-    if not (root / "kitchens.json").is_file():
-        raise DataError(f"{root} holds no rendered kitchens.", got="no kitchens.json", expected="a finished rendering",
+    if not (root / "kitchens.json").is_file() or not (root / "manifest.csv").is_file():
+        raise DataError(f"{root} holds no rendered kitchens.", got="no kitchens.json or no manifest.csv",
+                        expected="a finished rendering",
                         remedy=f"Run: egonorm data kitchens {root}")  # fmt: skip
     return Folder(root, read_manifest(root / "manifest.csv", CLASSES))
