@@ -114,6 +114,34 @@ def test_rendering_by_hand_and_again_with_other_options(tmp_path, capsys):
             ["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2", "--device", "abacus", "rna"],
             "'abacus' cannot be",
         ),
+        (
+            ["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2", "--device", "meta", "rna"],
+            "'meta' cannot be used",
+        ),
+        (
+            ["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2", "--seed", "-1", "rna"],
+            "--seed cannot be used",
+        ),
+        (
+            ["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2", "--steps", "0", "rna"],
+            "--steps cannot be used",
+        ),
+        (
+            ["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2", "--width", "nan", "rna"],
+            "--width cannot be used",
+        ),
+        (
+            ["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2", "--workers", "-1", "rna"],
+            "--workers cannot be",
+        ),
+        (
+            ["train", "--data", "folder:/x", "--setting", "dg1:D1:D2", "--weights", "smell=x.pt", "rna"],
+            "weights for smell",
+        ),
+        (
+            ["train", "--data", "folder:/x", "--setting", "dg1:D1:D2", "--weights", "x.pt", "rna"],
+            "--weights cannot be read",
+        ),
         (["test", "/nowhere"], "is not the folder of a run"),
         (["table", "/nowhere"], "holds no runs"),
         (["data", "check", "folder:/nowhere"], "/nowhere is not a folder"),

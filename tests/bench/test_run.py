@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from egonorm.bench.folder import claim
 from egonorm.bench.run import execute, measure
 from egonorm.bench.table import COMPLETE, is_complete, read_rows
 from egonorm.bench.trial import Options, Trial
@@ -24,7 +25,7 @@ def perform(run, folder, **options):
 def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
     folder = perform(replace(run, method=Rna()), tmp_path / "run")
     assert {path.name for path in folder.iterdir()} == {
-        "config.json", "environment.json", "train.jsonl", "results.jsonl", "predictions", "checkpoints"}  # fmt: skip
+        ".lock", "config.json", "environment.json", "train.jsonl", "results.jsonl", "predictions", "checkpoints"}  # fmt: skip
     log = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [1, 2, 3, 4]
     assert set(log[0]["terms"]) == {"class", "rna"} and set(log[0]["norms"]) == {"D1/rgb", "D1/audio"}
@@ -137,3 +138,24 @@ def test_other_classes_are_refused(run, kitchens, tmp_path):
     shutil.copytree(kitchens, other)
     with start_runtime("cpu") as runtime, pytest.raises(DataError, match="other classes"):
         measure(Trial(replace(run, data=f"folder:{other}"), folder, runtime, Options()), "D2")
+
+
+def test_two_trainings_of_one_run_at_the_same_time_are_refused(run, tmp_path):
+    folder = tmp_path / "run"
+    with claim(folder, run), pytest.raises(RunError, match="is being trained by another process"):
+        perform(run, folder)
+    assert is_complete(perform(run, folder))
+
+
+def test_a_refused_run_leaves_no_folder(broken, tmp_path):
+    with pytest.raises(DataError):
+        perform(broken[0], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_domain_that_loses_all_its_clips_is_named(run, kitchens, tmp_path):
+    root = tmp_path / "kitchens"
+    shutil.copytree(kitchens, root)
+    (root / "D2" / "D2_test_00.mp4").unlink()
+    with pytest.raises(DataError, match=r"needs usable test clips of D2(.|\n)*none; 8 clips were left out"):
+        perform(replace(run, data=f"kitchens:{root}"), tmp_path / "run", skip_broken=True)

@@ -11,7 +11,7 @@ from egonorm.bench.formats import render
 from egonorm.bench.select import last_mean
 from egonorm.bench.summary import summarise
 from egonorm.bench.table import COMPLETE, Row, find_runs, read_rows, write_rows
-from egonorm.core import RunError
+from egonorm.core import RunError, Setting
 from egonorm.methods import Rna, SourceOnly
 
 
@@ -80,3 +80,9 @@ def test_no_runs_and_broken_rows(tmp_path, run):
     (folder / "results.jsonl").write_text('{"run": 1}\n')
     with pytest.raises(RunError, match=r"cannot be read(.|\n)*egonorm test"):
         read_rows(folder)
+
+
+def test_names_are_printed_to_the_letter(tmp_path, run):
+    """`:a:` is no emoji and `[red]` no colour."""
+    store(tmp_path, replace(run, setting=Setting.parse("dg1:a:[red]b")), {10: 50.0})
+    assert "dg1:a:[red]b" in render(summarise(find_runs(tmp_path), last_mean(9), "last-mean:9"), "text")

@@ -1,5 +1,7 @@
 """Manifests: what they read back, and what they refuse with the line and the remedy."""
 
+from dataclasses import replace
+
 import pytest
 
 from egonorm.core import DataError
@@ -79,3 +81,27 @@ def test_two_rows_with_one_uid(tmp_path):
 def test_other_bad_cells_name_the_line(tmp_path, old, new, message):
     text = refusal(written(tmp_path, replace=[(old, new)]))
     assert "line 4" in text and message in text
+
+
+def test_other_encodings_empty_tables_and_extra_values(tmp_path):
+    path = written(tmp_path)
+    path.write_text(path.read_text().replace("home", "Küche"), encoding="latin-1")
+    assert "not UTF-8" in refusal(path)
+    path.write_text(",".join(COLUMNS) + "\n")
+    assert "has no clips" in refusal(path)
+    path.write_text(",".join(COLUMNS) + "\na,one.mp4,0,1,cut,home,train,more\n")
+    assert "line 2: there are more values than columns" in refusal(path)
+    path.write_text(";".join(COLUMNS) + "\na;one.mp4;0;1;cut;home;train\n")
+    assert "with commas between them" in refusal(path)
+
+
+@pytest.mark.parametrize("domain", ["a/b", "a+b", "a:b", ".a", "a\\b"])
+def test_a_domain_whose_name_would_break_settings_and_files(domain):
+    with pytest.raises(DataError, match="domain whose name cannot be used"):
+        replace(CLIPS[0], domain=domain)
+
+
+def test_a_digest_follows_the_clips_and_not_their_order():
+    manifest = Manifest(CLIPS, ("cut", "pour"))
+    assert manifest.digest() == Manifest(CLIPS[::-1], ("cut", "pour")).digest()
+    assert manifest.digest() != Manifest((replace(CLIPS[0], stop=1.25), *CLIPS[1:]), ("cut", "pour")).digest()

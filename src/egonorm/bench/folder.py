@@ -1,9 +1,12 @@
 """A run's folder on disk: its configuration, its surroundings, its log, and which clips were left out."""
 
+import fcntl
 import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,20 +17,19 @@ import torch
 import egonorm
 from egonorm.bench.config import Run, read_run, to_json
 from egonorm.core import RunError
-from egonorm.train.checkpoint import write_atomically
+from egonorm.train.checkpoint import saving, write_atomically
 from egonorm.train.runtime import Runtime
 
 CONFIG, LOG = "config.json", "train.jsonl"
 
 
-def claim(folder: Path, run: Run) -> None:
-    """Make the run's folder, or recognise it.
+def refuse_foreign(folder: Path, run: Run) -> None:
+    """Refuse a folder that is not this run's. Nothing is changed.
 
     Raises:
-        RunError: when the folder belongs to another configuration, or holds something that is no run. Nothing is changed.
+        RunError: when it belongs to another configuration, or holds something that is no run.
     """
-    config = folder / CONFIG
-    if config.exists():
+    if (folder / CONFIG).exists():
         if read_run(folder) != run:
             raise RunError(f"{folder} belongs to another configuration.", got="a different config.json",
                            expected="the configuration of this command",
@@ -36,8 +38,28 @@ def claim(folder: Path, run: Run) -> None:
         raise RunError(f"{folder} holds something that is no run.", got="files but no config.json",
                        expected="an empty folder, or a run of this configuration",
                        remedy="Give another folder to --out, or remove this one.")  # fmt: skip
-    else:
-        write_atomically(config, to_json(run).encode())
+
+
+@contextmanager
+def claim(folder: Path, run: Run) -> Iterator[None]:
+    """Make the run's folder, and keep others from training in it at the same time; a kill gives it free.
+
+    Raises:
+        RunError: when another process is at it, or when it cannot be written.
+    """
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{folder} is being trained by another process.", got="a locked folder",
+                           expected="one process, or those of one torchrun",
+                           remedy="Wait until it ends; the same command then shows its results.") from None  # fmt: skip
+        if not (folder / CONFIG).exists():
+            write_atomically(folder / CONFIG, to_json(run).encode())
+        yield
 
 
 def note_start(folder: Path, runtime: Runtime, step: int) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from egonorm.bench.summary import Table
 
@@ -19,12 +20,14 @@ def render(table: Table, form: Format) -> str:
 
 
 def _text(table: Table) -> str:
-    grid = RichTable(*table.header, box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in table.header:
+        grid.add_column(Text(title))
     for row in table.rows:
-        grid.add_row(*row)
+        grid.add_row(*(Text(str(cell)) for cell in row))
     console = Console(file=io.StringIO(), width=_width(table))
     console.print(grid)
-    console.print(table.caption, width=100)
+    console.print(Text(table.caption), width=100)
     return console.file.getvalue()
 
 

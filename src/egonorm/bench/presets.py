@@ -90,12 +90,14 @@ def configure(
 
     Raises:
         SettingError: for a setting or modalities that make no sense.
-        RunError: for a value that must be positive and is not.
+        RunError: for a value out of its range.
     """
     parts = PRESETS[preset]()
     changes = {name: value for name, value in {"steps": steps, "batch": batch}.items() if value is not None}
+    if seed < 0:
+        raise RunError("--seed cannot be used.", got=seed, expected="0 or more", remedy="Correct --seed.")
     for name, value in (changes | {"width": 1 if width is None else width}).items():
-        if value <= 0:
+        if not 0 < value < float("inf"):
             raise RunError(f"--{name} cannot be used.", got=value, expected="more than 0", remedy=f"Correct --{name}.")
     net = parts.net if modalities is None else parts.net.choose(tuple(modalities.split(",")))
     net = net if width is None else net.widen(width)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 def bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     """A bar that is told `(done, total)`; it goes to standard error, so that tables can be piped."""
     columns = (
-        TextColumn("{task.description:<34}"),
+        TextColumn("{task.description:<34}", markup=False),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -3,17 +3,18 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
-from egonorm.bench.folder import LOG, claim, note_start
+from egonorm.bench.folder import LOG, claim, note_start, refuse_foreign
 from egonorm.bench.judge import judge_domain, make_row
 from egonorm.bench.progress import bar
-from egonorm.bench.screen import needed
+from egonorm.bench.screen import LEFT_OUT, needed, usable
 from egonorm.bench.table import COMPLETE, is_complete, read_rows, write_rows
 from egonorm.bench.trial import Trial
 from egonorm.core import DataError, RunError
 from egonorm.data.dataset import Clips
+from egonorm.data.manifest import Manifest
 from egonorm.data.sets import open_data
 from egonorm.data.streams import training_batches
 from egonorm.methods import check
@@ -35,17 +36,20 @@ def execute(trial: Trial) -> None:
     trial.runtime.share(run.optim.batch)
     data = open_data(run.data)
     manifest = needed(data.manifest, setting, trial.shows_target)
-    _claim(trial)
+    refuse_foreign(trial.folder, run)
     if is_complete(trial.folder):
         return
     readers = trial.readers(data)
-    manifest = needed(trial.screened(manifest, readers, "left_out.json"), setting, trial.shows_target)
-    unlabelled = frozenset({setting.target} - set(setting.sources))
-    _train(trial, trial.clips(manifest.keep(lambda clip: clip.split == "train"), readers, unlabelled))
-    judged = [domain for domain in setting.domains if len(manifest.select([domain], "test"))]
-    rows = [row for domain in judged for row in judge_domain(trial, manifest, readers, domain)]
-    if trial.runtime.is_first:
-        write_rows(trial.folder, [*rows, make_row(trial, run.optim.steps, setting.target, COMPLETE, 1.0, 0)])
+    whole, problems = trial.screened(manifest, readers, LEFT_OUT)
+    manifest = usable(whole, setting, trial.shows_target, left_out=len(manifest) - len(whole))
+    with _claimed(trial):
+        trial.note_left_out(problems, LEFT_OUT)
+        unlabelled = frozenset({setting.target} - set(setting.sources))
+        _train(trial, trial.clips(manifest.keep(lambda clip: clip.split == "train"), readers, unlabelled))
+        judged = [domain for domain in setting.domains if len(manifest.select([domain], "test"))]
+        rows = [row for domain in judged for row in judge_domain(trial, manifest, readers, domain)]
+        if trial.runtime.is_first:
+            write_rows(trial.folder, [*rows, make_row(trial, run.optim.steps, setting.target, COMPLETE, 1.0, 0)])
 
 
 def measure(trial: Trial, domain: str) -> None:
@@ -65,14 +69,10 @@ def measure(trial: Trial, domain: str) -> None:
     data = open_data(trial.run.data)
     splits = ("train", "test") if trial.shows_target and domain == trial.run.setting.target else ("test",)
     wanted, readers = data.manifest.keep(lambda c: c.domain == domain and c.split in splits), trial.readers(data)
-    manifest = trial.screened(wanted, readers, f"left_out-{domain}.json")
-    if not len(manifest.select([domain], "test")):
-        raise DataError(
-            f"{trial.run.data} has no usable test clips of {domain}.",
-            got=f"{len(wanted)} before broken ones were left out",
-            expected=f"test clips of one of {', '.join(data.manifest.domains)}",
-            remedy="Correct --domain, or mend the media.",
-        )
+    _need_tests(trial, wanted, domain, data.manifest)
+    manifest, problems = trial.screened(wanted, readers, f"left_out-{domain}.json")
+    trial.note_left_out(problems, f"left_out-{domain}.json")
+    _need_tests(trial, manifest, domain, data.manifest)
     found = judge_domain(trial, manifest, readers, domain)
     if trial.runtime.is_first:
         rows = read_rows(trial.folder)
@@ -80,17 +80,30 @@ def measure(trial: Trial, domain: str) -> None:
         write_rows(trial.folder, [*others, *found, *(row for row in rows if row.metric == COMPLETE)])
 
 
-def _claim(trial: Trial) -> None:
+def _need_tests(trial: Trial, manifest: Manifest, domain: str, whole: Manifest) -> None:
+    if not len(manifest.select([domain], "test")):
+        raise DataError(
+            f"{trial.run.data} has no usable test clips of {domain}.",
+            got=f"{len(whole.select([domain], 'test'))} in the manifest",
+            expected=f"usable test clips of one of {', '.join(whole.domains)}",
+            remedy="Correct --domain, or mend the media.",
+        )
+
+
+@contextmanager
+def _claimed(trial: Trial) -> Iterator[None]:
     """The first process claims the folder; what it refuses, all refuse."""
-    refusal = None
-    if trial.runtime.is_first:
-        try:
-            claim(trial.folder, trial.run)
-        except RunError as error:
-            refusal = error
-    refusal = trial.runtime.collect(refusal)[0]
-    if refusal is not None:
-        raise refusal
+    with ExitStack() as stack:
+        refusal = None
+        if trial.runtime.is_first:
+            try:
+                stack.enter_context(claim(trial.folder, trial.run))
+            except RunError as error:
+                refusal = error
+        refusal = trial.runtime.collect(refusal)[0]
+        if refusal is not None:
+            raise refusal
+        yield
 
 
 def _train(trial: Trial, clips: Clips) -> None:

@@ -11,6 +11,9 @@ from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.train.checkpoint import write_atomically
 
+LEFT_OUT = "left_out.json"
+"""Lists what a run was trained and judged without."""
+
 
 def needed(manifest: Manifest, setting: Setting, show_target: bool) -> Manifest:
     """The clips that a setting trains on and is judged by; sources may be without test clips, the target not.
@@ -20,13 +23,19 @@ def needed(manifest: Manifest, setting: Setting, show_target: bool) -> Manifest:
         DataError: for a domain without clips in a split that is needed.
     """
     setting.check_domains(manifest.domains)
+    return usable(manifest, setting, show_target)
+
+
+def usable(manifest: Manifest, setting: Setting, show_target: bool, left_out: int = 0) -> Manifest:
+    """The same of what is left when `left_out` clips could not be used."""
     training = (*setting.sources, setting.target) if show_target else setting.sources
     for domains, split in ((training, "train"), ((setting.target,), "test")):
         empty = [domain for domain in domains if not len(manifest.select([domain], split))]
         if empty:
-            raise DataError(f"The setting {setting} needs {split} clips of {', '.join(empty)}.", got="none",
+            raise DataError(f"The setting {setting} needs usable {split} clips of {', '.join(empty)}.",
+                            got=f"none; {left_out} clips were left out" if left_out else "none",
                             expected=f"clips of split {split} in each of these domains",
-                            remedy="Add such clips to the data, or choose another setting.")  # fmt: skip
+                            remedy="Add such clips, mend their media, or choose another setting.")  # fmt: skip
     return manifest.keep(lambda c: c.domain in (training if c.split == "train" else setting.domains))
 
 
@@ -50,20 +59,23 @@ def broken(problems: Sequence[Problem]) -> DataError:
     count = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {len({p.media for p in problems})} media"
     return DataError(f"Some media cannot be used.\n{describe(problems)}", got=count,
                      expected="media that are whole, and clips inside them",
-                     remedy="Mend them, or train without them: --skip-broken.")  # fmt: skip
+                     remedy="Mend them, or go on without them: --skip-broken.")  # fmt: skip
 
 
 def describe(problems: Sequence[Problem]) -> str:
-    """All problems, one line each, with the clips that cannot be used; what ails a medium in all modalities is said once."""
-    grouped = defaultdict(list)
-    for problem in problems:
-        grouped[problem.media, problem.uids, problem.error.what, problem.error.got].append(problem.modality)
-    return "\n".join(_line(*key, modalities) for key, modalities in grouped.items())
+    """All problems: what was got and expected once, then a line for each medium with the clips that cannot be used."""
+    kinds = defaultdict(lambda: defaultdict(list))
+    for p in problems:
+        kinds[p.error.got, p.error.expected, p.error.remedy][p.media, p.uids, p.error.what].append(p.modality)
+    return "\n".join(
+        "\n".join([f"  {got} (expected {expected}). {remedy}", *(_line(*key, names) for key, names in media.items())])
+        for (got, expected, remedy), media in kinds.items()
+    )
 
 
-def _line(media: str, uids: Sequence[str], what: str, got: str, modalities: Sequence[str]) -> str:
-    shown = ", ".join(uids[:8]) + (f" and {len(uids) - 8} more" if len(uids) > 8 else "")
-    return f"  {media} ({'+'.join(modalities)}; clip{'s' * (len(uids) > 1)} {shown}): {what} Got: {got}."
+def _line(media: str, uids: Sequence[str], what: str, modalities: Sequence[str]) -> str:
+    shown = ", ".join(uids[:6]) + (f" and {len(uids) - 6} more" if len(uids) > 6 else "")
+    return f"    {media} ({'+'.join(modalities)}; clip{'s' * (len(uids) > 1)} {shown}): {what}"
 
 
 def write_left_out(path: Path, problems: Sequence[Problem]) -> None:

@@ -9,6 +9,8 @@ import torch
 from egonorm.bench.config import Run
 from egonorm.bench.progress import bar
 from egonorm.bench.screen import describe, screen, write_left_out
+from egonorm.core import RunError
+from egonorm.data.check import Problem
 from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
@@ -27,6 +29,10 @@ class Options:
     """Processes that read clips; 0 reads in the training process."""
     skip_broken: bool = False
     """Leave out clips whose media are missing or broken, instead of refusing to start."""
+
+    def __post_init__(self):
+        if self.workers < 0:
+            raise RunError("--workers cannot be used.", got=self.workers, expected="0 or more", remedy="Correct it.")
 
 
 @dataclass(frozen=True)
@@ -73,11 +79,16 @@ class Trial:
         inputs = {name: stream.input for name, stream in self.run.net.streams.items()}
         return Clips(manifest, readers, inputs, self.run.net.span, self.run.seed, unlabelled)
 
-    def screened(self, manifest: Manifest, readers: Mapping[str, Reader], listing: str) -> Manifest:
-        """The usable clips; what is left out on demand is listed on the terminal and in a file of the folder."""
+    def screened(
+        self, manifest: Manifest, readers: Mapping[str, Reader], listing: str
+    ) -> tuple[Manifest, tuple[Problem, ...]]:
+        """The usable clips, and what is wrong with the others. A list in the folder is a decision."""
+        decided = self.options.skip_broken or (self.folder / listing).exists()
         with bar("Examining media", self.runtime.is_first) as progress:
-            usable, problems = screen(manifest, readers, self.options.skip_broken, progress)
+            return screen(manifest, readers, decided, progress)
+
+    def note_left_out(self, problems: tuple[Problem, ...], listing: str) -> None:
+        """Say what is left out, on the terminal and in a file of the folder."""
         if self.runtime.is_first and problems:
             write_left_out(self.folder / listing, problems)
             print(f"Left out, and listed in {self.folder / listing}:\n{describe(problems)}")
-        return usable

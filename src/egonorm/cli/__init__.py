@@ -1,5 +1,6 @@
 """Floor 6, the command line: a thin edge that turns words into the objects of the library, and errors into four lines."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -27,7 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         command()
     except EgonormError as error:
-        sys.exit(f"error: {error}")
+        rank = int(os.environ.get("RANK", 0))  # of torchrun's processes the first tells all, the others what is theirs
+        sys.exit(f"error: {error}" if rank == 0 else f"error in process {rank}: {error.what.splitlines()[0]}")
     except KeyboardInterrupt:
         sys.exit("Stopped. What was finished stands; the same command goes on from there.")
 

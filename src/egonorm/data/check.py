@@ -49,13 +49,13 @@ def _examine(media: str, modality: str, clips: list[Clip], reader: Reader, thoro
     except DataError as error:
         return [Problem(media, modality, error, tuple(clip.uid for clip in clips))]
     late = [clip for clip in clips if clip.stop > seconds + TOLERANCE]
-    return [Problem(media, modality, _too_late(clip, seconds), (clip.uid,)) for clip in late]
+    return [Problem(media, modality, _too_late(late, seconds), tuple(clip.uid for clip in late))] if late else []
 
 
-def _too_late(clip: Clip, seconds: float) -> DataError:
+def _too_late(late: list[Clip], seconds: float) -> DataError:
     return DataError(
-        f"Clip {clip.uid} goes past the end of {clip.media}.",
-        got=f"stop {clip.stop:g} s",
+        f"{late[0].media} ends before {len(late)} of its clips.",
+        got=f"a clip that stops at {max(clip.stop for clip in late):g} s",
         expected=f"at most {seconds:.2f} s, where the medium ends",
-        remedy="Correct the clip's times, or get the whole file.",
+        remedy="Correct the clips' times, or get the whole file.",
     )

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ class Clip:
     split: str
 
     def __post_init__(self):
-        if not 0 <= self.start < self.stop:
+        if not 0 <= self.start < self.stop < float("inf"):
             raise DataError(f"Clip {self.uid} of {self.media} has no duration.",
                             got=f"start {self.start:g}, stop {self.stop:g}", expected="0 <= start < stop, in seconds",
                             remedy="Correct its times, or remove the clip.")  # fmt: skip
@@ -94,24 +95,36 @@ def read_manifest(path: Path, classes: tuple[str, ...] | None = None) -> Manifes
     Raises:
         DataError: names the file, the line and the column of the first thing that is wrong.
     """
-    if not path.is_file():
-        raise DataError(f"{path} does not exist.", got="no such file", expected="a CSV file of clips",
-                        remedy=f"Write one with the columns {', '.join(COLUMNS)}.")  # fmt: skip
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        found = tuple(reader.fieldnames or ())
-        missing = [column for column in COLUMNS if column not in found]
-        if missing:
-            raise DataError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.",
-                            got=", ".join(found) or "an empty file", expected=", ".join(COLUMNS),
-                            remedy="Add what is missing to the first line and to every clip.")  # fmt: skip
-        clips = tuple(_clip(path, line, row) for line, row in enumerate(reader, start=2))
+    clips = _read_clips(path)
     if classes is None:
         classes = tuple(sorted({clip.label for clip in clips if clip.split == "train"}))
     try:
         return Manifest(clips, classes)
     except DataError as error:
         raise DataError(f"{path}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy) from None
+
+
+def _read_clips(path: Path) -> tuple[Clip, ...]:
+    if not path.is_file():
+        raise DataError(f"{path} does not exist.", got="no such file", expected="a CSV file of clips",
+                        remedy=f"Write one with the columns {', '.join(COLUMNS)}.")  # fmt: skip
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text.", got=f"byte {error.object[error.start]:#x} at {error.start}",
+                        expected="CSV in UTF-8", remedy="Save it again as CSV UTF-8.") from None  # fmt: skip
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    found = tuple(reader.fieldnames or ())
+    missing = [column for column in COLUMNS if column not in found]
+    if missing:
+        raise DataError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.",
+                        got=", ".join(found) or "an empty file", expected=", ".join(COLUMNS),
+                        remedy="Add what is missing; names are in lower case, with commas between them.")  # fmt: skip
+    clips = tuple(_clip(path, line, row) for line, row in enumerate(reader, start=2))
+    if not clips:
+        raise DataError(f"{path} has no clips.", got="a header alone", expected="a line for each clip",
+                        remedy="Add the clips.")  # fmt: skip
+    return clips
 
 
 def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
@@ -125,8 +138,12 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
 
 def _clip(path: Path, line: int, row: dict[str, str | None]) -> Clip:
     empty = [column for column in COLUMNS if not (row[column] or "").strip()]
+    if None in row:
+        raise DataError(f"{path}, line {line}: there are more values than columns.", got=row[None],
+                        expected="one value a column", remedy="Put quotation marks around values with commas.")  # fmt: skip
     if empty:
-        raise DataError(f"{path}, line {line}: {', '.join(empty)} is empty.", got=dict(row),
+        raise DataError(f"{path}, line {line}: {', '.join(empty)} is empty.",
+                        got=", ".join(f"{name}={value}" for name, value in row.items()),
                         expected="a value in every column", remedy="Fill it in, or remove the line.")  # fmt: skip
     text = {column: (row[column] or "").strip() for column in COLUMNS}
     try:

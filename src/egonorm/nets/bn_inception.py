@@ -38,7 +38,7 @@ class BnInception(nn.Module):
 
     Module names are those of the published PyTorch weights (github.com/Cadene/pretrained-models.pytorch), so these load
     as they are; the stem with one channel is Temporal Binding Network's. Convolutions have a bias, batch norm eps 1e-5
-    and momentum 0.1. For training from scratch the convolutions start from Kaiming's normal distribution (fan out,
+    and momentum 0.1. For training from scratch the convolutions start from Kaiming's normal distribution (fan in,
     ReLU), their biases from zero.
     """
 
@@ -97,7 +97,7 @@ class BnInception(nn.Module):
 
     def _add(self, name: str, in_channels: int, out_channels: int, kernel: int, stride: int = 1):
         conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2)
-        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_normal_(conv.weight, mode="fan_in", nonlinearity="relu")
         nn.init.zeros_(conv.bias)
         self.add_module(name, conv)
         self.add_module(name + "_bn", nn.BatchNorm2d(out_channels))

@@ -35,7 +35,7 @@ class I3d(nn.Module):
 
     Batch norm has eps 1e-3 as published. Its momentum is 0.1, PyTorch's default, which RNA-Net's authors use in their
     later code; the published file says 0.01. For training from scratch the convolutions start from Kaiming's normal
-    distribution (fan out, ReLU).
+    distribution (fan in, ReLU).
     """
 
     memory_format = torch.channels_last_3d
@@ -89,7 +89,7 @@ class _Unit(nn.Module):
         super().__init__()
         self.conv3d = nn.Conv3d(in_channels, out_channels, kernel, stride, bias=False)
         self.bn = nn.BatchNorm3d(out_channels, eps=1e-3, momentum=momentum)
-        nn.init.kaiming_normal_(self.conv3d.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_normal_(self.conv3d.weight, mode="fan_in", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         conv = self.conv3d

@@ -1,1 +1,8 @@
 """Floor 4: training and judging."""
+
+from egonorm.train.evaluate import Evaluation, Predictions, judge
+from egonorm.train.loop import Optim, train
+from egonorm.train.objective import Objective
+from egonorm.train.runtime import Runtime, start_runtime
+
+__all__ = ["Evaluation", "Objective", "Optim", "Predictions", "Runtime", "judge", "start_runtime", "train"]

@@ -44,12 +44,16 @@ def write_atomically(path: Path, content: bytes) -> None:
 @contextmanager
 def saving(path: Path) -> Iterator[None]:
     """Turn the system's refusal to write into a RunError that says what to do."""
+    full = (errno.ENOSPC, errno.EDQUOT)
     try:
         yield
     except OSError as error:
-        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
-        remedy = "Make room there, then run the same command again: it goes on from the last checkpoint."
-        raise RunError(f"{path} could not be written.", got=what, expected="room to write", remedy=remedy) from error
+        if error.errno in full:
+            got, expected, first = "the disk is full", "room to write", "Make room there"
+        else:
+            got, expected, first = error.strerror or str(error), "a place that can be written", "Give another place"
+        raise RunError(f"{path} could not be written.", got=got, expected=expected,
+                       remedy=f"{first}, then run the same command again: what was saved stands.") from error  # fmt: skip
 
 
 def _sync_folder(folder: Path) -> None:

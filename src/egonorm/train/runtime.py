@@ -103,6 +103,7 @@ def _device(text: str) -> torch.device:
     try:
         place = torch.device(text)
         torch.empty(0, device=place)
+        torch.autocast(place.type, torch.bfloat16)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"The device {text!r} cannot be used.", got=reason, expected="auto, cpu, or a GPU such as cuda:0",

@@ -164,7 +164,7 @@ def test_what_is_no_video_is_named(tmp_path, make, got):
         with pytest.raises(DataError, match=r"it\.mp4") as caught:
             ask(VideoReader(tmp_path, SPAN))
         assert caught.value.got == got
-        assert caught.value.expected == "a media file with video"
+        assert caught.value.expected == "a media file"
 
 
 def test_sound_is_no_video(tmp_path):

@@ -94,7 +94,7 @@ def open_track(path: Path, kind: str, strict: bool = True) -> Iterator[Track]:
     Other streams are not read. A `strict` decoder reports what it would conceal otherwise (`err_detect=explode`). It
     has one thread: a data loader has a process per core, and threads cost more than they save on small pictures.
     """
-    _check_file(path, kind)
+    _check_file(path)
     try:
         with av.open(str(path.absolute()), metadata_errors="replace") as container:
             stream = _best_stream(path, container, kind)
@@ -107,7 +107,7 @@ def open_track(path: Path, kind: str, strict: bool = True) -> Iterator[Track]:
                 stream.codec_context.options = {"err_detect": "explode"}
             yield Track(path, container, stream)
     except FFmpegError as error:
-        raise DataError(f"{path} cannot be read.", got=error.strerror, expected=f"a media file with {kind}",
+        raise DataError(f"{path} cannot be read.", got=error.strerror, expected="a media file",
                         remedy="See whether a media player plays it; if not, get it again.") from None  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def undecodable(track: Track, tick: int | None, got: str) -> DataError:
                      remedy="Get or copy the file again, or remove the clips around this time.")  # fmt: skip
 
 
-def _check_file(path: Path, kind: str) -> None:
+def _check_file(path: Path) -> None:
     found = None
     if path.is_dir():
         found = "a folder"
@@ -133,7 +133,7 @@ def _check_file(path: Path, kind: str) -> None:
     elif path.stat().st_size == 0:
         found = "an empty file"
     if found:
-        raise DataError(f"{path} cannot be read.", got=found, expected=f"a media file with {kind}",
+        raise DataError(f"{path} cannot be read.", got=found, expected="a media file",
                         remedy="Correct its name or the folder of the media, or get the file again.")  # fmt: skip
 
 

@@ -29,8 +29,8 @@ class Folder:
                         remedy="Choose among these with --modalities.")  # fmt: skip
 
     def layouts(self) -> dict[str, dict[str, int]]:
-        """All media are the files that the manifest names."""
-        number = len({clip.media for clip in self.manifest.clips})
+        """All media are files that the manifest names; those that are there are counted."""
+        number = sum((self.root / media).is_file() for media in {clip.media for clip in self.manifest.clips})
         return {modality: {"files named in manifest.csv": number} for modality in ("rgb", "audio")}
 
 
