@@ -34,7 +34,7 @@ def test_checkpoints_are_averaged_within_a_run_and_seeds_over_runs(tmp_path, run
     store(tmp_path, replace(run, seed=1), {10: 0.0, 20: 50.0, 30: 60.0})
     store(tmp_path, replace(run, method=Rna()), {20: 70.0, 30: 70.0})
     table = summarise(find_runs(tmp_path), last_mean(2), "last-mean:2")
-    cells = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    cells = [dict(zip(table.header, map(str, row), strict=True)) for row in table.rows]
     assert [(c["method"], c["tested on"], c["n"]) for c in cells] == [
         ("rna", "D2", "200"),
         ("source-only", "D2", "200"),
@@ -65,7 +65,10 @@ def test_formats(tmp_path, run):
     store(tmp_path, run, {10: 51.25})
     table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
     read = list(csv.reader(io.StringIO(render(table, "csv"))))
-    assert tuple(read[0]) == table.header and tuple(read[1]) == table.rows[0]
+    written = dict(zip(*read, strict=True))
+    assert set(written) == {*table.header, "top-1 fused sd", "top-1 fused low", "top-1 fused high"}
+    assert float(written["top-1 fused"]) == 51.25 and written["top-1 fused sd"] == "" and written["|rgb|"] == "3.0"
+    assert 44 < float(written["top-1 fused low"]) < 45 and 57 < float(written["top-1 fused high"]) < 59
     markdown = render(table, "markdown")
     assert markdown.startswith("| method | setting |") and "| --- |" in markdown and r"\|rgb\|" in markdown
     latex = render(table, "latex")

@@ -157,5 +157,5 @@ def test_every_parameter_learns_but_the_biases_that_batch_norm_removes():
 
 def test_convolutions_start_from_kaiming_normal_without_bias():
     conv = BnInception().inception_5b_3x3
-    assert conv.weight.std().item() == pytest.approx((2 / (320 * 9)) ** 0.5, rel=0.01)
+    assert conv.weight.std().item() == pytest.approx((2 / (192 * 9)) ** 0.5, rel=0.01)
     assert not conv.bias.any()

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from egonorm.bench.summary import Table
+from egonorm.bench.summary import Cell, Table
 
 Format = Literal["text", "markdown", "csv", "latex"]
 
@@ -33,20 +33,37 @@ def _text(table: Table) -> str:
 
 def _width(table: Table) -> int:
     """Room for every cell on one line: a terminal scrolls or wraps, a pipe keeps all."""
-    columns = zip(table.header, *table.rows, strict=True)
+    columns = zip(table.header, *([*map(str, row)] for row in table.rows), strict=True)
     return max(100, sum(max(map(len, column)) + 3 for column in columns))
 
 
 def _markdown(table: Table) -> str:
-    line = lambda cells: "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"  # noqa: E731
+    line = lambda cells: "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"  # noqa: E731
     rows = [line(table.header), line(["---"] * len(table.header)), *map(line, table.rows)]
     return "\n".join(rows) + f"\n\n{table.caption}\n"
 
 
 def _csv(table: Table) -> str:
+    """A column a number: each mean, then where there are some its spread over seeds and the ends of its interval."""
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows([table.header, *table.rows])
+    names = [_spread_out(title, [row[k] for row in table.rows]) for k, title in enumerate(table.header)]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([name for several in names for name in several])
+    for row in table.rows:
+        writer.writerow([x for cell, several in zip(row, names, strict=True) for x in _numbers(cell, len(several))])
     return file.getvalue()
+
+
+def _spread_out(title: str, cells: list[str | Cell]) -> list[str]:
+    parts = [title]
+    if any(isinstance(cell, Cell) and (cell.spread is not None or cell.interval is not None) for cell in cells):
+        parts += [f"{title} {part}" for part in ("sd", "low", "high")]
+    return parts
+
+
+def _numbers(cell: str | Cell, number: int) -> list[object]:
+    values = [cell.mean, cell.spread, *(cell.interval or ())] if isinstance(cell, Cell) else [cell]
+    return (values + [None] * 3)[:number]
 
 
 def _latex(table: Table) -> str:
@@ -71,5 +88,5 @@ _LATEX = {
 }
 
 
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+def _escape(text: str | Cell) -> str:
+    return "".join(_LATEX.get(character, character) for character in str(text))

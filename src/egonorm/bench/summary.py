@@ -14,11 +14,26 @@ from egonorm.metrics import accuracy_interval
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A number with what says how sure it is: its spread over seeds, and its interval."""
+
+    mean: float
+    digits: int
+    spread: float | None = None
+    interval: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        spread = "" if self.spread is None else f" ± {self.spread:.1f}"
+        interval = "" if self.interval is None else f" [{self.interval[0]:.0f}, {self.interval[1]:.0f}]"
+        return f"{self.mean:.{self.digits}f}{spread}{interval}"
+
+
+@dataclass(frozen=True)
 class Table:
-    """Cells as text, a header, and a caption that says how the numbers came about."""
+    """Words and numbers under a header, and a caption that says how the numbers came about."""
 
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
     caption: str
 
 
@@ -115,11 +130,10 @@ def _title(metric: str) -> str:
     }.get(kind, metric)
 
 
-def _cell(metric: str, values: Sequence[float] | None, n: int) -> str:
+def _cell(metric: str, values: Sequence[float] | None, n: int) -> str | Cell:
     if values is None:
         return ""
-    mean, spread = fmean(values), f" ± {stdev(values):.1f}" if len(values) > 1 else ""
+    mean, spread = fmean(values), stdev(values) if len(values) > 1 else None
     if metric.startswith("top1"):
-        low, high = accuracy_interval(mean, n)
-        return f"{mean:.1f}{spread} [{low:.0f}, {high:.0f}]"
-    return f"{mean:.1f}{spread}" if metric == "mean_class_accuracy" else f"{mean:.2f}{spread}"
+        return Cell(mean, 1, spread, accuracy_interval(mean, n))
+    return Cell(mean, 1 if metric == "mean_class_accuracy" else 2, spread)
