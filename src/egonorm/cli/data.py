@@ -9,6 +9,7 @@ from egonorm.bench.presets import PRESETS
 from egonorm.bench.progress import bar
 from egonorm.bench.screen import broken
 from egonorm.data.check import find_problems
+from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import open_data
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 
@@ -50,9 +51,7 @@ class Check:
         data, net = open_data(self.data), PRESETS["paper"]().net.choose(tuple(self.modalities.split(",")))
         for note in data.notes:
             print(note)
-        for domain in data.manifest.domains:
-            counts = ", ".join(f"{len(data.manifest.select([domain], split))} {split}" for split in ("train", "test"))
-            print(f"{domain}: {counts}")
+        _print_counts(data.manifest, data.manifest.domains, "clips")
         for modality, found in data.layouts().items():
             print(
                 f"{modality}: {', '.join(f'{number} x {layout}' for layout, number in found.items()) or 'none found'}"
@@ -61,5 +60,15 @@ class Check:
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
         if problems:
+            lost = {uid for problem in problems for uid in problem.uids}
+            usable = data.manifest.keep(lambda clip: clip.uid not in lost)
+            _print_counts(usable, data.manifest.domains, "usable clips")
             raise broken(problems)
         print(f"All media of {len(data.manifest)} clips are there and whole ({', '.join(readers)}).")
+
+
+def _print_counts(manifest: Manifest, domains: tuple[str, ...], what: str) -> None:
+    """How many clips each domain has for training and for testing."""
+    for domain in domains:
+        counts = [f"{len(manifest.select([domain], split))} {split}" for split in SPLITS]
+        print(f"{domain}: {what}: {', '.join(counts)}")

@@ -1,6 +1,7 @@
 """Where training runs: device, precision and processes. With `gather.py`, all that knows torch.distributed."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Runtime:
         if self.num_ranks == 1:
             return objective
         share_batch_norm(objective, self.device)
+        # the strides of a 1 x 1 kernel may be written in two ways for one order in memory; torch warns of it, and copies
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view")
         ids = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(objective, device_ids=ids)
 
