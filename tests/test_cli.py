@@ -158,6 +158,21 @@ def test_python_m_egonorm_is_the_same_program():
     assert done.returncode == 1 and done.stderr.startswith("error: /nowhere holds no runs.") and not done.stdout
 
 
+def test_a_reader_that_has_seen_enough_is_no_error():
+    program = """
+from egonorm import cli
+from egonorm.cli import runs
+
+def broken(*_):
+    raise BrokenPipeError
+
+runs.find_runs, runs._print_table = list, broken
+cli.main(["table", "runs"])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and not done.stderr
+
+
 def test_a_run_is_refused_before_files_are_opened_when_the_method_cannot_work(monkeypatch):
     monkeypatch.setattr("egonorm.bench.run.open_data", lambda text: pytest.fail("a file was opened"))
     text = refusal(

@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> None:
     except EgonormError as error:
         rank = int(os.environ.get("RANK", 0))  # of torchrun's processes the first tells all, the others what is theirs
         sys.exit(f"error: {error}" if rank == 0 else f"error in process {rank}: {error.what.splitlines()[0]}")
+    except BrokenPipeError:  # whoever read the output, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit("Stopped. What was finished stands; the same command goes on from there.")
 
