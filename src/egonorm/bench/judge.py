@@ -22,8 +22,8 @@ from egonorm.train.evaluate import Predictions, judge
 def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader], domain: str) -> list[Row]:
     """The rows of one domain's test clips for every checkpoint that was kept; their predictions are written too."""
     run, runtime = trial.run, trial.runtime
-    windows, total = run.evaluation.num_windows, len(manifest.select([domain], "test"))
-    batches = _batches(trial, trial.clips(manifest.select([domain], "test"), readers), windows)
+    windows, tests = run.evaluation.num_windows, trial.clips(manifest.select([domain], "test"), readers)
+    batches = _batches(trial, tests, windows)
     nets = _load(trial, manifest.classes)
     is_target = domain == run.setting.target
     if is_target and trial.shows_target:
@@ -32,7 +32,7 @@ def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader]
             run.method.adapt(net, (batch.to(runtime.device) for (batch,) in _batches(trial, unseen, 1)))
     adapt = run.method.adapt if is_target and trial.adapts_at_test else None
     with bar(f"Testing {run.method.name()} on {domain}", runtime.is_first) as progress:
-        counted = _counted(batches, total, runtime.num_ranks / windows, progress)
+        counted = _counted(batches, len(tests), runtime.num_ranks / windows, progress)
         found = judge(nets, counted, run.evaluation, runtime, adapt)
     if runtime.is_first:
         for step, predictions in found.items():

@@ -70,8 +70,9 @@ def measure(trial: Trial, domain: str) -> None:
     splits = ("train", "test") if trial.shows_target and domain == trial.run.setting.target else ("test",)
     wanted, readers = data.manifest.keep(lambda c: c.domain == domain and c.split in splits), trial.readers(data)
     _need_tests(trial, wanted, domain, data.manifest)
-    manifest, problems = trial.screened(wanted, readers, f"left_out-{domain}.json")
-    trial.note_left_out(problems, f"left_out-{domain}.json")
+    listing = f"left_out-{domain}.json"
+    manifest, problems = trial.screened(wanted, readers, listing)
+    trial.note_left_out(problems, listing)
     _need_tests(trial, manifest, domain, data.manifest)
     found = judge_domain(trial, manifest, readers, domain)
     if trial.runtime.is_first:
