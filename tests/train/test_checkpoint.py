@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from egonorm.core import RunError
-from egonorm.train.checkpoint import Checkpoints, load_network, read_metadata, write_atomically
+from egonorm.core.files import write_atomically
+from egonorm.train.checkpoint import Checkpoints, load_network, read_metadata
 
 ABOUT = {"classes": ["cut", "mix"], "clips": "0123"}
 
@@ -67,7 +68,7 @@ def test_a_full_disk_loses_nothing_and_says_so(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("egonorm.train.checkpoint.os.fsync", full)
+    monkeypatch.setattr("egonorm.core.files.os.fsync", full)
     with pytest.raises(RunError, match=r"could not be written(.|\n)*the disk is full(.|\n)*what was saved stands"):
         saved.save(6, net, optimizer, ABOUT)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

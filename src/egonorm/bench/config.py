@@ -9,7 +9,7 @@ import cattrs
 from cattrs.strategies import configure_tagged_union
 
 from egonorm.core import RunError, Setting, SettingError
-from egonorm.data.inputs import AudioInput, Input, VideoInput
+from egonorm.data.inputs import Input
 from egonorm.data.sampling import Span
 from egonorm.methods import Method, SourceOnly, methods
 from egonorm.nets.encoders import Encoder
@@ -106,7 +106,7 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_unstructure_hook(Setting, str)
     converter.register_structure_hook(Setting, lambda text, _: Setting.parse(text))
-    configure_tagged_union(VideoInput | AudioInput, converter, tag_name="kind")
+    configure_tagged_union(Input, converter, tag_name="kind")
     known = methods()
     converter.register_unstructure_hook(Method, lambda m: {"name": m.name()} | _plain.unstructure(m, type(m)))
     converter.register_structure_hook(Method, lambda tree, _: _method(dict(tree), known))

@@ -17,7 +17,7 @@ import torch
 import egonorm
 from egonorm.bench.config import Run, read_run, to_json
 from egonorm.core import RunError
-from egonorm.train.checkpoint import saving, write_atomically
+from egonorm.core.files import saving, write_atomically
 from egonorm.train.runtime import Runtime
 
 CONFIG, LOG = "config.json", "train.jsonl"

@@ -10,12 +10,13 @@ from egonorm.bench.progress import bar
 from egonorm.bench.table import Row
 from egonorm.bench.trial import Trial
 from egonorm.core import Batch, DataError
+from egonorm.core.files import write_atomically
 from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.streams import evaluation_batches
 from egonorm.nets.net import Net
-from egonorm.train.checkpoint import load_network, read_metadata, write_atomically
+from egonorm.train.checkpoint import load_network, read_metadata
 from egonorm.train.evaluate import Predictions, judge
 
 

@@ -13,12 +13,12 @@ from egonorm.bench.screen import LEFT_OUT, needed, usable
 from egonorm.bench.table import COMPLETE, is_complete, read_rows, write_rows
 from egonorm.bench.trial import Trial
 from egonorm.core import DataError, RunError
+from egonorm.core.files import saving
 from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
 from egonorm.data.sets import open_data
 from egonorm.data.streams import training_batches
 from egonorm.methods import check
-from egonorm.train.checkpoint import saving
 from egonorm.train.loop import train
 from egonorm.train.objective import Objective
 

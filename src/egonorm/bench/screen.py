@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from egonorm.core import DataError, Setting
+from egonorm.core.files import write_atomically
 from egonorm.data.check import Problem, find_problems
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
-from egonorm.train.checkpoint import write_atomically
 
 LEFT_OUT = "left_out.json"
 """Lists what a run was trained and judged without."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from egonorm.core import RunError
-from egonorm.train.checkpoint import write_atomically
+from egonorm.core.files import write_atomically
 
 FILE = "results.jsonl"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import torch
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -67,7 +67,19 @@ class AudioInput:
         return sound
 
 
-Input = VideoInput | AudioInput
+@dataclass(frozen=True)
+class FeatureInput:
+    """A feature vector that was computed before; nothing is varied."""
+
+    size: int
+    """Numbers in the vector."""
+
+    def view(self, feature: Float[Tensor, " feature"], random: Random | None) -> Float[Tensor, " feature"]:
+        """The vector as it is."""
+        return feature
+
+
+Input = VideoInput | AudioInput | FeatureInput
 
 
 def as_float(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from egonorm.core import DataError
+from egonorm.core.files import write_atomically
 
 COLUMNS = ("uid", "media", "start", "stop", "label", "domain", "split")
 SPLITS = ("train", "test")
@@ -129,11 +130,12 @@ def _read_clips(path: Path) -> tuple[Clip, ...]:
 
 def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
     """Write clips in the form that `read_manifest` reads; times with a precision of a microsecond."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for c in clips:
-            writer.writerow((c.uid, c.media, f"{c.start:.6f}", f"{c.stop:.6f}", c.label, c.domain, c.split))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for c in clips:
+        writer.writerow((c.uid, c.media, f"{c.start:.6f}", f"{c.stop:.6f}", c.label, c.domain, c.split))
+    write_atomically(path, file.getvalue().encode())
 
 
 def _clip(path: Path, line: int, row: dict[str, str | None]) -> Clip:

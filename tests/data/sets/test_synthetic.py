@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from egonorm.core import DataError
+from egonorm.core import DataError, RunError
 from egonorm.data.manifest import read_manifest
 from egonorm.data.sets.synthetic import CLASSES, KitchensConfig, render_kitchens
 from egonorm.data.sets.synthetic.timeline import counts, plan_videos
@@ -96,14 +96,13 @@ def test_an_interrupted_rendering_goes_on_in_one_process_and_ends_the_same(root,
     (again / "manifest.csv").unlink()
     (again / "D1" / "D1_test_00.mp4").unlink()
 
-    def full(self, data):
-        self.touch()
+    def full(handle):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr("egonorm.data.sets.synthetic.rendering.encode", lambda *_: b"")
-        patch.setattr("pathlib.Path.write_bytes", full)
-        with pytest.raises(DataError, match=r"(?s)could not be written.*No space left on device.*videos are kept"):
+        patch.setattr("os.fsync", full)
+        with pytest.raises(RunError, match=r"(?s)could not be written.*the disk is full.*what was saved stands"):
             render_kitchens(again, TINY, workers=1)
     kept = contents(again)
     assert "D1/D1_test_00.mp4" not in kept and "manifest.csv" not in kept and not any("part" in name for name in kept)

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -10,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from egonorm.core import DataError
+from egonorm.core.files import write_atomically
+from egonorm.core.processes import end_with_parent
 from egonorm.data.manifest import write_manifest
 from egonorm.data.sets.synthetic.config import KitchensConfig, describe
 from egonorm.data.sets.synthetic.movie import encode
 from egonorm.data.sets.synthetic.scene import frames
 from egonorm.data.sets.synthetic.soundtrack import soundtrack
-from egonorm.data.sets.synthetic.store import MANIFEST, claim, write_whole
+from egonorm.data.sets.synthetic.store import MANIFEST, claim
 from egonorm.data.sets.synthetic.timeline import Video, plan_videos
 
 Progress = Callable[[int, int], None]
@@ -30,10 +31,11 @@ def render_kitchens(root: Path, config: KitchensConfig, workers: int | None = No
     with every use of processes, a script calls this under `if __name__ == "__main__":`, or with `workers=1`.
 
     Raises:
-        DataError: the folder holds something else, or cannot be written; it loses nothing.
+        DataError: the folder holds something else; nothing is changed.
+        RunError: it cannot be written; finished videos are kept.
     """
     progress = progress or (lambda done, of: None)
-    with _write_errors(root):
+    with _lost_processes():
         claim(root, describe(config))
         videos = [video for kitchen in range(1, config.kitchens + 1)
                   for video in plan_videos(config.seed, kitchen, config.clips)]  # fmt: skip
@@ -43,13 +45,13 @@ def render_kitchens(root: Path, config: KitchensConfig, workers: int | None = No
         for count, _ in enumerate(_render_all(root, missing, config.size, workers or os.cpu_count() or 1), done + 1):
             progress(count, len(videos))
         if missing or not (root / MANIFEST).is_file():
-            _write_manifest(root, videos)
+            write_manifest(root / MANIFEST, [clip for video in videos for clip in video.clips()])
     return root / MANIFEST
 
 
 def render_video(root: Path, video: Video, size: tuple[int, int]) -> None:
     """Render one video into its file."""
-    write_whole(root / video.media, encode(frames(video, size), soundtrack(video), size))
+    write_atomically(root / video.media, encode(frames(video, size), soundtrack(video), size))
 
 
 def _render_all(root: Path, videos: list[Video], size: tuple[int, int], workers: int) -> Iterator[None]:
@@ -59,7 +61,7 @@ def _render_all(root: Path, videos: list[Video], size: tuple[int, int], workers:
             yield render_video(root, video, size)
         return
     context = multiprocessing.get_context("spawn")  # a fork of a process that has used torch may hang
-    with ProcessPoolExecutor(min(workers, len(videos)), context, _end_with_parent) as pool:
+    with ProcessPoolExecutor(min(workers, len(videos)), context, end_with_parent) as pool:
         jobs = [pool.submit(render_video, root, video, size) for video in videos]
         try:
             for job in as_completed(jobs):
@@ -69,34 +71,11 @@ def _render_all(root: Path, videos: list[Video], size: tuple[int, int], workers:
             raise
 
 
-def _end_with_parent() -> None:
-    """Let this process end when the one that started it is killed, instead of waiting for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _write_manifest(root: Path, videos: list[Video]) -> None:
-    part = root / f".{MANIFEST}.{os.getpid()}.part"
-    try:
-        write_manifest(part, [clip for video in videos for clip in video.clips()])
-        part.replace(root / MANIFEST)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 @contextmanager
-def _write_errors(root: Path) -> Iterator[None]:
-    """Say what a full disk or a lost process means."""
+def _lost_processes() -> Iterator[None]:
+    """Say what a lost process means."""
     try:
         yield
-    except OSError as error:
-        raise DataError(f"Kitchens could not be written to {root}.", got=error, expected="a folder with room to write",
-                        remedy="Make room or choose another folder; finished videos are kept.") from error  # fmt: skip
     except BrokenProcessPool as error:
         raise DataError("A process that rendered kitchens ended too soon.", got=error, expected="one that can start",
                         remedy='Call under `if __name__ == "__main__":`, or with workers=1.') from error  # fmt: skip

@@ -1,26 +1,14 @@
-"""The folder of a rendered data set: what it may hold, and writing that leaves no half file behind."""
+"""The folder of a rendered data set, and what it may hold."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from egonorm.core import DataError
+from egonorm.core.files import write_atomically
 
 DESCRIPTION = "kitchens.json"
 MANIFEST = "manifest.csv"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under another name and then rename it: it is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def claim(root: Path, description: dict[str, Any]) -> None:
@@ -33,12 +21,12 @@ def claim(root: Path, description: dict[str, Any]) -> None:
     if path.is_file():
         _check_same(path, json.loads(json.dumps(description)))
         return
-    foreign = [] if not root.exists() else sorted(entry.name for entry in _entries(root) if entry.suffix != ".part")
+    foreign = [] if not root.exists() else sorted(entry.name for entry in _entries(root) if entry.suffix != ".partial")
     if foreign:
         raise DataError(f"{root} is not empty, and no kitchens were rendered there.", got=", ".join(foreign[:5]),
                         expected=f"a new or empty folder, or one with a {DESCRIPTION}",
                         remedy="Choose another folder; nothing has been changed in this one.")  # fmt: skip
-    write_whole(path, (json.dumps(description, indent=2) + "\n").encode())
+    write_atomically(path, (json.dumps(description, indent=2) + "\n").encode())
 
 
 def _entries(root: Path) -> list[Path]:

@@ -1,0 +1,54 @@
+"""Files that are whole or absent, whatever stops the program, and what a refusal to write means."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from egonorm.core.errors import RunError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that at any instant, after any crash, `path` holds the old content or the new.
+
+    Raises:
+        RunError: when the disk is full or cannot be written; the old content stands and no partial file is left.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with saving(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            _sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def saving(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into a RunError that says what to do."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    try:
+        yield
+    except OSError as error:
+        if error.errno in full:
+            got, expected, first = "the disk is full", "room to write", "Make room there"
+        else:
+            got, expected, first = error.strerror or str(error), "a place that can be written", "Give another place"
+        raise RunError(f"{path} could not be written.", got=got, expected=expected,
+                       remedy=f"{first}, then run the same command again: what was saved stands.") from error  # fmt: skip
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
