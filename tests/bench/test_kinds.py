@@ -151,7 +151,7 @@ def test_logits_are_averaged_on_demand_and_bfloat16_trains(run, tmp_path):
 class Watch(Method):
     """A method that notes what it is shown to adapt by, in the net's bias."""
 
-    target_use: ClassVar[frozenset[str]] = frozenset({"training", "test"})
+    target_use: ClassVar[frozenset[str]] = frozenset({"after", "test"})
 
     def adapt(self, net, target):
         for batch in target:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egonorm.losses import mean_norm, relative_norm_alignment
+from egonorm.losses import hard_norm_alignment, mean_norm, relative_norm_alignment
 
 MODALITIES = ("rgb", "audio", "flow")
 
@@ -89,3 +89,12 @@ def test_float32_whatever_the_precision():
 def test_one_modality_is_refused():
     with pytest.raises(ValueError, match="two modalities or more; got rgb"):
         relative_norm_alignment({"rgb": torch.ones(2, 2)})
+
+
+@given(st.integers(0, 1000), st.floats(0.1, 30))
+@settings(deadline=None, max_examples=30)
+def test_hard_alignment_is_the_hard_variant_of_adaptive_feature_norm(seed, radius):
+    """AFN, HAFN train.py: `(x.norm(p=2, dim=1).mean() - radius) ** 2`, here of each modality."""
+    features = random_features(seed, 3)
+    expected = sum((x.norm(p=2, dim=1).mean() - radius) ** 2 for x in features.values())
+    torch.testing.assert_close(hard_norm_alignment(features, radius), expected)

@@ -82,4 +82,4 @@ def test_a_method_that_needs_the_target_is_refused_where_it_is_not_shown_then():
     for setting in ("tta:D1:D2", "dg1:D1:D2"):
         with pytest.raises(SettingError, match=rf"method needs-target cannot work in the setting {setting}") as caught:
             check(NeedsTarget(), Setting.parse(setting), ["rgb"])
-        assert "unlabelled target clips at training" in str(caught.value)
+        assert "unlabelled target clips in training" in str(caught.value)

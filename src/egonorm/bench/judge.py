@@ -11,7 +11,6 @@ from egonorm.bench.table import Row
 from egonorm.bench.trial import Trial
 from egonorm.core import Batch, DataError
 from egonorm.core.files import write_atomically
-from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.streams import evaluation_batches
@@ -24,14 +23,14 @@ def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader]
     """The rows of one domain's test clips for every checkpoint that was kept; their predictions are written too."""
     run, runtime = trial.run, trial.runtime
     windows, tests = run.evaluation.num_windows, trial.clips(manifest.select([domain], "test"), readers)
-    batches = _batches(trial, tests, windows)
+    batches = evaluation_batches(
+        tests, windows, run.optim.batch, trial.options.workers, runtime.rank, runtime.num_ranks
+    )
     nets = _load(trial, manifest.classes)
-    is_target = domain == run.setting.target
-    if is_target and trial.shows_target:
-        unseen = trial.clips(manifest.select([domain], "train"), readers, unlabelled=frozenset({domain}))
-        for net in nets.values():
-            run.method.adapt(net, (batch.to(runtime.device) for (batch,) in _batches(trial, unseen, 1)))
-    adapt = run.method.adapt if is_target and trial.adapts_at_test else None
+    moments = trial.target_moments if domain == run.setting.target else frozenset()
+    if "after" in moments:
+        _adapt(trial, manifest.select([domain], "train"), readers, nets)
+    adapt = run.method.adapt if "test" in moments else None
     with bar(f"Testing {run.method.name()} on {domain}", runtime.is_first) as progress:
         counted = _counted(batches, len(tests), runtime.num_ranks / windows, progress)
         found = judge(nets, counted, run.evaluation, runtime, adapt)
@@ -43,6 +42,16 @@ def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader]
         for step, predictions in found.items()
         for metric, value in predictions.measure().items()
     ]
+
+
+def _adapt(trial: Trial, target: Manifest, readers: Mapping[str, Reader], nets: Mapping[int, Net]) -> None:
+    """Let the method change each network by the target's training clips; every process shows it all of them."""
+    unseen = trial.clips(target, readers, unlabelled=frozenset(target.domains))
+    size, runtime = trial.run.optim.batch, trial.runtime
+    for net in nets.values():
+        batches = evaluation_batches(unseen, 1, size, trial.options.workers)
+        with runtime.autocast():
+            trial.run.method.adapt(net, (batch.to(runtime.device) for (batch,) in batches))
 
 
 def make_row(trial: Trial, step: int, domain: str, metric: str, value: float, n: int) -> Row:
@@ -60,12 +69,6 @@ def make_row(trial: Trial, step: int, domain: str, metric: str, value: float, n:
         value,
         n,
     )
-
-
-def _batches(trial: Trial, clips: Clips, num_windows: int) -> Iterator[tuple[Batch, ...]]:
-    run, runtime = trial.run, trial.runtime
-    workers = trial.options.workers
-    return evaluation_batches(clips, num_windows, run.optim.batch, workers, runtime.rank, runtime.num_ranks)
 
 
 def _load(trial: Trial, classes: tuple[str, ...]) -> dict[int, Net]:

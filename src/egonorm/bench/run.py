@@ -35,13 +35,13 @@ def execute(trial: Trial) -> None:
     check(run.method, setting, run.net.streams)
     trial.runtime.share(run.optim.batch)
     data = open_data(run.data)
-    manifest = needed(data.manifest, setting, trial.shows_target)
+    manifest = needed(data.manifest, setting, trial.trained_on)
     refuse_foreign(trial.folder, run)
     if is_complete(trial.folder):
         return
     readers = trial.readers(data)
     whole, problems = trial.screened(manifest, readers, LEFT_OUT)
-    manifest = usable(whole, setting, trial.shows_target, left_out=len(manifest) - len(whole))
+    manifest = usable(whole, setting, trial.trained_on, left_out=len(manifest) - len(whole))
     with _claimed(trial):
         trial.note_left_out(problems, LEFT_OUT)
         unlabelled = frozenset({setting.target} - set(setting.sources))
@@ -67,7 +67,8 @@ def measure(trial: Trial, domain: str) -> None:
             remedy=f"Run: egonorm train --resume {trial.folder}",
         )
     data = open_data(trial.run.data)
-    splits = ("train", "test") if trial.shows_target and domain == trial.run.setting.target else ("test",)
+    adapts = "after" in trial.target_moments and domain == trial.run.setting.target
+    splits = ("train", "test") if adapts else ("test",)
     wanted, readers = data.manifest.keep(lambda c: c.domain == domain and c.split in splits), trial.readers(data)
     _need_tests(trial, wanted, domain, data.manifest)
     listing = f"left_out-{domain}.json"
@@ -115,7 +116,7 @@ def _train(trial: Trial, clips: Clips) -> None:
     model = runtime.wrap(Objective(net, run.method))
     optimizer = run.optim.build(net.parameters())
     first = runtime.agree(trial.checkpoints.resume(net, optimizer, about), "the last checkpoint's step") + 1
-    domains = run.setting.domains if trial.shows_target else run.setting.sources
+    domains = run.setting.domains if "training" in trial.target_moments else run.setting.sources
     batches = training_batches(
         clips, domains, run.optim.batch, first, run.optim.steps, trial.options.workers, runtime.rank, runtime.num_ranks
     )

@@ -15,7 +15,7 @@ LEFT_OUT = "left_out.json"
 """Lists what a run was trained and judged without."""
 
 
-def needed(manifest: Manifest, setting: Setting, show_target: bool) -> Manifest:
+def needed(manifest: Manifest, setting: Setting, trained_on: Sequence[str]) -> Manifest:
     """The clips that a setting trains on and is judged by; sources may be without test clips, the target not.
 
     Raises:
@@ -23,20 +23,19 @@ def needed(manifest: Manifest, setting: Setting, show_target: bool) -> Manifest:
         DataError: for a domain without clips in a split that is needed.
     """
     setting.check_domains(manifest.domains)
-    return usable(manifest, setting, show_target)
+    return usable(manifest, setting, trained_on)
 
 
-def usable(manifest: Manifest, setting: Setting, show_target: bool, left_out: int = 0) -> Manifest:
+def usable(manifest: Manifest, setting: Setting, trained_on: Sequence[str], left_out: int = 0) -> Manifest:
     """The same of what is left when `left_out` clips could not be used."""
-    training = (*setting.sources, setting.target) if show_target else setting.sources
-    for domains, split in ((training, "train"), ((setting.target,), "test")):
+    for domains, split in ((trained_on, "train"), ((setting.target,), "test")):
         empty = [domain for domain in domains if not len(manifest.select([domain], split))]
         if empty:
             raise DataError(f"The setting {setting} needs usable {split} clips of {', '.join(empty)}.",
                             got=f"none; {left_out} clips were left out" if left_out else "none",
                             expected=f"clips of split {split} in each of these domains",
                             remedy="Add such clips, mend their media, or choose another setting.")  # fmt: skip
-    return manifest.keep(lambda c: c.domain in (training if c.split == "train" else setting.domains))
+    return manifest.keep(lambda c: c.domain in (trained_on if c.split == "train" else setting.domains))
 
 
 def screen(

@@ -15,6 +15,7 @@ from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets import ClipSet
+from egonorm.methods.base import target_moments
 from egonorm.nets.net import Net
 from egonorm.train.checkpoint import Checkpoints
 from egonorm.train.loop import address
@@ -51,14 +52,15 @@ class Trial:
         return Checkpoints(self.folder / "checkpoints", self.run.optim.steps, kept.every, kept.keep)
 
     @property
-    def shows_target(self) -> bool:
-        """Whether training sees unlabelled clips of the target: the setting allows it, and the method has a use for them."""
-        return self.run.setting.target_visible == "training" and "training" in self.run.method.target_use
+    def target_moments(self) -> frozenset[str]:
+        """When the method sees unlabelled clips of the target: of {"training", "after", "test"}."""
+        return target_moments(self.run.method, self.run.setting)
 
     @property
-    def adapts_at_test(self) -> bool:
-        """Whether the method changes the net by the target's unlabelled test clips before it judges them."""
-        return self.run.setting.target_visible == "test" and "test" in self.run.method.target_use
+    def trained_on(self) -> tuple[str, ...]:
+        """The domains whose training clips are needed, sources first."""
+        setting = self.run.setting
+        return setting.domains if self.target_moments & {"training", "after"} else setting.sources
 
     def build_net(self, num_classes: int, pretrained: bool = False) -> Net:
         """The network, with the same first weights for the same seed; `pretrained` loads the published ones if there are any."""

@@ -1,4 +1,4 @@
-"""Losses on the lengths of feature vectors: the relative norm alignment of RNA-Net."""
+"""Losses on the lengths of feature vectors: RNA-Net's relative norm alignment, and the hard alignment to one number."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -53,3 +53,12 @@ def relative_norm_alignment(
     pairs = [(pair[order[0]], pair[order[1]]) for pair in combinations(lengths, 2)]
     ratios = [(above / below.clamp_min(SMALLEST_NORM)).mean() for above, below in pairs]
     return torch.stack([(ratio - 1) ** 2 for ratio in ratios]).mean()
+
+
+def hard_norm_alignment(features: Mapping[str, Float[Tensor, "clip _"]], radius: float) -> Float[Tensor, ""]:
+    """How far each modality's mean norm is from one number: `(E[h(x)] - radius)^2`, summed over the modalities.
+
+    The paper prints no formula of its HNA (arXiv 2106.01689, Table 3); this is the one of the hard variant of adaptive feature
+    norm (Xu et al., ICCV 2019, `HAFN`), whose helper the authors' later code has.
+    """
+    return torch.stack([(mean_norm(x) - radius) ** 2 for x in features.values()]).sum()
