@@ -11,13 +11,18 @@ from egonorm import cli
 from egonorm.methods import methods
 
 FLAGS = {
-    "Kitchens": "folder clips kitchens seed size",
+    "Kitchens": "folder clips kitchens seed size flow",
     "Check": "data modalities thorough",
+    "Extract": "sources data out encoder preset windows shard batch device precision workers skip_broken",
     "Train": "data setting preset seed out resume modalities fusion steps batch width weights precision device workers "
     "skip_broken method",
+    "Bench": "suite data preset seeds out methods settings radius modalities fusion steps batch width weights precision "
+    "shard engine jobs device workers skip_broken",
     "Test": "run domain data device workers skip_broken",
-    "Tabulate": "runs select format",
+    "Tabulate": "runs select format against",
     "Demo": "out workers",
+    "Get": "name source",
+    "List": "",
 }
 """To add a flag, change this list and say why in DECISIONS.md."""
 
@@ -25,7 +30,7 @@ FLAGS = {
 def test_the_list_of_flags():
     found = {name: " ".join(field.name for field in fields(getattr(cli, name))) for name in FLAGS}
     assert found == FLAGS
-    assert set(cli.COMMANDS) == {"data", "train", "test", "table", "demo"}
+    assert set(cli.COMMANDS) == {"data", "extract", "train", "test", "bench", "table", "demo", "weights"}
 
 
 def call(capsys, *words):
@@ -106,7 +111,7 @@ def test_rendering_by_hand_and_again_with_other_options(tmp_path, capsys):
         (["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D2", "rna"], "/nowhere is not a folder"),
         (
             ["train", "--data", "film:/nowhere", "--setting", "dg1:D1:D2", "rna"],
-            "a kind among epic55, folder, kitchens",
+            "a kind among epic55, features, folder, kitchens",
         ),
         (["train", "--data", "folder:/nowhere", "--setting", "dg1:D1:D1", "rna"], "also a source"),
         (["train", "--resume", "/nowhere"], "is not the folder of a run"),

@@ -70,14 +70,17 @@ def test_functions_fit_a_screen(path):
 def test_public_names():
     expected = {
         "core": "Batch DataError EgonormError NotFiniteError RunError Seen Setting SettingError Terms View WeightsError",
-        "losses": "mean_norm norms relative_norm_alignment",
-        "metrics": "accuracy_interval mean_class_accuracy mean_norm_difference top1",
-        "signal": "Spectrogram",
+        "losses": "cosine_distance hard_norm_alignment mean_norm mix_up_half norms relative_norm_alignment reverse_gradient "
+        "squared_cosine squared_mmd",
+        "metrics": "PairedTest accuracy_interval holm mean_accuracy_interval mean_class_accuracy mean_norm_difference "
+        "paired_test recall top1",
+        "signal": "LogMel SoundLook Spectrogram",
         "data": "AudioInput Clip Clips Manifest Span VideoInput open_data read_manifest write_manifest",
-        "nets": "BnInception Encoder I3d Net load_weights",
+        "nets": "Aisfx BnInception Encoder I3d Lite0 Net Projection load_weights",
         "train": "Evaluation Objective Optim Predictions Runtime judge start_runtime train",
         "bench": "Options Row Run Trial configure execute find_runs measure read_rows read_run summarise",
         "methods": "Method Rna SourceOnly check methods",
+        "data.sets.features": "FeatureSet Stored open_set",
         "data.sets.synthetic": "CLASSES KitchensConfig render_kitchens",
     }
     for folder, names in expected.items():

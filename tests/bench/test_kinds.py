@@ -12,18 +12,20 @@ import pytest
 import torch
 
 from egonorm.bench import demo as demo_module
-from egonorm.bench.presets import PRESETS
+from egonorm.bench.presets import PRESETS, configure
 from egonorm.bench.presets import demo as demo_preset
 from egonorm.bench.run import execute, measure
 from egonorm.bench.table import is_complete, read_rows
 from egonorm.bench.trial import Options, Trial
 from egonorm.core import DataError, RunError, Setting
 from egonorm.data.manifest import Clip, write_manifest
-from egonorm.methods import Method
+from egonorm.methods import Method, SourceOnly
 from egonorm.train.runtime import start_runtime
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data" / "readers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "data" / "sets"))
 import media
+import stores
 
 
 def perform(run, folder, **options):
@@ -128,6 +130,21 @@ def test_epic_kitchens_from_its_labels_and_pictures(run, tmp_path):
     epic = replace(run, data=f"epic55:{root}", setting=Setting.parse("supervised:D1:D1"))
     rows = read_rows(perform(epic, tmp_path / "run"))
     assert {(row.domain, row.n) for row in rows if row.metric == "top1"} == {("D1", 4)}
+
+
+def test_features_in_a_store_and_in_a_file_of_another_program_give_the_same_predictions(tmp_path):
+    """With one window a clip, training has nothing to choose."""
+    manifest, found = stores.write_store(tmp_path / "store", num_windows=1)
+    columns = {name: [getattr(clip, name) for clip in manifest.clips] for name in ("uid", "label", "domain", "split")}
+    np.savez(tmp_path / "file.npz", **columns, **{name: x.numpy() for name, x in found.items()})
+    stored = []
+    for name in ("store", "file.npz"):
+        few = {"steps": 20, "batch": 8, "width": 0.02}
+        run = configure(f"features:{tmp_path / name}", "dg1:D1:D2", SourceOnly(), "features", **few)
+        folder = perform(run, tmp_path / f"run of {name}", workers=1)
+        assert {(row.domain, row.n) for row in read_rows(folder) if row.metric == "top1"} == {("D1", 8), ("D2", 8)}
+        stored.append((folder / "predictions" / "000020-D2.npz").read_bytes())
+    assert stored[0] == stored[1]
 
 
 def media_jpeg(picture: np.ndarray) -> bytes:

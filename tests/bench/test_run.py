@@ -34,12 +34,15 @@ def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
     assert {(row.step, row.domain) for row in rows[:-1]} == {
         (step, domain) for step in (2, 4) for domain in ("D1", "D2")
     }
-    assert {row.metric for row in rows[:-1]} == {
-        "top1", "top1/rgb", "top1/audio", "mean_class_accuracy", "mean_norm/rgb", "mean_norm/audio",
-        "mean_norm_difference/rgb-audio"}  # fmt: skip
     with np.load(folder / "predictions" / "000004-D2.npz") as stored:
         top1 = 100 * (stored["scores/fused"].argmax(1) == stored["labels"]).mean()
-        assert stored["classes"].tolist()[0] == "take"
+        classes, counts = stored["classes"].tolist(), np.bincount(stored["labels"])
+        assert classes[0] == "take"
+    assert {row.metric for row in rows[:-1]} == {
+        "top1", "top1/rgb", "top1/audio", "mean_class_accuracy", "mean_norm/rgb", "mean_norm/audio",
+        "mean_norm_difference/rgb-audio", *(f"recall/{name}" for name in classes)}  # fmt: skip
+    support = {row.metric: row.n for row in rows if (row.step, row.domain) == (4, "D2") and "recall" in row.metric}
+    assert support == {f"recall/{name}": n for name, n in zip(classes, counts, strict=True)}
     assert [row.value for row in rows if (row.step, row.domain, row.metric) == (4, "D2", "top1")] == [top1]
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     perform(replace(run, method=Rna()), folder)

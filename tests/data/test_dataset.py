@@ -115,8 +115,8 @@ def test_collate_groups_by_domain():
 
 
 def test_kinds_and_paths(tmp_path):
-    assert kinds() == ("epic55", "folder", "kitchens")
-    with pytest.raises(DataError, match="a kind among epic55, folder, kitchens"):
+    assert kinds() == ("epic55", "features", "folder", "kitchens")
+    with pytest.raises(DataError, match="a kind among epic55, features, folder, kitchens"):
         open_data("video:/tmp")
     with pytest.raises(DataError, match="KIND:PATH"):
         open_data(str(tmp_path))

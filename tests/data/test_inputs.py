@@ -1,9 +1,12 @@
 """Crops and flips: one draw a clip, the published places and sizes, and the centre at test."""
 
+from dataclasses import replace
 from random import Random
 
+import pytest
 import torch
 
+from egonorm.core import DataError
 from egonorm.data.inputs import VideoInput, as_float
 from egonorm.data.sampling import Span
 
@@ -56,3 +59,29 @@ def test_bytes_become_minus_one_to_one_and_sound_stays():
     assert as_float(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
     sound = torch.tensor([-13.8, 2.0])
     assert as_float(sound) is sound
+
+
+def test_a_flip_turns_displacements_to_the_right_into_displacements_to_the_left():
+    flow = replace(INPUT, scales=(0.875,), displacement=True)
+    pairs = position_coded()[..., :2]
+    turned = 0
+    for seed in range(40):
+        plain, seen = replace(flow, displacement=False).view(pairs, Random(seed)), flow.view(pairs, Random(seed))
+        flipped = bool(plain[1, 0, 0, 0] > plain[1, 0, 0, -1])
+        turned += flipped
+        assert torch.equal(seen[0], 255 - plain[0] if flipped else plain[0])
+        assert torch.equal(seen[1], plain[1])
+    assert 0 < turned < 40
+    assert torch.equal(flow.view(pairs, None), replace(flow, displacement=False).view(pairs, None))
+
+
+def test_nothing_moves_the_same_before_and_after_a_flip():
+    """127 and 128, the two bytes next to no displacement, change places."""
+    still = torch.full((2, 256, 456, 2), 128, dtype=torch.uint8)
+    seen = [replace(INPUT, displacement=True).view(still, Random(seed)) for seed in range(20)]
+    assert {int(view[0].unique()) for view in seen} == {127, 128} and all((view[1] == 128).all() for view in seen)
+
+
+def test_displacements_have_two_channels():
+    with pytest.raises(DataError, match=r"no displacements[\s\S]*3 channels[\s\S]*2: right and down"):
+        replace(INPUT, displacement=True).view(position_coded(), None)

@@ -8,7 +8,17 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from egonorm.core import Batch, Seen, SettingError, View
-from egonorm.methods import AdaBn, AlignOnly, BatchNorm, Grl, Hna, Mmd, MmSada, OrthOnly, Rna, RnaGrl, Ss
+from egonorm.methods import Rna
+from egonorm.methods.ada_bn import AdaBn
+from egonorm.methods.align_only import AlignOnly
+from egonorm.methods.batch_norm import BatchNorm
+from egonorm.methods.grl import Grl
+from egonorm.methods.hna import Hna
+from egonorm.methods.mm_sada import MmSada
+from egonorm.methods.mmd import Mmd
+from egonorm.methods.orth_only import OrthOnly
+from egonorm.methods.rna_grl import RnaGrl
+from egonorm.methods.ss import Ss
 from egonorm.nets.net import Net
 
 

@@ -12,6 +12,7 @@ import torch
 
 from egonorm.bench.table import read_rows
 from egonorm.core import RunError
+from egonorm.methods import methods
 from egonorm.train.runtime import Runtime
 
 WORKER = Path(__file__).parent / "distributed_worker.py"
@@ -37,6 +38,16 @@ def test_two_processes_train_the_weights_of_one(tmp_path):
     run([*TORCHRUN, str(WORKER), str(tmp_path / "two.pt")])
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     assert difference(one, two) < 1e-5
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_weights_of_one_with_every_method(tmp_path):
+    worker = str(WORKER.with_name("methods_worker.py"))
+    run([sys.executable, worker, str(tmp_path / "one.pt")])
+    run([*TORCHRUN, worker, str(tmp_path / "two.pt")])
+    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
+    assert len({name.partition(".")[0] for name in one}) == len(methods())
+    assert difference(one, two) < 1e-9
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import cattrs
@@ -14,6 +15,7 @@ from egonorm.data.sampling import Span
 from egonorm.methods import Method, SourceOnly, methods
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.fusion import Fusion
+from egonorm.signal import SoundLook, Spectrogram
 from egonorm.train.evaluate import Evaluation
 from egonorm.train.loop import Optim
 from egonorm.train.runtime import Precision
@@ -74,7 +76,7 @@ class Run:
     seed: int = 0
     precision: Precision = "float32"
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The folder's name: method, setting, seed, and eight digits that differ for any other configuration."""
         digest = hashlib.sha256(to_json(self).encode()).hexdigest()[:8]
@@ -103,11 +105,17 @@ def read_run(folder: Path) -> Run:
 
 
 def _converter() -> cattrs.Converter:
+    return _converter_for(tuple(methods().items()))
+
+
+@lru_cache(maxsize=8)
+def _converter_for(known_methods: tuple[tuple[str, type[Method]], ...]) -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_unstructure_hook(Setting, str)
     converter.register_structure_hook(Setting, lambda text, _: Setting.parse(text))
+    configure_tagged_union(SoundLook, converter, tag_name="kind", default=Spectrogram)
     configure_tagged_union(Input, converter, tag_name="kind")
-    known = methods()
+    known = dict(known_methods)
     converter.register_unstructure_hook(Method, lambda m: {"name": m.name()} | _plain.unstructure(m, type(m)))
     converter.register_structure_hook(Method, lambda tree, _: _method(dict(tree), known))
     return converter

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from egonorm.bench.summary import Cell, Table
+from egonorm.bench.cells import Cell, Table
 
 Format = Literal["text", "markdown", "csv", "latex"]
 
@@ -83,6 +83,10 @@ _LATEX = {
     "$": r"\$",
     "±": r"$\pm$",
     "|": r"$|$",
+    "<": r"$<$",
+    ">": r"$>$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
     "{": r"\{",
     "}": r"\}",
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from egonorm.bench.progress import bar
-from egonorm.bench.table import Row
+from egonorm.bench.table import Row, predictions_of
 from egonorm.bench.trial import Trial
 from egonorm.core import Batch, DataError
 from egonorm.core.files import write_atomically
@@ -31,16 +31,16 @@ def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader]
     if "after" in moments:
         _adapt(trial, manifest.select([domain], "train"), readers, nets)
     adapt = run.method.adapt if "test" in moments else None
-    with bar(f"Testing {run.method.name()} on {domain}", runtime.is_first) as progress:
+    with bar(f"Testing {run.method.name()} on {domain}", trial.speaks) as progress:
         counted = _counted(batches, len(tests), runtime.num_ranks / windows, progress)
         found = judge(nets, counted, run.evaluation, runtime, adapt)
     if runtime.is_first:
         for step, predictions in found.items():
-            _write(trial.folder / "predictions" / f"{step:06d}-{domain}.npz", predictions, manifest.classes)
+            _write(predictions_of(trial.folder, step, domain), predictions, manifest.classes)
     return [
-        make_row(trial, step, domain, metric, value, len(predictions.uids))
+        make_row(trial, step, domain, metric, value, n)
         for step, predictions in found.items()
-        for metric, value in predictions.measure().items()
+        for metric, (value, n) in predictions.measure(manifest.classes).items()
     ]
 
 

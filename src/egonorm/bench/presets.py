@@ -1,13 +1,14 @@
 """Whole configurations of network, training and judgement, as functions: the paper's, a small one, and the demo's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from egonorm.bench.config import NetConfig, Run, Stream
-from egonorm.core import RunError, Setting
-from egonorm.data.inputs import AudioInput, VideoInput
+from egonorm.core import RunError, Setting, SettingError
+from egonorm.data.inputs import AudioInput, FeatureInput, VideoInput
 from egonorm.data.sampling import Span
+from egonorm.data.sets import open_stored
 from egonorm.methods import Method
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.fusion import Fusion
@@ -22,8 +23,15 @@ class Preset:
     """What a preset decides."""
 
     net: NetConfig
+    """With the modalities that are used when none are named."""
     optim: Optim
     evaluation: Evaluation
+    further: dict[str, Stream] = field(default_factory=dict)
+    """Modalities that are used only when they are named."""
+
+    def choose(self, modalities: tuple[str, ...]) -> NetConfig:
+        """The network of these modalities, in this order. SettingError for a name that the preset does not have."""
+        return replace(self.net, streams=self.net.streams | self.further).choose(modalities)
 
 
 def paper() -> Preset:
@@ -34,13 +42,13 @@ def paper() -> Preset:
     `--weights`; without them the networks start from random ones. 128 clips of one domain take about 45 GB of activations in
     float32 (measured per clip on a CPU); with two domains use `--precision bfloat16` or two GPUs.
     """
-    return _two_streams(VideoInput(Span(16, 2, 60.0), 256, 224), Spectrogram(), 1.0, Optim(), Evaluation())
+    return _streams(VideoInput(Span(16, 2, 60.0), 256, 224), Spectrogram(), 1.0, Optim(), Evaluation())
 
 
 def small() -> Preset:
     """The same at half the width and the picture's side, 3000 steps of 32 clips: for one small GPU or a patient CPU."""
     video = VideoInput(Span(16, 2, 60.0), 128, 112)
-    return _two_streams(video, Spectrogram(), 0.5, Optim(steps=3000, batch=32), Evaluation())
+    return _streams(video, Spectrogram(), 0.5, Optim(steps=3000, batch=32), Evaluation())
 
 
 def demo() -> Preset:
@@ -51,18 +59,26 @@ def demo() -> Preset:
     video = VideoInput(Span(8, 4, 30.0), 72, 64)
     sound = Spectrogram(rate=24000, seconds=1.279, num_fft=255, window=240, hop=240)
     optim = Optim(steps=240, batch=16, lr=0.03, milestones=(2 / 3,))
-    return _two_streams(video, sound, 0.25, optim, Evaluation(every=5))
+    return _streams(video, sound, 0.25, optim, Evaluation(every=5))
 
 
-PRESETS = {"demo": demo, "small": small, "paper": paper}
+def features() -> Preset:
+    """For features that were computed before: a layer of 256 a modality; of which modalities and sizes, the data decide."""
+    stream = Stream(FeatureInput(1024), Encoder("projection", in_channels=1024, width=0.25))
+    optim = Optim(steps=600, batch=32, lr=0.01, milestones=(2 / 3,))
+    return Preset(NetConfig({"rgb": stream, "audio": stream}, Span()), optim, Evaluation(every=10))
 
 
-def _two_streams(video: VideoInput, sound: Spectrogram, width: float, optim: Optim, evaluation: Evaluation) -> Preset:
+PRESETS = {"demo": demo, "small": small, "paper": paper, "features": features}
+
+
+def _streams(video: VideoInput, sound: Spectrogram, width: float, optim: Optim, evaluation: Evaluation) -> Preset:
     streams = {
         "rgb": Stream(video, Encoder("i3d", in_channels=3, width=width)),
         "audio": Stream(AudioInput(sound), Encoder("bn-inception", in_channels=1, width=width)),
     }
-    return Preset(NetConfig(streams, video.span), optim, evaluation)
+    flow = Stream(replace(video, displacement=True), Encoder("i3d", in_channels=2, width=width))
+    return Preset(NetConfig(streams, video.span), optim, evaluation, {"flow": flow})
 
 
 def configure(
@@ -92,30 +108,59 @@ def configure(
         SettingError: for a setting or modalities that make no sense.
         RunError: for a value out of its range.
     """
-    parts = PRESETS[preset]()
+    place = from_root(data)
+    parts = preset_on(place, preset, weights)
     changes = {name: value for name, value in {"steps": steps, "batch": batch}.items() if value is not None}
     if seed < 0:
         raise RunError("--seed cannot be used.", got=seed, expected="0 or more", remedy="Correct --seed.")
     for name, value in (changes | {"width": 1 if width is None else width}).items():
         if not 0 < value < float("inf"):
             raise RunError(f"--{name} cannot be used.", got=value, expected="more than 0", remedy=f"Correct --{name}.")
-    net = parts.net if modalities is None else parts.net.choose(tuple(modalities.split(",")))
+    net = parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
     net = net if width is None else net.widen(width)
     net = net if fusion is None else replace(net, fusion=fusion)
     for choice in weights:
-        net = net.start_from(*_weights(choice))
-    kind, colon, path = data.partition(":")
-    place = f"{kind}{colon}{Path(path).expanduser().absolute()}" if path else data
+        net = net.start_from(*parse_weights(choice))
     optim = replace(parts.optim, **changes)
     return Run(place, Setting.parse(setting), net, method, optim, parts.evaluation, seed, precision)
 
 
-def _weights(choice: str) -> tuple[str, str, str | None]:
+def from_root(data: str) -> str:
+    """`KIND:PATH` with the path from the root, so that it is found from any folder."""
+    kind, colon, path = data.partition(":")
+    return f"{kind}{colon}{Path(path).expanduser().absolute()}" if path else data
+
+
+def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
+    """A preset for some data: on media, as it is; on features, its training of a layer on each of the stored modalities.
+
+    Raises:
+        SettingError: for a preset of features on media, or weights on features.
+        DataError: for features that cannot be read.
+    """
+    parts, stored = PRESETS[name](), open_stored(data)
+    first = next(iter(parts.net.streams.values()))
+    if stored is None:
+        if isinstance(first.input, FeatureInput):
+            raise SettingError(f"The preset {name} cannot be used on media.", got="data that are not features",
+                               expected="--data features:PATH", remedy="Compute features with egonorm extract, or "
+                               "choose a preset with networks for media.")  # fmt: skip
+        return parts
+    if weights:
+        raise SettingError("The weights are of no use on features.", got=f"--weights {' '.join(weights)}", expected="none",
+                           remedy="Leave them out here; they are given to egonorm extract.")  # fmt: skip
+    stream = lambda size: Stream(FeatureInput(size), Encoder("projection", size, first.encoder.width))  # noqa: E731
+    streams = {modality: stream(size) for modality, size in stored.sizes.items()}
+    net = replace(parts.net, streams=streams, span=stored.span)
+    return replace(parts, net=net, further={}, evaluation=replace(parts.evaluation, num_windows=stored.num_windows))
+
+
+def parse_weights(choice: str, option: str = "--weights") -> tuple[str, str, str | None]:
     """The modality, the place (a path from the root, or a URL) and the checksum of `MODALITY=PLACE#SHA256`."""
     modality, equals, place = choice.partition("=")
     place, _, sha256 = place.partition("#")
     if not equals or not place:
-        raise RunError("--weights cannot be read.", got=choice, expected="MODALITY=PATH_OR_URL, then perhaps #SHA256",
-                       remedy="Write for example --weights rgb=rgb_imagenet.pt.")  # fmt: skip
+        raise RunError(f"{option} cannot be read.", got=choice, expected="MODALITY=PATH_OR_URL, then perhaps #SHA256",
+                       remedy="Write for example rgb=rgb_imagenet.pt.")  # fmt: skip
     place = place if "://" in place else str(Path(place).expanduser().absolute())
     return modality, place, sha256 or None

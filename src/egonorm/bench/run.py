@@ -121,7 +121,7 @@ def _train(trial: Trial, clips: Clips) -> None:
         clips, domains, run.optim.batch, first, run.optim.steps, trial.options.workers, runtime.rank, runtime.num_ranks
     )
     title = f"Training {run.method.name()} on {'+'.join(run.setting.sources)}"
-    with bar(title, runtime.is_first) as progress, _log(trial, first) as log:
+    with bar(title, trial.speaks) as progress, _log(trial, first) as log:
         save = lambda step: trial.checkpoints.save(step, net, optimizer, about)  # noqa: E731
         done = _recorder(trial, log, save, progress) if runtime.is_first else lambda *_: None
         train(model, optimizer, run.optim, batches, first, run.seed, runtime, done)

@@ -1,123 +1,118 @@
 """From the rows of many runs to one table: a line per method, setting and judged domain, averaged over seeds."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
 
-from egonorm.bench.config import read_run
+from egonorm.bench.cells import Cell, Table
+from egonorm.bench.evidence import Comparison, References, compare, find_references, oppose, read_hits, reference_key
+from egonorm.bench.gains import ABOUT, count_tests, gain_cells, notes
+from egonorm.bench.records import Record, read_records
 from egonorm.bench.select import Selector
-from egonorm.bench.table import COMPLETE, Row, is_complete, read_rows
-from egonorm.core import RunError
+from egonorm.methods import SourceOnly
 from egonorm.metrics import accuracy_interval
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A number with what says how sure it is: its spread over seeds, and its interval."""
-
-    mean: float
-    digits: int
-    spread: float | None = None
-    interval: tuple[float, float] | None = None
-
-    def __str__(self) -> str:
-        spread = "" if self.spread is None else f" ± {self.spread:.1f}"
-        interval = "" if self.interval is None else f" [{self.interval[0]:.0f}, {self.interval[1]:.0f}]"
-        return f"{self.mean:.{self.digits}f}{spread}{interval}"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Words and numbers under a header, and a caption that says how the numbers came about."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str | Cell, ...], ...]
-    caption: str
-
-
-@dataclass(frozen=True)
 class Line:
-    """One method in one setting, judged on one domain: its runs' selected and averaged values."""
+    """One method in one setting, judged on one domain: its runs, one a seed, and what they prove."""
 
-    method: str
-    setting: str
+    records: tuple[Record, ...]
     domain: str
-    variant: str
-    num_clips: tuple[int, ...]
-    """How many clips each run was judged on; they differ where broken ones were left out."""
-    num_checkpoints: tuple[int, ...]
-    """How many checkpoints speak for each run."""
-    values: dict[str, tuple[float, ...]]
-    """Per metric, one value a run."""
+    comparison: Comparison | None
+    """With Source Only; None for Source Only itself, and on a domain that was learnt from and is not the target."""
+
+    def values(self, metric: str) -> tuple[float, ...]:
+        """One value a run, the mean over its selected checkpoints."""
+        measured = [record.measured[self.domain] for record in self.records]
+        return tuple(found[metric][0] for found in measured if metric in found)
+
+    def numbers(self, metric: str) -> tuple[int, ...]:
+        """On how many clips each run was measured; they differ where broken ones were left out."""
+        measured = [record.measured[self.domain] for record in self.records]
+        return tuple(found[metric][1] for found in measured if metric in found)
 
 
 def summarise(folders: Iterable[Path], selector: Selector, selection: str) -> Table:
     """The table of all complete runs. RunError when none is complete."""
-    folders = tuple(folders)
-    whole = [folder for folder in folders if is_complete(folder)]
-    if not whole:
-        raise RunError("There is no complete run to tabulate.", got=f"{len(folders)} unfinished", expected="a complete run",
-                       remedy=f"Finish one: egonorm train --resume {folders[0]}")  # fmt: skip
-    lines = _lines(whole, selector)
-    skipped = f" Unfinished runs left out: {len(folders) - len(whole)}." if len(whole) < len(folders) else ""
-    caption = (
-        f"Selection: {selection} (checkpoints a run: {_some(line.num_checkpoints for line in lines)}). Runs a line (seeds): "
-        f"{_some((len(line.num_clips),) for line in lines)}. Accuracies in percent; in brackets "
+    records, unfinished = read_records(folders, selector)
+    lines = _lines(records)
+    skipped = [f"Unfinished runs left out: {unfinished}."] if unfinished else []
+    caption = [
+        f"Selection: {selection} (checkpoints a run: {_some(len(record.steps) for record in records)}). Runs a line (seeds): "
+        f"{_some(len(line.records) for line in lines)}. Accuracies in percent; in brackets "
         "Wilson's 95 % interval over the n clips; after ± the standard deviation over seeds. |x| is the mean feature norm, "
-        f"delta the difference of two of them (Eq. 1).{skipped}"
-    )
-    return _table(lines, caption)
+        "delta the difference of two of them (Eq. 1).",
+        *_about_gains(lines),
+        *skipped,
+    ]
+    return Table.of(_columns(lines), " ".join(caption))
 
 
-def _lines(folders: Sequence[Path], selector: Selector) -> list[Line]:
-    groups = defaultdict(list)
-    for folder in folders:
-        run = read_run(folder)
-        rows = [row for row in read_rows(folder) if row.metric != COMPLETE]
-        chosen = set(selector(rows))
-        variant = replace(run, seed=0).name.rpartition("-")[2]
-        for domain in dict.fromkeys(row.domain for row in rows):
-            groups[run.method.name(), str(run.setting), domain, variant].append(
-                [row for row in rows if row.domain == domain and row.step in chosen]
-            )
+def _lines(records: Sequence[Record]) -> list[Line]:
+    groups, references, read = defaultdict(list), find_references(records), cache(read_hits)
+    for record in records:
+        for domain in record.measured:
+            groups[record.run.method.name(), str(record.run.setting), domain, record.variant].append(record)
     return [
-        Line(
-            *key, tuple(rows[0].n for rows in runs), tuple(len({r.step for r in rows}) for rows in runs), _values(runs)
-        )
-        for key, runs in groups.items()
+        Line(tuple(group), domain, _comparison(group, domain, references, read))
+        for (*_, domain, _), group in groups.items()
     ]
 
 
-def _some(numbers: Iterable[tuple[int, ...]]) -> str:
-    """All the different numbers, in order."""
-    return ", ".join(map(str, sorted({number for several in numbers for number in several})))
+def _comparison(group: Sequence[Record], domain: str, references: References, read) -> Comparison | None:
+    run = group[0].run
+    learnt = domain in run.setting.sources and domain != run.setting.target
+    if run.method == SourceOnly() or learnt or not references:
+        return None
+    contest = oppose(group, references.get(reference_key(run), {}), domain)
+    return Comparison(None, contest) if isinstance(contest, str) else compare([contest], read)
 
 
-def _values(runs: Sequence[Sequence[Row]]) -> dict[str, tuple[float, ...]]:
-    """Per metric of all runs: each run's mean over its selected checkpoints."""
-    metrics = dict.fromkeys(row.metric for row in runs[0])
-    return {m: tuple(fmean(row.value for row in rows if row.metric == m) for rows in runs) for m in metrics}
+def _about_gains(lines: Sequence[Line]) -> list[str]:
+    comparisons = [line.comparison for line in lines]
+    missing = Counter(comparison.missing for comparison in comparisons if comparison and not comparison.test)
+    without = ", ".join(f"{reason} ({number})" for reason, number in sorted(missing.items()))
+    sentences = [f"Lines without a gain: {without}."] if without else []
+    if not count_tests(comparisons):
+        return sentences
+    return [ABOUT, f"Comparisons: {count_tests(comparisons)}.", *notes(comparisons), *sentences]
 
 
-def _table(lines: Sequence[Line], caption: str) -> Table:
-    metrics = tuple(dict.fromkeys(metric for line in lines for metric in line.values))
-    variants = len({(line.method, line.setting, line.variant) for line in lines})
-    shows_variant = variants > len({(line.method, line.setting) for line in lines})
-    header = ("method", "setting", "tested on", *(["config"] if shows_variant else []), "n", *map(_title, metrics))
-    rows = tuple(
-        (
-            line.method,
-            line.setting,
-            line.domain,
-            *([line.variant] if shows_variant else []),
-            _some([line.num_clips]),
-            *tuple(_cell(metric, line.values.get(metric), min(line.num_clips)) for metric in metrics),
-        )
-        for line in lines
-    )
-    return Table(header, rows, caption)
+def _columns(lines: Sequence[Line]) -> dict[str, list[str | Cell]]:
+    runs = [line.records[0].run for line in lines]
+    columns = {"method": [run.method.name() for run in runs], "setting": [str(run.setting) for run in runs]}
+    columns["tested on"] = [line.domain for line in lines]
+    variants = [line.records[0].variant for line in lines]
+    plain = list(zip(columns["method"], columns["setting"], strict=True))
+    if len(set(zip(plain, variants, strict=True))) > len(set(plain)):
+        columns["config"] = variants
+    columns["n"] = [_some(line.numbers("top1")) for line in lines]
+    for metric in dict.fromkeys(metric for line in lines for metric in line.records[0].measured[line.domain]):
+        if not metric.startswith("recall/"):
+            columns[_title(metric)] = [_cell(metric, line) for line in lines]
+        columns |= _beside(metric, lines)
+    return columns
+
+
+def _beside(metric: str, lines: Sequence[Line]) -> dict[str, list[str | Cell]]:
+    """The columns that stand behind a metric's."""
+    if metric == "top1" and count_tests([line.comparison for line in lines]):
+        gains, ps = zip(*gain_cells([line.comparison for line in lines]), strict=True)
+        return {"gain": list(gains), "p": list(ps)}
+    if metric == "mean_class_accuracy" and any(map(_support, lines)):
+        return {"clips a class": [_support(line) for line in lines]}
+    return {}
+
+
+def _support(line: Line) -> str:
+    """On how many clips the classes' recalls were measured, whose mean is the mean class accuracy."""
+    classes = [metric for metric in line.records[0].measured[line.domain] if metric.startswith("recall/")]
+    sizes = [n for metric in classes for n in line.numbers(metric)]
+    return f"{min(sizes)} to {max(sizes)} ({len(classes)} classes)" if classes else ""
 
 
 def _title(metric: str) -> str:
@@ -130,10 +125,16 @@ def _title(metric: str) -> str:
     }.get(kind, metric)
 
 
-def _cell(metric: str, values: Sequence[float] | None, n: int) -> str | Cell:
-    if values is None:
+def _cell(metric: str, line: Line) -> str | Cell:
+    values = line.values(metric)
+    if not values:
         return ""
     mean, spread = fmean(values), stdev(values) if len(values) > 1 else None
     if metric.startswith("top1"):
-        return Cell(mean, 1, spread, accuracy_interval(mean, n))
-    return Cell(mean, 1 if metric == "mean_class_accuracy" else 2, spread)
+        return Cell(mean, ".1f", spread, accuracy_interval(mean, min(line.numbers(metric))))
+    return Cell(mean, ".1f" if metric == "mean_class_accuracy" else ".2f", spread)
+
+
+def _some(numbers: Iterable[int]) -> str:
+    """All the different numbers, in order."""
+    return ", ".join(map(str, sorted(set(numbers))))

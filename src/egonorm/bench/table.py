@@ -47,6 +47,11 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
                        remedy=f"Remove the file and measure anew: egonorm test {folder}") from None  # fmt: skip
 
 
+def predictions_of(folder: Path, step: int, domain: str) -> Path:
+    """The file of what a run's checkpoint says of a domain's test clips."""
+    return folder / "predictions" / f"{step:06d}-{domain}.npz"
+
+
 def is_complete(folder: Path) -> bool:
     """Whether the run's last row says that it is whole."""
     rows = read_rows(folder)

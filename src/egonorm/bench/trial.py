@@ -14,7 +14,7 @@ from egonorm.data.check import Problem
 from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
-from egonorm.data.sets import ClipSet
+from egonorm.data.sets import ClipSet, readers_of
 from egonorm.methods.base import target_moments
 from egonorm.nets.net import Net
 from egonorm.train.checkpoint import Checkpoints
@@ -30,6 +30,8 @@ class Options:
     """Processes that read clips; 0 reads in the training process."""
     skip_broken: bool = False
     """Leave out clips whose media are missing or broken, instead of refusing to start."""
+    quiet: bool = False
+    """Show no progress; one of many runs side by side."""
 
     def __post_init__(self):
         if self.workers < 0:
@@ -52,6 +54,11 @@ class Trial:
         return Checkpoints(self.folder / "checkpoints", self.run.optim.steps, kept.every, kept.keep)
 
     @property
+    def speaks(self) -> bool:
+        """Whether this process tells a person how the run goes."""
+        return self.runtime.is_first and not self.options.quiet
+
+    @property
     def target_moments(self) -> frozenset[str]:
         """When the method sees unlabelled clips of the target: of {"training", "after", "test"}."""
         return target_moments(self.run.method, self.run.setting)
@@ -72,7 +79,7 @@ class Trial:
 
     def readers(self, data: ClipSet) -> dict[str, Reader]:
         """The readers of the network's modalities."""
-        return {name: data.reader(name, stream.input) for name, stream in self.run.net.streams.items()}
+        return readers_of(data, {name: stream.input for name, stream in self.run.net.streams.items()})
 
     def clips(
         self, manifest: Manifest, readers: Mapping[str, Reader], unlabelled: frozenset[str] = frozenset()
@@ -86,11 +93,12 @@ class Trial:
     ) -> tuple[Manifest, tuple[Problem, ...]]:
         """The usable clips, and what is wrong with the others. A list in the folder is a decision."""
         decided = self.options.skip_broken or (self.folder / listing).exists()
-        with bar("Examining media", self.runtime.is_first) as progress:
+        with bar("Examining media", self.speaks) as progress:
             return screen(manifest, readers, decided, progress)
 
     def note_left_out(self, problems: tuple[Problem, ...], listing: str) -> None:
         """Say what is left out, on the terminal and in a file of the folder."""
         if self.runtime.is_first and problems:
             write_left_out(self.folder / listing, problems)
+        if self.speaks and problems:
             print(f"Left out, and listed in {self.folder / listing}:\n{describe(problems)}")

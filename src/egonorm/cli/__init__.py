@@ -6,18 +6,24 @@ from typing import Annotated
 
 import tyro
 
+from egonorm.cli.bench import Bench
 from egonorm.cli.data import Check, Kitchens
+from egonorm.cli.extract import Extract
 from egonorm.cli.runs import Demo, Tabulate, Test, Train
+from egonorm.cli.weights import Get, List
 from egonorm.core import EgonormError
 
 COMMANDS = {
     "data": {"kitchens": Kitchens, "check": Check},
+    "extract": Extract,
     "train": Train,
     "test": Test,
+    "bench": Bench,
     "table": Tabulate,
+    "weights": {"get": Get, "list": List},
     "demo": Demo,
 }
-_GROUPS = {"data": "Render or examine data."}
+_GROUPS = {"data": "Render or examine data.", "weights": "Fetch or list published weights."}
 _STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
 _ABOUT = "First-person action recognition from video and sound, in places the model has never seen."
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-from egonorm.bench.presets import PRESETS
+from egonorm.bench.presets import preset_on
 from egonorm.bench.progress import bar
 from egonorm.bench.screen import broken
 from egonorm.data.check import find_problems
@@ -28,12 +29,14 @@ class Kitchens:
     """What every look, room and movement is drawn from."""
     size: tuple[int, int] = KitchensConfig.size
     """Height and width of the pictures."""
+    flow: bool = False
+    """Optical flow too, as a third modality; it can also be added to a finished rendering."""
 
     def __call__(self) -> None:
         config = KitchensConfig(self.clips, self.kitchens, self.seed, self.size)
         with bar(f"Rendering {self.kitchens} kitchens") as progress:
-            path = render_kitchens(self.folder, config, progress=progress)
-        print(f"{path}\nNext: egonorm data check kitchens:{self.folder}")
+            path = render_kitchens(self.folder, config, progress=progress, flow=self.flow)
+        print(f"{path}\nNext: egonorm data check kitchens:{self.folder}" + " --modalities rgb,audio,flow" * self.flow)
 
 
 @dataclass(frozen=True)
@@ -41,21 +44,22 @@ class Check:
     """Examine every medium: what is there, what is missing or broken, and for which clips."""
 
     data: tyro.conf.Positional[str]
-    """KIND:PATH, the kind being kitchens, folder or epic55."""
-    modalities: str = "rgb,audio"
-    """Which modalities to examine."""
+    """KIND:PATH, the kind being kitchens, folder, epic55 or features."""
+    modalities: Annotated[str | None, tyro.conf.arg(metavar="NAMES")] = None
+    """Which modalities to examine: of media rgb,audio unless named (there is flow too), of features all."""
     thorough: bool = False
     """Decode all of every medium instead of walking its packets."""
 
     def __call__(self) -> None:
-        data, net = open_data(self.data), PRESETS["paper"]().net.choose(tuple(self.modalities.split(",")))
+        data, parts = open_data(self.data), preset_on(self.data, "paper")
+        net = parts.net if self.modalities is None else parts.choose(tuple(self.modalities.split(",")))
         for note in data.notes:
             print(note)
         _print_counts(data.manifest, data.manifest.domains, "clips")
         for modality, found in data.layouts().items():
-            print(
-                f"{modality}: {', '.join(f'{number} x {layout}' for layout, number in found.items()) or 'none found'}"
-            )
+            if modality in net.streams:
+                lying = ", ".join(f"{number} x {layout}" for layout, number in found.items())
+                print(f"{modality}: {lying or 'none found'}")
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)

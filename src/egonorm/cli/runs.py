@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from egonorm.bench.against import against_paper
 from egonorm.bench.config import Run, read_run
 from egonorm.bench.demo import run_demo
 from egonorm.bench.formats import Format, render
@@ -37,11 +38,11 @@ class Train:
     """Train a method on the sources of a setting and judge it on every domain that the setting names."""
 
     data: Annotated[str | None, _named("KIND:PATH")] = None
-    """The clips; the kind is kitchens, folder or epic55."""
+    """The clips; the kind is kitchens, folder, epic55 or features."""
     setting: Annotated[str | None, _named("FAMILY:SOURCES:TARGET")] = None
     """For example dg1:D1:D2, dgn:D1+D2:D3, supervised:D1:D1, uda:D1:D2 or tta:D1:D2."""
-    preset: Literal["demo", "small", "paper"] = "small"
-    """Networks, inputs and optimisation: the demo's, a small one's, or the paper's."""
+    preset: Literal["demo", "small", "paper", "features"] = "small"
+    """Networks, inputs and optimisation: the demo's, a small one's, the paper's, or those for features computed before."""
     seed: int = 0
     """What the first weights, the order of clips, the windows and the dropout are drawn from."""
     out: Path = Path("runs")
@@ -133,9 +134,12 @@ class Tabulate:
     """Which checkpoints speak for a run: last-mean:K, last, best-on-source or oracle."""
     format: Format = "text"
     """How to write it."""
+    against: Literal["paper"] | None = None
+    """Set the runs beside the numbers that the paper prints, in its order, instead of one line each."""
 
     def __call__(self) -> None:
-        _print_table(find_runs(self.runs), self.select, self.format)
+        tabulate = summarise if self.against is None else against_paper
+        print(render(tabulate(find_runs(self.runs), parse_selector(self.select), self.select), self.format))
 
 
 @dataclass(frozen=True)
@@ -151,5 +155,5 @@ class Demo:
         run_demo(self.out, self.workers)
 
 
-def _print_table(folders, selection: str = "last-mean:9", form: Format = "text") -> None:
-    print(render(summarise(folders, parse_selector(selection), selection), form))
+def _print_table(folders) -> None:
+    print(render(summarise(folders, parse_selector("last-mean:9"), "last-mean:9"), "text"))

@@ -63,7 +63,8 @@ class Clips(Dataset):
 
     def __getitem__(self, key: Draw | Glance) -> Sample:
         clip = self.manifest.clips[key.index]
-        inputs = {name: self._look(name, clip.media, self._window(key), self._view(key)) for name in self.readers}
+        window, view = self._window(key), self._view(key)
+        inputs = {name: self._look(name, clip.media, window, view) for name in self.readers}
         label = None if clip.domain in self.unlabelled else self.manifest.label_of(clip)
         return Sample(clip.domain, clip.uid, inputs, label)
 

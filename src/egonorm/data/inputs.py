@@ -8,8 +8,9 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from egonorm.core import DataError
 from egonorm.data.sampling import Span
-from egonorm.signal import Spectrogram
+from egonorm.signal import SoundLook, Spectrogram
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,18 @@ class VideoInput:
     crop: int = 224
     """Side of the square that the network sees."""
     scales: tuple[float, ...] = (1.0, 0.875, 0.75)
+    displacement: bool = False
+    """Whether the channels are displacements to the right and down, as optical flow's: a flip then turns the sign of the
+    first (255 minus the byte). Crops and sizes leave the values as they are, in pixels of the stored pictures."""
 
     def view(
         self, frames: UInt8[Tensor, "frame height width channel"], random: Random | None
     ) -> UInt8[Tensor, "channel frame {self.crop} {self.crop}"]:
         """Crop, resize and flip; without `random`, the centre crop of testing. The values stay bytes."""
-        height, width = frames.shape[1:3]
+        height, width, channels = frames.shape[1:]
+        if self.displacement and channels != 2:
+            raise DataError("These are no displacements.", got=f"{channels} channels", expected="2: right and down",
+                            remedy="Read optical flow, or leave out `displacement`.")  # fmt: skip
         if random is None:
             top, left, size = (height - self.crop) // 2, (width - self.crop) // 2, (self.crop, self.crop)
         else:
@@ -42,6 +49,8 @@ class VideoInput:
             pictures = interpolate(pictures, (self.crop, self.crop), mode="bilinear", antialias=True)
         if random is not None and random.random() < 0.5:
             pictures = pictures.flip(-1)
+            if self.displacement:
+                pictures[:, 0] = 255 - pictures[:, 0]
         return pictures.transpose(0, 1).contiguous()
 
     def _draw(self, height: int, width: int, random: Random) -> tuple[int, int, tuple[int, int]]:
@@ -60,7 +69,7 @@ _PLACES = tuple((y, x) for y in range(5) for x in range(5) if (y % 2 == x % 2 ==
 class AudioInput:
     """The log spectrogram of the sound around the window's middle; nothing is varied (Temporal Binding Network)."""
 
-    spectrogram: Spectrogram = field(default_factory=Spectrogram)
+    spectrogram: SoundLook = field(default_factory=Spectrogram)
 
     def view(self, sound: Shaped[Tensor, "1 frequency time"], random: Random | None) -> Tensor:
         """The spectrogram as it is."""

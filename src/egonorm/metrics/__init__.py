@@ -1,7 +1,18 @@
-"""Floor 1: measurements of scores and features."""
+"""Floor 1: measurements of scores and features, and how sure one can be of them."""
 
-from egonorm.metrics.accuracy import mean_class_accuracy, top1
+from egonorm.metrics.accuracy import mean_class_accuracy, recall, top1
+from egonorm.metrics.intervals import accuracy_interval, mean_accuracy_interval
 from egonorm.metrics.norms import mean_norm_difference
-from egonorm.metrics.statistics import accuracy_interval
+from egonorm.metrics.statistics import PairedTest, holm, paired_test
 
-__all__ = ["accuracy_interval", "mean_class_accuracy", "mean_norm_difference", "top1"]
+__all__ = [
+    "PairedTest",
+    "accuracy_interval",
+    "holm",
+    "mean_accuracy_interval",
+    "mean_class_accuracy",
+    "mean_norm_difference",
+    "paired_test",
+    "recall",
+    "top1",
+]

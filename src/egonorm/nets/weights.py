@@ -19,7 +19,7 @@ from egonorm.core.errors import WeightsError
 
 State = dict[str, Tensor]
 
-_HEADS = {"logits", "last_linear", "fc", "fc-action", "fc_action"}
+_HEADS = {"logits", "last_linear", "fc", "fc-action", "fc_action", "_fc"}
 """Classifiers of the published files, which an encoder does not have."""
 
 _REASON = re.compile(r"(Unsupported|Trying to).+?(?=\. Please|\n|$)")  # torch hides it in advice to run the file's code
@@ -34,13 +34,14 @@ def load_weights(encoder: nn.Module, source: str | Path, sha256: str | None = No
 
     `source` is a `.safetensors` file or one that `torch.save` wrote, which is read without running code. What is at a
     URL is kept in `cache` (default: egonorm/weights in the user's cache folder). `sha256` is the file's checksum, in 64
-    hexadecimal digits; without it the content is not checked. Accepted are a bare state dict or one under "state_dict",
-    names that start with "module.", files with their classifier or without, batch norms without num_batches_tracked
-    or stored as (1, C), and an RGB stem for an encoder with another number of channels (see `_fit_stem`).
+    hexadecimal digits; without it the content is not checked. Accepted are a bare state dict, one under "state_dict" or
+    at the head of a tuple, names that start with "module.", files with their classifier or without, batch norms without
+    num_batches_tracked or stored as (1, C), and an RGB stem for an encoder with another number of channels (see
+    `_fit_stem`).
     """
     wanted, source = encoder.state_dict(), str(source)
     stem = next((name for name, value in wanted.items() if value.ndim >= 4), None)
-    stored = _renamed(_read(_locate(source, sha256, cache or _default_cache()), source), wanted)
+    stored = _renamed(_read(locate(source, sha256, cache), source), wanted)
     fitted = {name: _fit(value, wanted.get(name), name == stem) for name, value in stored.items()}
     _check_fit(fitted, wanted, type(encoder).__name__, source)
     encoder.load_state_dict(fitted, strict=False)  # not strict: num_batches_tracked may be missing, nothing else
@@ -101,6 +102,7 @@ def _read(path: Path, source: str) -> State:
     except Exception as error:  # whatever a damaged or a hostile file provokes
         reason = _REASON.search(str(error)) or _FIRST_LINE.search(str(error))
         raise _unreadable(source, f"{type(error).__name__}: {reason.group()}") from error
+    content = content[0] if isinstance(content, tuple) and content else content
     state = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not all(isinstance(x, Tensor) and isinstance(k, str) for k, x in state.items()):
         raise _unreadable(source, f"a {type(state).__name__} of other things than named tensors")
@@ -116,9 +118,10 @@ def _unreadable(source: str, got: str) -> WeightsError:
     )
 
 
-def _locate(source: str, sha256: str | None, cache: Path) -> Path:
+def locate(source: str, sha256: str | None = None, cache: Path | None = None) -> Path:
+    """The file of a path or URL, checked; what is at a URL is kept in `cache`. WeightsError if it cannot be had."""
     if source.startswith(("http://", "https://")):
-        return _download(source, sha256, cache)
+        return _download(source, sha256, cache or cache_folder())
     path = Path(source).expanduser()
     if not path.is_file():
         raise WeightsError("weights", got=path, expected="a file that exists, or a URL", remedy="correct the path")
@@ -126,7 +129,8 @@ def _locate(source: str, sha256: str | None, cache: Path) -> Path:
     return path
 
 
-def _default_cache() -> Path:
+def cache_folder() -> Path:
+    """Where weights are kept: egonorm/weights in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "egonorm" / "weights"
 
 
@@ -134,7 +138,7 @@ def _download(url: str, sha256: str | None, cache: Path) -> Path:
     """The file in the cache with what is at the URL. It appears there complete and checked, or not at all."""
     address = hashlib.sha256(url.encode()).hexdigest()[:12]
     path = cache / f"{address}-{Path(urlsplit(url).path).name}"
-    if path.exists() and (sha256 is None or _sum(path) == sha256.lower()):
+    if path.exists() and (sha256 is None or checksum(path) == sha256.lower()):
         return path
     cache.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=cache, suffix=".part")
@@ -166,7 +170,7 @@ def _copy(url: str, file: BinaryIO) -> None:
 
 
 def _check_sum(path: Path, sha256: str | None, source: str) -> None:
-    if sha256 is not None and (actual := _sum(path)) != sha256.lower():
+    if sha256 is not None and (actual := checksum(path)) != sha256.lower():
         raise WeightsError(
             f"the content of {source}",
             got=f"sha256 {actual}",
@@ -175,6 +179,7 @@ def _check_sum(path: Path, sha256: str | None, source: str) -> None:
         )
 
 
-def _sum(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
 """Judge trained networks on clips: scores of every modality and of their fusion, and the lengths of the features."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +9,7 @@ import torch
 
 from egonorm.core import Batch
 from egonorm.losses import norms
-from egonorm.metrics import mean_class_accuracy, mean_norm_difference, top1
+from egonorm.metrics import mean_class_accuracy, mean_norm_difference, recall, top1
 from egonorm.nets.fusion import Features
 from egonorm.nets.net import Net
 from egonorm.train.runtime import Runtime
@@ -43,14 +43,16 @@ class Predictions:
     norms: dict[str, np.ndarray]
     """Per modality: `clip`, the mean over its windows."""
 
-    def measure(self) -> dict[str, float]:
-        """Every metric by its name; those of a single modality as `metric/modality`."""
+    def measure(self, classes: Sequence[str]) -> dict[str, tuple[float, int]]:
+        """Every metric by its name, and on how many clips; those of one modality or class as `metric/name`."""
         values = {"top1": top1(self.scores[FUSED], self.labels)}
         values["mean_class_accuracy"] = mean_class_accuracy(self.scores[FUSED], self.labels)
         values |= {f"top1/{m}": top1(self.scores[m], self.labels) for m in self.norms}
         means = {m: float(x.mean()) for m, x in self.norms.items()}
         values |= {f"mean_norm/{m}": value for m, value in means.items()}
-        return values | {f"mean_norm_difference/{pair}": d for pair, d in mean_norm_difference(means).items()}
+        values |= {f"mean_norm_difference/{pair}": d for pair, d in mean_norm_difference(means).items()}
+        of_classes = {f"recall/{classes[k]}": x for k, x in recall(self.scores[FUSED], self.labels).items()}
+        return {metric: (value, len(self.uids)) for metric, value in values.items()} | of_classes
 
 
 def judge(

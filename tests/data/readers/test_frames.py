@@ -11,8 +11,9 @@ import simplejpeg
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.readers import frames
-from egonorm.data.readers.frames import FrameReader, holds_pictures
+from egonorm.data.readers import pictures
+from egonorm.data.readers.frames import FrameReader
+from egonorm.data.readers.pictures import holds_pictures, open_pictures
 from egonorm.data.sampling import Span
 
 SPAN = Span(num_frames=4, stride=2, fps=60.0)
@@ -91,10 +92,10 @@ def test_pictures_missing_at_the_beginning_are_holes(tmp_path, reader):
 
 def test_a_picture_deleted_after_indexing_is_named(tmp_path, reader):
     folder = fill(tmp_path / "video", range(20))
-    pictures = frames.open_pictures(folder)
+    opened = open_pictures(folder)
     (folder / "frame_0000000003.jpg").unlink()
     with pytest.raises(DataError, match=r"frame_0000000003\.jpg"):
-        list(pictures.decode([3]))
+        list(opened.decode([3], "RGB"))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -120,7 +121,7 @@ def test_a_tar_is_indexed_once(tmp_path, reader, monkeypatch):
     path = pack(fill(tmp_path / "video", range(20)))
     opened = []
     really_open = tarfile.open
-    monkeypatch.setattr(frames.tarfile, "open", lambda *args: opened.append(args) or really_open(*args))
+    monkeypatch.setattr(pictures.tarfile, "open", lambda *args: opened.append(args) or really_open(*args))
     for start in range(10):
         reader("video.tar", start / 60, 1.0)
     assert len(opened) == 1

@@ -1,8 +1,10 @@
 """EPIC-Kitchens-55 in miniature: every layout shows the same pictures and the same sound, and what lacks is told."""
 
 import pickle
+import shutil
 import tarfile
 import wave
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -73,6 +75,25 @@ def write_tar(path: Path, first: int, prefix: str = "frame_") -> None:
     folder.rmdir()
 
 
+def write_flow(path: Path, first: int, flat: bool) -> None:
+    """Half as many pairs as pictures: u rises as the pictures do, v is 10 above it."""
+    for half, axis in (("u", "x"), ("v", "y")):
+        folder = path if flat else path / half
+        folder.mkdir(parents=True, exist_ok=True)
+        for tick in range(NUM_TICKS // 2):
+            grey = np.full((*SIZE, 1), 6 * tick + 20 + 10 * (half == "v"), dtype=np.uint8)
+            name = f"{f'{axis}_' if flat else 'frame_'}{tick + first:010d}.jpg"
+            (folder / name).write_bytes(simplejpeg.encode_jpeg(grey, 95, "GRAY", "Gray"))
+
+
+def write_flow_tar(path: Path) -> None:
+    folder = path.parent / "unpacked"
+    write_flow(folder, 1, flat=False)
+    with tarfile.open(path, "w") as tar:
+        tar.add(folder, ".")
+    shutil.rmtree(folder)
+
+
 def tone() -> np.ndarray:
     """Two seconds that rise from 1 to 5 kHz."""
     seconds = np.arange(2 * RATE) / RATE
@@ -123,6 +144,20 @@ WAVS = ["audio/P08_01.wav", "wav/P08_01.wav", "P08_01.wav", "rgb/train/D1/P08_01
         "audio/P08/P08_01.wav", "wav/P08/P08_01.WAV", "P08/P08_01.wav"]  # fmt: skip
 
 
+FLOW = [
+    ("flow/P08/P08_01", 1, False),
+    ("frames_rgb_flow/flow/train/D1/P08_01", 1, False),
+    ("frames_rgb_flow/flow/train/P08/P08_01", 1, False),
+    ("flow/train/D1/P08_01", 1, False),
+    ("flow/train/D1/P08_01", 0, False),
+    ("P08/flow_frames/P08_01", 1, False),
+    ("P08/P08_01", 1, False),
+    ("P08/P08_01", 0, True),
+    ("P08_01", 0, True),
+    ("P08_01", 1, True),
+]
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     write_splits(tmp_path)
@@ -145,7 +180,7 @@ def test_layouts_of_pictures(root, path, first, prefix, packed):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
     (write_tar if packed else write_pictures)(root / (path + ".tar" * packed), first, prefix)
     shows_the_right_pictures(root)
-    assert [list(found.values()) for found in open_epic55(root).layouts().values()] == [[1], []]
+    assert [list(found.values()) for found in open_epic55(root).layouts().values()] == [[1], [], []]
 
 
 @pytest.mark.parametrize("path", VIDEOS)
@@ -153,7 +188,7 @@ def test_layouts_of_videos(root, path):
     write_video(root / path)
     shows_the_right_pictures(root)
     sounds_right(root)
-    assert [list(found.values()) for found in open_epic55(root).layouts().values()] == [[1], [1]]
+    assert [list(found.values()) for found in open_epic55(root).layouts().values()] == [[1], [1], []]
 
 
 def sounds_right(root: Path) -> None:
@@ -183,7 +218,48 @@ def test_pictures_and_wav_files_go_before_videos(root):
     assert open_epic55(root).layouts() == {
         "rgb": {"MM-SADA code: rgb/{participant}/{video} (pictures)": 1, "flat: {video} (video)": 1},
         "audio": {"audio: audio/{video} (wav)": 1, "flat: {video} (soundtrack)": 1},
+        "flow": {},
     }
+
+
+def shows_the_right_flow(root: Path) -> None:
+    reader = open_epic55(root).reader("flow", replace(FRAMES, displacement=True))
+    shown = reader("P08_01", 11 / 60, 27 / 60).float().mean(dim=(1, 2))
+    assert shown.shape == (8, 2)
+    assert [round((float(u) - 20) / 6) for u in shown[:, 0]] == list(range(5, 13))
+    assert (shown[:, 1] - shown[:, 0] - 10).abs().max() < 1
+    assert reader.examine("P08_01", thorough=True) == 1.0
+
+
+@pytest.mark.parametrize(("path", "first", "flat"), FLOW)
+def test_layouts_of_flow(root, path, first, flat):
+    write_flow(root / path, first, flat)
+    shows_the_right_flow(root)
+    assert [list(found.values()) for found in open_epic55(root).layouts().values()] == [[], [], [1]]
+
+
+@pytest.mark.parametrize("path", [path for path, first, flat in FLOW[:6] if first])
+def test_layouts_of_packed_flow(root, path):
+    (root / path).parent.mkdir(parents=True)
+    write_flow_tar(root / f"{path}.tar")
+    shows_the_right_flow(root)
+    assert [list(found.values()) for found in open_epic55(root).layouts().values()] == [[], [], [1]]
+
+
+def test_flow_lies_among_the_pictures_or_beside_them(root):
+    write_pictures(root / "P08_01", 0, "img_")
+    write_tar(root / "P08_09.tar", 1)
+    assert open_epic55(root).layouts()["flow"] == {}
+    write_flow(root / "P08_01", 0, flat=True)
+    shows_the_right_flow(root)
+    shows_the_right_pictures(root)
+
+
+def test_flow_of_which_a_half_is_missing_is_told(root):
+    write_flow(root / "flow/P08/P08_01", 1, flat=False)
+    shutil.rmtree(root / "flow/P08/P08_01/u")
+    with pytest.raises(DataError, match=r"flow/P08/P08_01 holds no pictures[\s\S]*u/frame_0000000001\.jpg"):
+        open_epic55(root).reader("flow", FRAMES).examine("P08_01")
 
 
 def test_a_folder_without_pictures_is_no_layout(root):
@@ -222,8 +298,8 @@ def test_what_is_missing_is_told_with_its_clips(root):
 
 def test_an_unknown_modality_is_told(root):
     epic55 = open_epic55(root)
-    for ask in (lambda: epic55.reader("flow", FRAMES), lambda: epic55.missing("flow")):
-        with pytest.raises(DataError, match=r"no modality flow[\s\S]*expected: rgb or audio"):
+    for ask in (lambda: epic55.reader("smell", FRAMES), lambda: epic55.missing("smell")):
+        with pytest.raises(DataError, match=r"no modality smell[\s\S]*expected: rgb, audio, flow"):
             ask()
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from egonorm.data.manifest import Clip
-from egonorm.data.readers.frames import Pictures
+from egonorm.data.readers.flow import FlowReader
+from egonorm.data.readers.pictures import Pictures
 from egonorm.data.sampling import Span, even_windows, random_window
 from egonorm.data.sets.epic55 import Epic55, open_epic55
 from egonorm.data.sets.epic55.labels import NUMBERS, TEXTS, read_public
@@ -138,6 +139,14 @@ def test_test_windows_read_the_files_of_mm_sada(segments):
     assert len(segments) == 10094
     starts, centres = five_windows(segments)
     np.testing.assert_array_equal(opened(starts), sada_files(centres))
+
+
+def test_test_windows_read_the_flow_of_mm_sada(segments):
+    """`flow_filename(int(no / 2))` for each picture number `no`; the first number of EPIC's pairs is 1."""
+    starts, centres = five_windows(segments[::5])
+    reader = FlowReader(Path("flow"), SPAN, None)
+    shown = [[reader.tick_at(time) + 1 for time in SPAN.times(start)] for start in starts]
+    np.testing.assert_array_equal(shown, sada_files(centres) // 2)
 
 
 def test_counting_from_zero_reads_the_same_pictures(segments):

@@ -18,13 +18,8 @@ TINY = KitchensConfig(clips=24, kitchens=1, seed=3, size=(32, 48))
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A tiny kitchen, rendered once by two processes."""
-    root, heard = tmp_path_factory.mktemp("kitchens") / "two", []
-    path = render_kitchens(root, TINY, workers=2, progress=lambda done, of: heard.append((done, of)))
-    assert path == root / "manifest.csv"
-    assert heard == [(done, 3) for done in range(4)]
-    return root
+def root(tiny_kitchen):
+    return tiny_kitchen
 
 
 def contents(root):
@@ -84,7 +79,7 @@ def test_videos_hold_several_actions_and_every_clip_has_its_own_address():
 
 
 def test_the_second_call_returns_at_once(root, monkeypatch):
-    monkeypatch.setattr("egonorm.data.sets.synthetic.rendering.render_video", None)
+    monkeypatch.setattr("egonorm.data.sets.synthetic.rendering.render_file", None)
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     assert render_kitchens(root, TINY) == root / "manifest.csv"
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before

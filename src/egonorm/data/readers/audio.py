@@ -13,7 +13,7 @@ from torch import Tensor
 
 from egonorm.data.readers.lasting import lasting
 from egonorm.data.readers.stretch import Stretch, read_stretch
-from egonorm.signal.spectrogram import Spectrogram
+from egonorm.signal import SoundLook
 
 MARGIN = 0.02
 """Seconds around a stretch that the resampler's filter may need."""
@@ -31,7 +31,7 @@ class AudioReader:
 
     root: Path
     """The folder that media are named in."""
-    spectrogram: Spectrogram
+    spectrogram: SoundLook
     """From the waveform to what the network sees."""
 
     def __call__(self, media: str, start: float, stop: float) -> Float[Tensor, "1 frequency time"]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.data.readers.audio import AudioReader
-from egonorm.signal.spectrogram import Spectrogram
+from egonorm.signal import SoundLook
 
 _SAMPLES = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "u1", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}
 """The NumPy type of a sample by its format tag (1: whole numbers, 3: floats) and its bits; 24 bits are three bytes."""
@@ -29,7 +29,7 @@ class WavReader:
     """The log spectrogram of the sound around the middle of a window; media are WAV files below `root`."""
 
     root: Path
-    spectrogram: Spectrogram
+    spectrogram: SoundLook
 
     def __call__(self, media: str, start: float, stop: float) -> Float[Tensor, "1 frequency time"]:
         """The sound centred on the window's middle, shifted where it would pass the beginning or the end.

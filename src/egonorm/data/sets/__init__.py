@@ -2,13 +2,15 @@
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from egonorm.core import DataError
-from egonorm.data.inputs import Input
+from egonorm.data.inputs import FeatureInput, Input
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
+from egonorm.data.sets.features import FeatureSet, Stored
 
 
 @runtime_checkable
@@ -41,8 +43,23 @@ def open_data(text: str) -> ClipSet:
         raise DataError(f"The data {text!r} cannot be read.", got=f"kind {kind!r}, path {path!r}",
                         expected=f"KIND:PATH with a kind among {', '.join(kinds())}",
                         remedy="Write for example folder:/home/me/clips.")  # fmt: skip
-    root = Path(path).expanduser()
-    if not root.is_dir():
+    root, module = Path(path).expanduser(), importlib.import_module(f"{__name__}.{kind}")
+    if not root.is_dir() and not (root.is_file() and getattr(module, "READS_FILES", False)):
         raise DataError(f"{root} is not a folder.", got="no such folder" if not root.exists() else "a file",
                         expected=f"the folder of the data of kind {kind}", remedy="Correct the path.")  # fmt: skip
-    return importlib.import_module(f"{__name__}.{kind}").open_set(root)
+    return module.open_set(root)
+
+
+def readers_of(data: ClipSet, inputs: Mapping[str, Input]) -> dict[str, Reader]:
+    """The reader of each modality. DataError for a network of features on media, or what the data do not have."""
+    fed = [name for name, given in inputs.items() if isinstance(given, FeatureInput)]
+    if fed and not isinstance(data, FeatureSet):
+        raise DataError(f"The network's stream {fed[0]} is fed features, and the data are media.", got="media",
+                        expected=f"features of {inputs[fed[0]].size} numbers",
+                        remedy="Give the features that it was trained on: --data features:PATH.")  # fmt: skip
+    return {name: data.reader(name, given) for name, given in inputs.items()}
+
+
+def open_stored(text: str) -> Stored | None:
+    """What `KIND:PATH` decides of the network when it holds features; None for media, of which nothing is opened."""
+    return open_data(text).stored if text.startswith("features:") else None

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from egonorm.core import DataError
 from egonorm.data.inputs import AudioInput, Input, VideoInput
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.readers.audio import AudioReader
+from egonorm.data.readers.flow import FlowReader
 from egonorm.data.readers.frames import FrameReader
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
@@ -30,12 +30,17 @@ def _audio(root: Path, given: AudioInput | Spectrogram) -> dict[str, Reader]:
     return {"wav": WavReader(root, spectrogram), "soundtrack": AudioReader(root, spectrogram)}
 
 
-_READERS = {"rgb": _rgb, "audio": _audio}
+def _flow(root: Path, given: VideoInput) -> dict[str, Reader]:
+    """Readers by kind of medium."""
+    return dict.fromkeys(("flow", "flow among pictures"), FlowReader(root, given.span, given.short_side))
+
+
+_READERS = {"rgb": _rgb, "audio": _audio, "flow": _flow}
 
 
 @dataclass(frozen=True)
 class Epic55:
-    """EPIC-Kitchens-55 below `root`. Where its media lie is looked up when it is first asked for."""
+    """EPIC-Kitchens-55 below `root`. Where the media of a modality lie is looked up when it is asked for."""
 
     root: Path
     manifest: Manifest
@@ -44,34 +49,33 @@ class Epic55:
     """Remarks for people, such as which splits are missing and where to get them."""
 
     def reader(self, modality: str, given: Input | Spectrogram) -> Reader:
-        """The reader of one modality: `rgb`, or `audio`, for which a bare `Spectrogram` is enough.
+        """The reader of one modality: `rgb`, `flow`, or `audio`, for which a bare `Spectrogram` is enough.
 
         Raises:
             DataError: for another modality; and where the reader is asked for a video that lacks this one.
         """
         readers = _READERS[_known(modality)](self.root, given)
-        return PlacedReader(self.root, LAYOUTS[modality], self.places[modality], readers)
+        return PlacedReader(self.root, LAYOUTS[modality], self.places(modality), readers)
 
     def layouts(self) -> dict[str, dict[str, int]]:
         """Per modality, how many videos lie in each layout that was found: "name: pattern" to a number."""
-        found = {modality: [place.layout for place in places.values()] for modality, places in self.places.items()}
+        found = {modality: [place.layout for place in self.places(modality).values()] for modality in LAYOUTS}
         return {modality: dict(Counter(f"{layout.name}: {layout.pattern} ({layout.kind})" for layout in layouts))
                 for modality, layouts in found.items()}  # fmt: skip
 
     def missing(self, modality: str) -> dict[str, tuple[Clip, ...]]:
         """The videos that lack a modality, and their clips."""
-        places = self.places[_known(modality)]
+        places = self.places(_known(modality))
         clips: dict[str, tuple[Clip, ...]] = {}
         for clip in self.manifest.clips:
             if clip.media not in places:
                 clips[clip.media] = (*clips.get(clip.media, ()), clip)
         return clips
 
-    @cached_property
-    def places(self) -> dict[str, dict[str, Place]]:
-        """Per modality and video, where it lies."""
+    def places(self, modality: str) -> dict[str, Place]:
+        """Where each video lies in one modality; looked up anew at every call."""
         videos = sorted({Video(c.media, PARTICIPANTS[c.domain], c.domain, c.split) for c in self.manifest.clips})
-        return {modality: find_places(self.root, layouts, videos) for modality, layouts in LAYOUTS.items()}
+        return find_places(self.root, LAYOUTS[modality], videos)
 
 
 def open_epic55(root: Path) -> Epic55:
@@ -86,6 +90,6 @@ def open_epic55(root: Path) -> Epic55:
 
 def _known(modality: str) -> str:
     if modality not in LAYOUTS:
-        raise DataError(f"EPIC-Kitchens-55 has no modality {modality}.", got=modality, expected=" or ".join(LAYOUTS),
+        raise DataError(f"EPIC-Kitchens-55 has no modality {modality}.", got=modality, expected=", ".join(LAYOUTS),
                         remedy="Choose one of these.")  # fmt: skip
     return modality

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from egonorm.core import DataError
-from egonorm.data.readers.frames import holds_pictures
+from egonorm.data.readers.flow import holds_flow
+from egonorm.data.readers.pictures import holds_pictures
 from egonorm.data.readers.protocol import Reader
 
 
@@ -39,8 +40,12 @@ ENDINGS = {
     "video": (".MP4", ".mp4"),
     "wav": (".wav", ".WAV"),
     "soundtrack": (".MP4", ".mp4"),
+    "flow": ("", ".tar"),
+    "flow among pictures": ("",),
 }
 """The kinds of media, and how their names end; a folder of pictures has no ending."""
+FOLDERS = {"pictures": holds_pictures, "flow": holds_flow, "flow among pictures": holds_flow}
+"""Of the kinds that may be folders, what tells whether a folder is one."""
 
 _PICTURES = (
     Layout("MM-SADA code", "rgb/{participant}/{video}", "pictures"),
@@ -69,9 +74,19 @@ _VIDEOS = (
     Layout("participants", "{participant}/{video}", "video"),
     Layout("flat", "{video}", "video"),
 )
+_FLOW = (
+    Layout("MM-SADA code", "flow/{participant}/{video}", "flow"),
+    Layout("MM-SADA download script", "frames_rgb_flow/flow/{split}/{domain}/{video}", "flow"),
+    Layout("EPIC-Kitchens-55 download", "frames_rgb_flow/flow/{split}/{participant}/{video}", "flow"),
+    Layout("SimMMDG", "flow/{split}/{domain}/{video}", "flow"),
+    Layout("EPIC-Kitchens", "{participant}/flow_frames/{video}", "flow"),
+    Layout("participants", "{participant}/{video}", "flow among pictures"),
+    Layout("Temporal Binding Network", "{video}", "flow among pictures"),
+)
 LAYOUTS = {
     "rgb": _PICTURES + _VIDEOS,
     "audio": _WAVS + tuple(layout._replace(kind="soundtrack") for layout in _VIDEOS),
+    "flow": _FLOW,
 }
 """Per modality, the layouts in the order in which they are tried, video by video.
 
@@ -90,7 +105,7 @@ def _find(root: Path, layouts: Iterable[Layout], video: Video) -> Place | None:
     for layout in layouts:
         for ending in ENDINGS[layout.kind]:
             path = layout.pattern.format(**video._asdict()) + ending
-            if (root / path).is_file() if ending else holds_pictures(root / path):
+            if (root / path).is_file() if ending else FOLDERS[layout.kind](root / path):
                 return Place(layout, path)
     return None
 

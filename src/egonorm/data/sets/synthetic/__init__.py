@@ -1,7 +1,8 @@
 """Procedural kitchens: untrimmed first-person videos with sound, of the eight verbs, made without any recording.
 
 A verb is a motion and a sound, the same in every kitchen; a kitchen is a look and a room, the same for every verb.
-Every random factor is drawn from (seed, kitchen, number, name): `factors.py`. Factors and their ranges are fields:
+Every random factor is drawn from (seed, kitchen, number, name): `factors.py`. How what is seen moves can be rendered too,
+as optical flow: `displacement.py`. Factors and their ranges are fields:
 
 | what varies | with | where |
 |---|---|---|

@@ -10,7 +10,7 @@ from egonorm.data.sets.synthetic.timeline import LEAST, counts
 from egonorm.data.sets.synthetic.verbs import CLASSES
 
 EDITION = 1
-"""Raised by every change that alters pictures, sounds or times, so that an old folder is not mixed with a new one."""
+"""Raised by every change that alters pictures, sounds, flow or times, so that an old folder is not mixed with a new one."""
 LEAST_CLIPS = sum(LEAST.values()) * len(CLASSES)
 LEAST_SIZE = 32
 

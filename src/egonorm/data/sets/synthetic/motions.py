@@ -97,7 +97,8 @@ def _door(act: Act, progress: Number) -> Pose:
     start, stop = (0.2, 0.86) if act.verb == "open" else (0.12, 0.82)
     share = smooth(progress, 0, start) - smooth(progress, stop, 1)
     hand = blend(rest(act.side), edge, share)
-    return (Thing("door", hinge, 0.5, angle=angle, number=act.hinge), _idle(-act.side),
+    inside = (Thing("inside", hinge, 0.5, number=act.hinge),) if angle > 0.02 else ()
+    return (*inside, Thing("door", hinge, 0.5, angle=angle, number=act.hinge), _idle(-act.side),
             Hand(*hand, act.side, 0.85 * share))  # fmt: skip
 
 

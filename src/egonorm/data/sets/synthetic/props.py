@@ -9,7 +9,7 @@ from egonorm.data.sets.synthetic.brush import Brush
 from egonorm.data.sets.synthetic.lens import Lens, Number
 from egonorm.data.sets.synthetic.looks import Look
 from egonorm.data.sets.synthetic.motions import Thing
-from egonorm.data.sets.synthetic.things import paint_door, paint_utensil
+from egonorm.data.sets.synthetic.things import paint_door, paint_inside, paint_utensil
 
 
 def paint_thing(picture: np.ndarray, lens: Lens, look: Look, x: Number, thing: Thing, tick: int) -> None:
@@ -18,6 +18,8 @@ def paint_thing(picture: np.ndarray, lens: Lens, look: Look, x: Number, thing: T
         paint_utensil(picture, lens, look, x + thing.x, thing.y, thing.size, thing.angle, thing.number)
     elif thing.kind == "door":
         paint_door(picture, lens, look, x + thing.x, thing.angle, thing.number)
+    elif thing.kind == "inside":
+        paint_inside(picture, lens, look, x + thing.x, thing.number)
     else:
         _PAINTERS[thing.kind](Brush(picture, lens, x + thing.x, thing.y), look, thing, tick)
 

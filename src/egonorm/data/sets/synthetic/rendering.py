@@ -13,56 +13,62 @@ from egonorm.core.files import write_atomically
 from egonorm.core.processes import end_with_parent
 from egonorm.data.manifest import write_manifest
 from egonorm.data.sets.synthetic.config import KitchensConfig, describe
+from egonorm.data.sets.synthetic.displacement import displacements, pack
 from egonorm.data.sets.synthetic.movie import encode
 from egonorm.data.sets.synthetic.scene import frames
 from egonorm.data.sets.synthetic.soundtrack import soundtrack
-from egonorm.data.sets.synthetic.store import MANIFEST, claim
+from egonorm.data.sets.synthetic.store import MANIFEST, claim, flow_of
 from egonorm.data.sets.synthetic.timeline import Video, plan_videos
 
 Progress = Callable[[int, int], None]
 
 
 def render_kitchens(root: Path, config: KitchensConfig, workers: int | None = None,
-                    progress: Progress | None = None) -> Path:  # fmt: skip
-    """Render the kitchens into a folder and return the path of its manifest.
+                    progress: Progress | None = None, flow: bool = False) -> Path:  # fmt: skip
+    """Render the kitchens into a folder, if asked for with their optical flow, and return the path of its manifest.
 
-    What has been rendered is kept: an interrupted call can be repeated, a finished one returns at once. `workers` is
-    the number of processes, by default the number of CPUs; `progress` hears how many videos are done, of how many. As
-    with every use of processes, a script calls this under `if __name__ == "__main__":`, or with `workers=1`.
+    What has been rendered is kept: an interrupted call can be repeated, a finished one returns at once, and flow can be
+    added later. `workers` is the number of processes, by default the number of CPUs; `progress` hears how many files
+    are done, of how many. As with every use of processes, a script calls this under `if __name__ == "__main__":`, or
+    with `workers=1`.
 
     Raises:
         DataError: the folder holds something else; nothing is changed.
-        RunError: it cannot be written; finished videos are kept.
+        RunError: it cannot be written; finished files are kept.
     """
     progress = progress or (lambda done, of: None)
     with _lost_processes():
         claim(root, describe(config))
         videos = [video for kitchen in range(1, config.kitchens + 1)
                   for video in plan_videos(config.seed, kitchen, config.clips)]  # fmt: skip
-        missing = [video for video in videos if not (root / video.media).is_file()]
-        done = len(videos) - len(missing)
-        progress(done, len(videos))
+        files = {name: video for video in videos for name in (video.media, flow_of(video.media))[: 1 + flow]}
+        missing = {name: video for name, video in files.items() if not (root / name).is_file()}
+        done = len(files) - len(missing)
+        progress(done, len(files))
         for count, _ in enumerate(_render_all(root, missing, config.size, workers or os.cpu_count() or 1), done + 1):
-            progress(count, len(videos))
+            progress(count, len(files))
         if missing or not (root / MANIFEST).is_file():
             write_manifest(root / MANIFEST, [clip for video in videos for clip in video.clips()])
     return root / MANIFEST
 
 
-def render_video(root: Path, video: Video, size: tuple[int, int]) -> None:
-    """Render one video into its file."""
-    write_atomically(root / video.media, encode(frames(video, size), soundtrack(video), size))
+def render_file(root: Path, name: str, video: Video, size: tuple[int, int]) -> None:
+    """Render a file of a video: the pictures with their sound, or the flow."""
+    if name == video.media:
+        write_atomically(root / name, encode(frames(video, size), soundtrack(video), size))
+    else:
+        write_atomically(root / name, pack(displacements(video, size)))
 
 
-def _render_all(root: Path, videos: list[Video], size: tuple[int, int], workers: int) -> Iterator[None]:
-    """Render the videos, in this process if one is enough; yields after each."""
-    if min(workers, len(videos)) <= 1:
-        for video in videos:
-            yield render_video(root, video, size)
+def _render_all(root: Path, files: dict[str, Video], size: tuple[int, int], workers: int) -> Iterator[None]:
+    """Render the files, in this process if one is enough; yields after each."""
+    if min(workers, len(files)) <= 1:
+        for name, video in files.items():
+            yield render_file(root, name, video, size)
         return
     context = multiprocessing.get_context("spawn")  # a fork of a process that has used torch may hang
-    with ProcessPoolExecutor(min(workers, len(videos)), context, end_with_parent) as pool:
-        jobs = [pool.submit(render_video, root, video, size) for video in videos]
+    with ProcessPoolExecutor(min(workers, len(files)), context, end_with_parent) as pool:
+        jobs = [pool.submit(render_file, root, name, video, size) for name, video in files.items()]
         try:
             for job in as_completed(jobs):
                 yield job.result()

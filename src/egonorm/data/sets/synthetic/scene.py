@@ -1,4 +1,4 @@
-"""The frames of a video: what the camera on the head sees, one picture after the other."""
+"""What the camera on the head sees: at every moment of a video where it looks and what is before it, and the pictures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ import numpy as np
 
 from egonorm.data.sets.synthetic.factors import between, drawn, generator
 from egonorm.data.sets.synthetic.hands import paint_hand
-from egonorm.data.sets.synthetic.kitchen_wall import MARGIN, panorama
-from egonorm.data.sets.synthetic.lens import Lens
+from egonorm.data.sets.synthetic.kitchen_wall import MARGIN, extent, panorama
+from egonorm.data.sets.synthetic.lens import Lens, Number
 from egonorm.data.sets.synthetic.looks import Look, bay_centre
 from egonorm.data.sets.synthetic.motions import Hand, Thing, pose, rest, smooth
 from egonorm.data.sets.synthetic.props import paint_thing
@@ -25,22 +25,66 @@ class Mood:
     phase: float = between(0.0, 100.0)  # of the head's movements
 
 
+def draw_mood(video: Video) -> Mood:
+    """The mood of a video."""
+    return drawn(Mood, *video.address)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A hand or a thing before the camera, on the wall's place `x`; `owner` is the number of its act, -1 for hands."""
+
+    owner: int
+    x: Number
+    what: Hand | Thing
+
+    @property
+    def name(self) -> tuple[int, str | int]:
+        """What it is called as long as it is seen."""
+        return self.owner, self.what.kind if isinstance(self.what, Thing) else self.what.side
+
+    def paint(self, picture: np.ndarray, lens: Lens, look: Look, tick: int) -> None:
+        """Paint it, as it looks at a frame."""
+        if isinstance(self.what, Thing):
+            paint_thing(picture, lens, look, self.x, self.what, tick)
+        else:
+            paint_hand(picture, lens, look, self.x, self.what)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is seen in one frame: the part of the panorama from its pixel (left, top) on, and before it the parts."""
+
+    left: int
+    top: int
+    lens: Lens
+    parts: tuple[Part, ...]
+    """From back to front."""
+
+
 def frames(video: Video, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """Every frame of a video: uint8, height x width x (red, green, blue)."""
-    look, mood = video.look, drawn(Mood, *video.address)
+    look, mood = video.look, draw_mood(video)
     wall = panorama(look, size[0], video.address[:2])
     light, noise = _light(look, mood, size), _noise(look, size, video)
     for tick in range(video.frames):
-        x, y = _head(video, mood, tick)
-        scale = size[0] * look.zoom
-        left, top = round(scale * (x + MARGIN) - size[1] / 2), round(scale * (0.5 + y + MARGIN / 4) - size[0] / 2)
-        left, top = max(min(left, wall.shape[2] - size[1]), 0), max(min(top, wall.shape[1] - size[0]), 0)
-        picture = wall[:, top : top + size[0], left : left + size[1]].copy()
-        _paint(picture, Lens(scale, scale * MARGIN - left, scale * MARGIN / 4 - top), video, x, tick)
+        sight = see(video, mood, size, tick)
+        picture = wall[:, sight.top : sight.top + size[0], sight.left : sight.left + size[1]].copy()
+        for part in sight.parts:
+            part.paint(picture, sight.lens, look, tick)
         picture *= light
         row, column = tick * 37 % 64, tick * 101 % 64
         picture += noise[:, row : row + size[0], column : column + size[1]]
         yield np.ascontiguousarray(np.clip(picture, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+
+
+def see(video: Video, mood: Mood, size: tuple[int, int], tick: int) -> Sight:
+    """What is seen at a frame; before the first and after the last as if the video were longer."""
+    x, y = _head(video, mood, tick)
+    scale, wall = size[0] * video.look.zoom, extent(video.look, size[0])
+    left, top = round(scale * (x + MARGIN) - size[1] / 2), round(scale * (0.5 + y + MARGIN / 4) - size[0] / 2)
+    left, top = max(min(left, wall[1] - size[1]), 0), max(min(top, wall[0] - size[0]), 0)
+    return Sight(left, top, Lens(scale, scale * MARGIN - left, scale * MARGIN / 4 - top), tuple(_parts(video, x, tick)))
 
 
 def _head(video: Video, mood: Mood, tick: int) -> tuple[float, float]:
@@ -63,20 +107,18 @@ def _between(video: Video, tick: int) -> tuple[int, float, int]:
     return acts[number - 1].bay, smooth(tick, stops[number - 1], starts[number]), acts[number].bay
 
 
-def _paint(picture: np.ndarray, lens: Lens, video: Video, x: float, tick: int) -> None:
-    """Paint the things of the acts in sight, and the hands: at work, or waiting before the camera at `x`."""
-    look, (busy, numbers) = video.look, _in_sight(video, tick)
+def _parts(video: Video, x: float, tick: int) -> Iterator[Part]:
+    """The things of the acts in sight, and the hands: at work, or waiting before the camera at `x`."""
+    busy, numbers = _in_sight(video, tick)
     for number in numbers:
         act, start, stop = video.acts[number], video.starts[number], video.stops()[number]
-        for part in pose(act, min(max((tick - start) / (stop - start), 0.0), 1.0)):
-            if isinstance(part, Thing):
-                paint_thing(picture, lens, look, bay_centre(act.bay), part, tick)
-            elif busy:
-                paint_hand(picture, lens, look, bay_centre(act.bay), part)
+        for what in pose(act, min(max((tick - start) / (stop - start), 0.0), 1.0)):
+            if busy or isinstance(what, Thing):
+                yield Part(number if isinstance(what, Thing) else -1, bay_centre(act.bay), what)
     if not busy:
         for side in (-1, 1):
             wobble = 0.02 * float(np.sin(0.11 * tick + side))
-            paint_hand(picture, lens, look, x, Hand(rest(side)[0], rest(side)[1] + wobble, side, 0.3))
+            yield Part(-1, x, Hand(rest(side)[0], rest(side)[1] + wobble, side, 0.3))
 
 
 def _in_sight(video: Video, tick: int) -> tuple[bool, list[int]]:

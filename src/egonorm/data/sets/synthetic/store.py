@@ -1,7 +1,7 @@
 """The folder of a rendered data set, and what it may hold."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from egonorm.core import DataError
@@ -9,6 +9,25 @@ from egonorm.core.files import write_atomically
 
 DESCRIPTION = "kitchens.json"
 MANIFEST = "manifest.csv"
+
+
+def flow_of(media: str) -> str:
+    """Where the flow of a video lies, below the root as the video itself."""
+    return str(PurePosixPath("flow", media).with_suffix(".tar"))
+
+
+def read_config(root: Path) -> dict[str, Any]:
+    """The configuration that a folder of kitchens was rendered with.
+
+    Raises:
+        DataError: its description cannot be read.
+    """
+    path = root / DESCRIPTION
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["config"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{path} does not describe kitchens.", got="other content", expected="an object with config",
+                        remedy="Choose another folder; nothing has been changed in this one.") from None  # fmt: skip
 
 
 def claim(root: Path, description: dict[str, Any]) -> None:
@@ -19,7 +38,7 @@ def claim(root: Path, description: dict[str, Any]) -> None:
     """
     path = root / DESCRIPTION
     if path.is_file():
-        _check_same(path, json.loads(json.dumps(description)))
+        _check_same(root, json.loads(json.dumps(description)))
         return
     foreign = [] if not root.exists() else sorted(entry.name for entry in _entries(root) if entry.suffix != ".partial")
     if foreign:
@@ -36,13 +55,9 @@ def _entries(root: Path) -> list[Path]:
     return list(root.iterdir())
 
 
-def _check_same(path: Path, description: dict[str, Any]) -> None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["config"]
-    except (ValueError, KeyError, TypeError):
-        raise DataError(f"{path} does not describe kitchens.", got="other content", expected="an object with config",
-                        remedy="Choose another folder; nothing has been changed in this one.") from None  # fmt: skip
+def _check_same(root: Path, description: dict[str, Any]) -> None:
+    found = read_config(root)
     if found != description["config"]:
-        raise DataError(f"{path.parent} holds kitchens of another configuration.", got=found,
+        raise DataError(f"{root} holds kitchens of another configuration.", got=found,
                         expected=description["config"],
                         remedy="Choose another folder, or delete this one; nothing has been changed.")  # fmt: skip

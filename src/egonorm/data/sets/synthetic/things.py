@@ -57,13 +57,15 @@ def _carton(brush: Brush, paint: np.ndarray) -> None:
 _UTENSILS = {"mug": _mug, "bottle": _bottle, "jar": _jar, "bowl": _bowl, "carton": _carton}
 
 
+def leaf(angle: Number, turn: int) -> tuple[Number, Number]:
+    """Of a door turned by `angle`, where its edge is, seen from the hinge, and how much taller it is there."""
+    return -turn * DOOR_WIDTH * cos(angle), 1 + 0.35 * sin(angle)
+
+
 def paint_door(picture: np.ndarray, lens: Lens, look: Look, hinge: Number, angle: Number, turn: int) -> None:
-    """Paint a cupboard whose door is turned by `angle` about a hinge; `turn` is 1 if the hinge is on the right."""
+    """Paint the leaf of a door turned by `angle` about a hinge; `turn` is 1 if the hinge is on the right."""
     brush = Brush(picture, lens, hinge, 0.5)
-    paint, far, reach = np.asarray(look.cupboard, np.float32), -turn * DOOR_WIDTH, 1 + 0.35 * sin(angle)
-    if angle > 0.02:
-        _inside(brush, look, far)
-    edge = far * cos(angle)
+    paint, (edge, reach) = np.asarray(look.cupboard, np.float32), leaf(angle, turn)
     corners = [(0, -0.42), (edge, -0.42 * reach), (edge, 0.46 * reach), (0, 0.46)]
     light = 1.0 - 0.3 * sin(angle)
     brush.shape(corners, paint * light * 0.55)
@@ -74,8 +76,9 @@ def paint_door(picture: np.ndarray, lens: Lens, look: Look, hinge: Number, angle
     brush.bar((handle[0], -0.1 * reach), (handle[0], 0.14 * reach), (0.02, 0.02), np.full(3, look.metal), shade=0.5)
 
 
-def _inside(brush: Brush, look: Look, far: Number) -> None:
-    """The dark inside of a cupboard: two shelves with a few things."""
+def paint_inside(picture: np.ndarray, lens: Lens, look: Look, hinge: Number, turn: int) -> None:
+    """Paint the dark inside of a cupboard: two shelves with a few things."""
+    brush, far = Brush(picture, lens, hinge, 0.5), -turn * DOOR_WIDTH
     brush.shape([(0, -0.42), (far, -0.42), (far, 0.46), (0, 0.46)], np.asarray(look.cupboard) * 0.1 + 8)
     for shelf in (-0.02, 0.38):
         brush.shape([(0, shelf), (far, shelf), (far, shelf + 0.03), (0, shelf + 0.03)], np.asarray(look.cupboard) * 0.5)

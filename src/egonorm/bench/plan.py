@@ -1,0 +1,133 @@
+"""From a suite to the runs that it needs, each once, and which of them must wait for another."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from egonorm.bench.config import Run
+from egonorm.bench.paper import SOURCE_ONLY, Part, System
+from egonorm.core import RunError, Setting, SettingError
+from egonorm.methods import check, methods
+from egonorm.methods.hna import Hna
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of a sweep."""
+
+    run: Run
+    needs: Run | None = None
+    """The Source Only run whose norms give this HNA run its radius."""
+
+    @property
+    def head(self) -> str:
+        """The name of the run that must be done first: the one that this needs, or itself."""
+        return (self.needs or self.run).name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a sweep, and what the suite names but cannot be done here, in words."""
+
+    jobs: tuple[Job, ...]
+    left_out: tuple[str, ...]
+
+    def shard(self, number: int, of: int) -> "Plan":
+        """Every `of`-th job from the `number`-th on (from 1). Jobs that wait for each other stay together.
+
+        Raises:
+            RunError: for a number that is not from 1 to `of`.
+        """
+        if not 1 <= number <= of:
+            raise RunError("--shard cannot be used.", got=f"{number}/{of}", expected="I/N with I from 1 to N",
+                           remedy="Number the shards from 1: --shard 1/4 to --shard 4/4.")  # fmt: skip
+        heads = list(dict.fromkeys(job.head for job in self.jobs))
+        mine = set(heads[number - 1 :: of])
+        return replace(self, jobs=tuple(job for job in self.jobs if job.head in mine))
+
+
+def make_plan(parts: Sequence[Part], base: Run, domains: Sequence[str], seeds: Sequence[int],
+              radius: float | None = None, names: Sequence[str] | None = None,
+              settings: Sequence[Setting] | None = None) -> Plan:  # fmt: skip
+    """The runs of the parts' systems in all their settings and with all seeds, in the network and training of `base`.
+
+    Args:
+        radius: HNA's R in every run; None takes it from the norms of the Source Only run with the first seed.
+        names: methods to keep; those that no part has are added to each, in the plain network.
+        settings: settings to keep.
+
+    Raises:
+        SettingError: for an unknown method, or a setting that no part has.
+    """
+    domains = tuple(domains)
+    new = _new(parts, names)
+    kept = lambda part: tuple(s for s in part.systems if names is None or s.method.name() in names)  # noqa: E731
+    wanted = [(kept(part) + new, _possible(part, domains)) for part in parts]
+    _check_settings(settings, [setting for _, found in wanted for setting in found])
+    jobs, left_out = {}, {}
+    for systems, possible in wanted:
+        for system in systems:
+            for setting in possible:
+                if settings is None or setting in settings:
+                    _add(jobs, left_out, system, setting, base, seeds, radius)
+    return Plan(tuple(jobs.values()), tuple(left_out))
+
+
+def _add(jobs: dict[str, Job], left_out: dict[str, None], system: System, setting: Setting, base: Run,
+         seeds: Sequence[int], radius: float | None) -> None:  # fmt: skip
+    """Add a system's runs of one setting, after those that they wait for, each once and by its name."""
+    try:
+        run = run_of(system, setting, base)
+        check(run.method, setting, run.net.streams)
+    except SettingError as error:
+        left_out[f"{system.name}: {error.what} {error.got}"] = None
+        return
+    needs = None
+    if isinstance(system.method, Hna) and radius is None:
+        needs = replace(run_of(SOURCE_ONLY, _without_target(setting), base), seed=seeds[0])
+        jobs.setdefault(needs.name, Job(needs))
+    elif isinstance(system.method, Hna):
+        run = replace(run, method=replace(run.method, radius=radius))
+    for seeded in (replace(run, seed=seed) for seed in seeds):
+        jobs.setdefault(seeded.name, Job(seeded, needs))
+
+
+def run_of(system: System, setting: Setting, base: Run) -> Run:
+    """The run of a system in a setting, as `base` in all else. SettingError for streams that `base` does not have."""
+    net = base.net if system.modalities is None else base.net.choose(system.modalities)
+    fusion = base.net.fusion if system.fusion == "sum" else system.fusion
+    return replace(base, setting=setting, method=system.method, net=replace(net, fusion=fusion))
+
+
+def _without_target(setting: Setting) -> Setting:
+    """The setting with the same sources and target in which nothing is seen of the target."""
+    if setting.target_visible == "never":
+        return setting
+    return replace(setting, family="dg1" if len(setting.sources) == 1 else "dgn")
+
+
+def _new(parts: Sequence[Part], names: Sequence[str] | None) -> tuple[System, ...]:
+    """The named methods that are in no part. SettingError for names of no method."""
+    known = methods()
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise SettingError("There are no such methods.", got=", ".join(unknown), expected=", ".join(known),
+                           remedy="Correct --methods.")  # fmt: skip
+    present = {system.method.name() for part in parts for system in part.systems}
+    return tuple(System(name, known[name]()) for name in names or () if name not in present)
+
+
+def _possible(part: Part, domains: Sequence[str]) -> tuple[Setting, ...]:
+    """The part's settings among these domains; none where there are too few of them."""
+    try:
+        return part.family(domains)
+    except SettingError:
+        return ()
+
+
+def _check_settings(settings: Sequence[Setting] | None, found: Iterable[Setting]) -> None:
+    known = list(dict.fromkeys(found))
+    strange = [str(setting) for setting in settings or () if setting not in known]
+    if strange or not known:
+        raise SettingError("The suite has no such settings.", got=", ".join(strange) or "too few domains",
+                           expected=", ".join(map(str, known)) or "two domains or more",
+                           remedy="Correct --settings.")  # fmt: skip

@@ -1,0 +1,138 @@
+"""The verb on many runs: bench."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+
+from egonorm.bench.config import Run
+from egonorm.bench.engines import LocalEngine, RayEngine
+from egonorm.bench.paper import SUITES, suites
+from egonorm.bench.plan import Plan, make_plan
+from egonorm.bench.presets import PRESETS, configure
+from egonorm.bench.progress import tally
+from egonorm.bench.sweep import run_sweep
+from egonorm.bench.trial import Options
+from egonorm.core import RunError, Setting
+from egonorm.data.sets import open_data
+from egonorm.methods import SourceOnly
+from egonorm.nets.fusion import Fusion
+from egonorm.train.runtime import Precision
+
+
+def _named(metavar: str):
+    return tyro.conf.arg(metavar=metavar)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Do all the runs of a suite that are not done yet: every system of the paper's tables, in all settings, with seeds."""
+
+    suite: tyro.conf.Positional[Literal[SUITES]]
+    """Which of the paper's tables, or all of them."""
+    data: Annotated[str, _named("KIND:PATH")]
+    """The clips; the kind is kitchens, folder, epic55 or features."""
+    preset: Literal[tuple(PRESETS)] = "small"
+    """Networks, inputs and optimisation."""
+    seeds: Annotated[str, _named("INTS")] = "0,1,2"
+    """With commas between them."""
+    out: Path = Path("runs")
+    """The folder of runs; each run gets a folder of its own below it."""
+    methods: Annotated[str | None, _named("NAMES")] = None
+    """These methods alone, with commas between them; others than the suite's are added to all its settings."""
+    settings: Annotated[tuple[str, ...], _named("FAMILY:SOURCES:TARGET")] = ()
+    """These of the suite's settings alone."""
+    radius: Annotated[float | None, _named("FLOAT")] = None
+    """R of HNA; without it, half-way between the norms of the Source Only run with the first seed."""
+    modalities: Annotated[str | None, _named("NAMES")] = None
+    """Some of the preset's or the data's modalities, in the order of the pairs: rgb,audio."""
+    fusion: Annotated[Fusion | None, _named("{sum,concat}")] = None
+    """The fusion of the systems that the suite does not give another."""
+    steps: Annotated[int | None, _named("INT")] = None
+    """Training steps."""
+    batch: Annotated[int | None, _named("INT")] = None
+    """Clips of each domain in a step."""
+    width: Annotated[float | None, _named("FLOAT")] = None
+    """Factor on the networks' numbers of channels."""
+    weights: Annotated[tuple[str, ...], _named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
+    """Published weights that encoders start from."""
+    precision: Precision = "float32"
+    """Precision of the networks; losses are always float32."""
+    shard: Annotated[str | None, _named("I/N")] = None
+    """Only the I-th of N shares of the runs, for N machines or the tasks of a job array that share --out."""
+    engine: Literal["local", "ray"] = "local"
+    """Processes of this machine, or a Ray cluster."""
+    jobs: Annotated[int | None, _named("INT")] = None
+    """Runs at a time; without it one for each GPU, or for each core where there is none."""
+    device: str = "auto"
+    """auto, cpu, or a GPU such as cuda:0."""
+    workers: int = 0
+    """Processes that read clips, for each run."""
+    skip_broken: bool = False
+    """Leave out clips whose media are missing or broken, and store which, instead of refusing to start."""
+
+    def __call__(self) -> None:
+        plan = self._plan()
+        for words in plan.left_out:
+            print(f"Left out: {words}")
+        options = Options(self.workers, self.skip_broken, quiet=True)
+        engine = self._engine()
+        try:
+            with tally() as tell:
+                outcome = run_sweep(plan.jobs, self.out.absolute(), engine, options, self.device, tell)
+        finally:
+            engine.close()
+        print(f"{outcome.skipped} of {outcome.total} runs were complete already, {outcome.done} were done now.")
+        if outcome.failed:
+            _report(outcome.failed)
+        print(f"Next: egonorm table {self.out} --against paper")
+
+    def _plan(self) -> Plan:
+        base = self._base()
+        parts = suites(base.net.streams)[self.suite]
+        names = None if self.methods is None else self.methods.split(",")
+        settings = [Setting.parse(text) for text in self.settings] or None
+        domains = open_data(base.data).manifest.domains
+        plan = make_plan(parts, base, domains, _numbers(self.seeds), self.radius, names, settings)
+        return plan if self.shard is None else plan.shard(*_share(self.shard))
+
+    def _base(self) -> Run:
+        """What all runs have in common; the setting is replaced in each."""
+        changes = {name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "width", "weights")}
+        given = {name: value for name, value in changes.items() if value is not None}
+        return configure(self.data, "dg1:source:target", SourceOnly(), self.preset, 0, self.precision, **given)
+
+    def _engine(self):
+        if self.jobs is not None and self.jobs < 1:
+            raise RunError("--jobs cannot be used.", got=self.jobs, expected="1 or more", remedy="Correct --jobs.")
+        if self.engine == "ray":
+            return RayEngine(self.jobs)
+        gpus = torch.cuda.device_count() if self.device in ("auto", "cuda") else int(self.device != "cpu")
+        return LocalEngine(self.jobs or gpus or os.cpu_count() or 1)
+
+
+def _report(failed: dict[str, str]) -> None:
+    told = "\n".join(f"{name}\n  {text}" for name, text in failed.items())
+    print(f"{len(failed)} runs failed:\n{told}", file=sys.stderr)
+    raise RunError(f"{len(failed)} runs failed.", got=", ".join(failed), expected="runs that end",
+                   remedy="See the reasons above; the same command then does these alone.")  # fmt: skip
+
+
+def _numbers(text: str) -> list[int]:
+    seeds = text.split(",")
+    if not all(seed.isdecimal() for seed in seeds) or len(set(seeds)) != len(seeds):
+        raise RunError("--seeds cannot be read.", got=text, expected="different whole numbers from 0, with commas between them",
+                       remedy="Write for example --seeds 0,1,2.")  # fmt: skip
+    return [int(seed) for seed in seeds]
+
+
+def _share(text: str) -> tuple[int, int]:
+    number, slash, of = text.partition("/")
+    if not slash or not number.isdecimal() or not of.isdecimal():
+        raise RunError("--shard cannot be read.", got=text, expected="I/N, for example 1/4",
+                       remedy="Write for example --shard 1/4.")  # fmt: skip
+    return int(number), int(of)

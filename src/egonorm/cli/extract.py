@@ -1,0 +1,69 @@
+"""The verb that computes features once, for trainings without media."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from egonorm.bench.extract import Extraction, extract
+from egonorm.bench.extract_parts import Shard
+from egonorm.bench.extract_sources import find_encoders
+from egonorm.bench.presets import from_root
+from egonorm.bench.trial import Options
+from egonorm.data.sets.features.store import Description
+from egonorm.train.runtime import Precision, start_runtime
+
+
+def _named(metavar: str):
+    return tyro.conf.arg(metavar=metavar)
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Compute the features of all clips once; trainings on them take seconds. A call that was stopped goes on."""
+
+    sources: Annotated[tyro.conf.Positional[tuple[str, ...]], _named("SOURCE")]
+    """What computes them: folders of runs, and MODALITY=PATH_OR_URL[#SHA256], weights of the preset's encoders."""
+    data: Annotated[str, _named("KIND:PATH")]
+    """The clips; the kind is kitchens, folder or epic55."""
+    out: Annotated[Path, _named("FEATURES")]
+    """The folder of the features; made if it is not there."""
+    encoder: Annotated[tuple[str, ...], _named("MODALITY=NAME")] = ()
+    """Published encoders in place of the preset's, for example rgb=lite0."""
+    preset: Literal["demo", "small", "paper"] = "small"
+    """Whose encoders, inputs and windows are taken, for what is not a run."""
+    windows: int = 5
+    """Windows of a clip, evenly spread."""
+    shard: Annotated[str, _named("I/N")] = "1/1"
+    """Do every N-th part of the work, from the I-th on; N calls, on as many machines, fill one folder."""
+    batch: int = 16
+    """Windows that are computed together."""
+    device: str = "auto"
+    """auto, cpu, or a GPU such as cuda:0."""
+    precision: Precision = "float32"
+    """Precision of the networks; features are stored in float32."""
+    workers: int = 2
+    """Processes that read clips."""
+    skip_broken: bool = False
+    """Leave out clips whose media are missing or broken, and store which, instead of refusing to start."""
+
+    def __call__(self) -> None:
+        shard, options = Shard.parse(self.shard), Options(self.workers, self.skip_broken)
+        with start_runtime(self.device, self.precision) as runtime:
+            encoders = find_encoders(self.sources, self.encoder, self.preset, runtime)
+            job = Extraction(
+                from_root(self.data), self.out, encoders, runtime, self.windows, self.batch, shard, options
+            )
+            about = extract(job)
+            if runtime.is_first:
+                print(_farewell(self.out, shard, about))
+
+
+def _farewell(out: Path, shard: Shard, about: Description | None) -> str:
+    if about is None:
+        return f"Shard {shard} is done; the last of the other shards completes {out}."
+    lines = [f"{name}: {about.num_windows} windows a clip of {modality.size} numbers, by {modality.encoder} "
+             f"({modality.source})" for name, modality in about.modalities.items()]  # fmt: skip
+    command = f"egonorm train --data features:{out} --preset features --setting FAMILY:SOURCES:TARGET --out runs METHOD"
+    return "\n".join([f"The features lie in {out}", *lines, f"Next: {command}"])

@@ -1,0 +1,103 @@
+"""Features that were computed before: the one of a medium's stored windows that starts nearest to the asked one."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import safe_open
+from torch import Tensor
+
+from egonorm.core import DataError
+from egonorm.data.manifest import Clip
+
+
+@dataclass(frozen=True)
+class MappedFeatures:
+    """The tensor `features` of a safetensors file, mapped into memory by each process that looks at it, not copied."""
+
+    path: Path
+
+    @cached_property
+    def tensor(self) -> Float[Tensor, "clip window feature"]:
+        """All of it; the disk is read where a feature is looked at."""
+        with safe_open(self.path, "pt") as file:
+            return file.get_tensor("features")
+
+    def __getstate__(self) -> dict[str, Path]:
+        return {"path": self.path}
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The stored windows of one medium: where each starts, in order, and its clip's and its own number in the store."""
+
+    starts: tuple[float, ...]
+    places: tuple[tuple[int, int], ...]
+    stop: float
+    """Where the last of the medium's clips stops, in seconds."""
+
+    def nearest(self, start: float) -> tuple[int, int]:
+        """The place of the window that starts nearest to `start`, the earlier of two."""
+        after = bisect_left(self.starts, start)
+        if after == len(self.starts) or (after and start - self.starts[after - 1] <= self.starts[after] - start):
+            after -= 1
+        return self.places[after]
+
+
+@dataclass(frozen=True)
+class FeatureReader:
+    """One modality's features, clip by clip and window by window."""
+
+    features: Tensor | MappedFeatures
+    """Numbers by `clip window feature`."""
+    moments: Mapping[str, Moments]
+    """By medium."""
+
+    def __call__(self, media: str, start: float, stop: float) -> Float[Tensor, " feature"]:
+        """The feature of the stored window nearest to `start`.
+
+        Raises:
+            DataError: for a medium of which nothing is stored.
+        """
+        return self._all[self._of(media).nearest(start)]
+
+    def examine(self, media: str, thorough: bool = False) -> float:
+        """When the last clip of `media` stops; all of its features are looked at.
+
+        Raises:
+            DataError: when nothing is stored of it, or numbers that are not finite.
+        """
+        found = self._of(media)
+        clips, windows = zip(*found.places, strict=True)
+        values = self._all[list(clips), list(windows)]
+        if not torch.isfinite(values).all():
+            raise DataError(f"The features of {media} are not all finite.", got="NaN or infinity", expected="finite numbers",
+                            remedy="Compute them again.")  # fmt: skip
+        return found.stop
+
+    @property
+    def _all(self) -> Tensor:
+        return self.features if isinstance(self.features, Tensor) else self.features.tensor
+
+    def _of(self, media: str) -> Moments:
+        if media not in self.moments:
+            raise DataError(f"There are no features of {media}.", got="an unknown medium",
+                            expected=f"one of the {len(self.moments)} whose features were computed",
+                            remedy="Compute its features too, or remove its clips.")  # fmt: skip
+        return self.moments[media]
+
+
+def moments_of(clips: Sequence[Clip], starts: Iterable[Sequence[float]]) -> dict[str, Moments]:
+    """The stored windows of every medium, from the starts of each clip's; of windows that start together the first counts."""
+    windows: dict[str, dict[float, tuple[int, int]]] = {}
+    stops: dict[str, float] = {}
+    for number, (clip, several) in enumerate(zip(clips, starts, strict=True)):
+        stops[clip.media] = max(clip.stop, stops.get(clip.media, 0.0))
+        found = windows.setdefault(clip.media, {})
+        for window, start in enumerate(several):
+            found.setdefault(start, (number, window))
+    return {media: Moments(*zip(*sorted(found.items()), strict=True), stops[media]) for media, found in windows.items()}

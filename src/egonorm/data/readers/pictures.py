@@ -1,0 +1,181 @@
+"""The index of numbered JPEG pictures in a folder, or in a tar file that stays packed: which there are, and where."""
+
+import os
+import re
+import tarfile
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import simplejpeg
+from jaxtyping import Int64, UInt8
+
+from egonorm.core import DataError
+
+Colours = Literal["RGB", "GRAY"]
+PREFIXES = ("frame_", "img_")
+"""What stands before the number of a picture, in EPIC-Kitchens and in Temporal Binding Network."""
+_AGAIN = "Extract or copy the pictures of this video again."
+_Place = tuple[int, int]
+"""Offset and size in a tar file; nothing of meaning for a folder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The index of one folder or tar file; two small arrays, because a video has a hundred thousand pictures."""
+
+    path: Path
+    prefix: str
+    width: int
+    """Digits of the number, at least."""
+    suffix: str
+    numbers: Int64[np.ndarray, " picture"]
+    """Sorted."""
+    places: Int64[np.ndarray, "picture 2"] | None
+    """Offset and size of each picture in the tar file; None for a folder."""
+
+    @property
+    def first(self) -> int:
+        """The number of tick 0."""
+        return 0 if self.numbers[0] == 0 else 1
+
+    def name(self, number: int) -> str:
+        """The file name of a picture."""
+        return f"{self.prefix}{number:0{self.width}d}{self.suffix}"
+
+    def number_at(self, tick: int) -> int:
+        """The number of the picture of a tick of the clock, held at both ends."""
+        return min(max(tick + self.first, self.first), int(self.numbers[-1]))
+
+    def at(self, ticks: Iterable[int], colours: Colours) -> UInt8[np.ndarray, "frame height width channel"]:
+        """The pictures of some ticks of the clock, held at both ends; one that is missing between them is an error."""
+        numbers = [self.number_at(tick) for tick in ticks]
+        decoded = dict(self.decode(sorted(set(numbers)), colours))
+        return np.stack([decoded[number] for number in numbers])
+
+    def check(self, colours: Colours, thorough: bool) -> None:
+        """Refuse an index with holes; decode the first picture and the last, or all of them."""
+        missing = np.setdiff1d(np.arange(self.first, self.numbers[-1] + 1), self.numbers)
+        if holes := [self.name(number) for number in missing.tolist()]:
+            raise DataError(f"{self.path} lacks pictures.", got=f"{_some(holes)} missing", remedy=_AGAIN,
+                            expected=f"every number from {self.first} to {self.numbers[-1]}")  # fmt: skip
+        numbers = self.numbers if thorough else self.numbers[[0, -1]]
+        deque(self.decode(sorted(set(numbers.tolist())), colours), maxlen=0)
+
+    def decode(
+        self, numbers: list[int], colours: Colours
+    ) -> Iterator[tuple[int, UInt8[np.ndarray, "height width channel"]]]:
+        """Decode some pictures, which must have one size."""
+        shape = None
+        for number, data in self._read(numbers):
+            where = f"{self.name(number)} in {self.path}"
+            try:
+                picture = simplejpeg.decode_jpeg(data, colorspace=colours)
+            except ValueError as error:
+                raise DataError(f"{where} cannot be decoded.", got=f"{len(data)} bytes: {error}",
+                                expected="a whole JPEG picture", remedy=_AGAIN) from None  # fmt: skip
+            shape = shape or picture.shape
+            if picture.shape != shape:
+                raise DataError(f"{where} has another size than those before it.", got=picture.shape[:2],
+                                expected=shape[:2], remedy=_AGAIN)  # fmt: skip
+            yield number, picture
+
+    def _read(self, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
+        found = np.searchsorted(self.numbers, numbers)
+        absent = [number for number, row in zip(numbers, found, strict=True) if self.numbers[row] != number]
+        try:
+            if absent:
+                raise FileNotFoundError(f"{_some([self.name(number) for number in absent])} missing")
+            if self.places is None:
+                yield from ((number, (self.path / self.name(number)).read_bytes()) for number in numbers)
+                return
+            with self.path.open("rb", buffering=0) as file:
+                for number, (offset, size) in zip(numbers, self.places[found].tolist(), strict=True):
+                    file.seek(offset)
+                    yield number, file.read(size)
+        except OSError as error:
+            raise DataError(f"A picture of {self.path} cannot be read.", got=error, remedy=_AGAIN,
+                            expected="every picture up to the last") from None  # fmt: skip
+
+
+def open_pictures(path: Path, prefixes: tuple[str, ...] = PREFIXES) -> Pictures:
+    """Index a folder or a tar file, once a process for as long as the file or folder stays unchanged.
+
+    What is named otherwise is not looked at; a prefix may begin with a folder of the tar file, as `u/frame_`.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        raise DataError(f"{path} does not exist.", got="no such folder or file", expected="a folder or tar of pictures",
+                        remedy="Check the root folder of the data and the names of its videos.") from None  # fmt: skip
+    return _index(path, prefixes, status.st_size, status.st_mtime_ns)
+
+
+def holds_pictures(folder: Path, prefixes: tuple[str, ...] = PREFIXES) -> bool:
+    """Whether a folder has at least one numbered picture."""
+    if not folder.is_dir():
+        return False
+    pattern = _pattern(prefixes)
+    with os.scandir(folder) as entries:
+        return any(pattern.fullmatch(entry.name) for entry in entries)
+
+
+def _pattern(prefixes: tuple[str, ...]) -> re.Pattern:
+    """Folder, prefix, digits and suffix of a picture's name."""
+    return re.compile(rf"(?:(.*)/)?({'|'.join(prefixes)})(\d+)(\.jpe?g)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1024)
+def _index(path: Path, prefixes: tuple[str, ...], size: int, changed: int) -> Pictures:
+    packed = path.is_file()
+    members = _tar_members(path, size, changed) if packed else ((file.name, (0, 0)) for file in path.iterdir())
+    (prefix, suffix), series = _one_series(path, prefixes, members)
+    numbers = np.array([int(digits) for digits in series], dtype=np.int64)
+    order = np.argsort(numbers)
+    places = np.array(list(series.values()), dtype=np.int64)[order] if packed else None
+    return Pictures(path, prefix, min(map(len, series)), suffix, numbers[order], places)
+
+
+def _one_series(
+    path: Path, prefixes: tuple[str, ...], members: Iterable[tuple[str, _Place]]
+) -> tuple[tuple[str, str], dict[str, _Place]]:
+    """The one prefix and suffix of the pictures among the members, and where each number (still digits) lies."""
+    series: dict[tuple[str, ...], dict[str, _Place]] = defaultdict(dict)
+    pattern = _pattern(prefixes)
+    for name, place in members:
+        if match := pattern.fullmatch(name):
+            folder, prefix, digits, suffix = match.groups(default="")
+            series[folder, prefix, suffix][digits] = place  # of a name that a tar file holds twice, the last counts
+    if not series:
+        names = " or ".join(f"{prefix}0000000001.jpg" for prefix in prefixes)
+        raise DataError(f"{path} holds no pictures.", got="no name that fits", remedy=_AGAIN,
+                        expected=f"{names}, and so on")  # fmt: skip
+    (_, *names), digits = next(iter(series.items()))
+    if len(series) > 1 or len(set(map(int, digits))) < len(digits):
+        raise DataError(f"{path} holds more than one series of pictures.", expected="every number once",
+                        got=_some([f"{folder}/{prefix}*{suffix}".lstrip("/") for folder, prefix, suffix in series]),
+                        remedy="Keep one series in a folder or tar file.")  # fmt: skip
+    return tuple(names), digits
+
+
+@lru_cache(maxsize=1)  # two series of one tar file are asked for one after the other
+def _tar_members(path: Path, size: int, changed: int) -> list[tuple[str, _Place]]:
+    """Names, offsets and sizes, read from the headers alone."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            members = [member for member in tar if member.isreg()]
+        for member in members:
+            if member.offset_data + member.size > size:
+                raise tarfile.ReadError(f"{member.name} ends behind the end of the file")
+        return [(member.name, (member.offset_data, member.size)) for member in members]
+    except (tarfile.TarError, OSError) as error:
+        raise DataError(f"{path} cannot be read as a tar file.", got=error, expected="a whole tar file, not compressed",
+                        remedy="Download it again; unpack it if it is compressed.") from None  # fmt: skip
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)

@@ -1,0 +1,65 @@
+"""Clips whose features were computed before, and the reader of each modality's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float64
+from torch import Tensor
+
+from egonorm.core import DataError
+from egonorm.data.inputs import FeatureInput, Input
+from egonorm.data.manifest import Manifest
+from egonorm.data.readers.features import FeatureReader, MappedFeatures, moments_of
+from egonorm.data.sets.features.stored import Stored
+
+
+@runtime_checkable
+class Source(Protocol):
+    """One modality's features on the disk; rows are those of the manifest."""
+
+    layout: str
+    """How they lie there, for people."""
+
+    def starts(self) -> Float64[Tensor, "clip window"]:
+        """When each window starts, in seconds."""
+        ...
+
+    def load(self) -> Tensor | MappedFeatures:
+        """The features by `clip window feature`, float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features of clips. Every clip is a medium of its own, so that training never meets another clip's window."""
+
+    root: Path
+    manifest: Manifest
+    stored: Stored
+    sources: Mapping[str, Source]
+    """Per modality."""
+    notes: tuple[str, ...] = ()
+
+    def reader(self, modality: str, given: Input) -> FeatureReader:
+        """The reader of one modality.
+
+        Raises:
+            DataError: for another modality, or a stream that does not expect features of this size.
+        """
+        if modality not in self.sources:
+            raise DataError(f"{self.root} has no features of {modality!r}.", got=modality,
+                            expected=" or ".join(self.sources), remedy="Choose among these with --modalities.")  # fmt: skip
+        size = self.stored.sizes[modality]
+        if given != FeatureInput(size):
+            asked = f"{given.size} numbers" if isinstance(given, FeatureInput) else type(given).__name__
+            raise DataError(f"{self.root} does not hold what the network's stream {modality} is fed.",
+                            got=f"features of {size} numbers", expected=asked,
+                            remedy="Use the data that the network was trained on, or train one on these features.")  # fmt: skip
+        source = self.sources[modality]
+        return FeatureReader(source.load(), moments_of(self.manifest.clips, source.starts().tolist()))
+
+    def layouts(self) -> dict[str, dict[str, int]]:
+        """Per modality, how its features lie on the disk, and of how many clips."""
+        return {modality: {source.layout: len(self.manifest)} for modality, source in self.sources.items()}

@@ -1,0 +1,145 @@
+"""A store of features on the disk, as `egonorm extract` writes it: what it is, its clips, and a file a modality."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cattrs
+import safetensors.torch
+from jaxtyping import Float32, Float64
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from egonorm.core import DataError
+from egonorm.core.files import write_atomically
+from egonorm.data.manifest import COLUMNS, Manifest, read_manifest
+from egonorm.data.readers.features import MappedFeatures
+from egonorm.data.sampling import Span
+from egonorm.data.sets.features.dataset import FeatureSet
+from egonorm.data.sets.features.stored import Stored
+
+DESCRIPTION, MANIFEST, PARTS = "features.json", "manifest.csv", "parts"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One modality of a store."""
+
+    size: int
+    """Numbers in a feature."""
+    encoder: str
+    """What computed it."""
+    source: str
+    """Where the encoder's weights came from."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that `features.json` says."""
+
+    modalities: dict[str, Modality]
+    """In the order of the pairs."""
+    span: Span
+    num_windows: int
+    classes: tuple[str, ...]
+    clips: str
+    """The digest of the manifest."""
+    data: str
+    """What the features were computed of."""
+    made: dict[str, Any] = field(default_factory=dict)
+    """All that decided the numbers."""
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class StoredModality:
+    """One modality's file: the tensors `features` [clip, window, feature] and `start` [clip, window]."""
+
+    path: Path
+
+    @property
+    def layout(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def starts(self) -> Float64[Tensor, "clip window"]:
+        """When each window starts, in seconds."""
+        with safe_open(self.path, "pt") as file:
+            return file.get_tensor("start")
+
+    def load(self) -> MappedFeatures:
+        """The features, mapped."""
+        return MappedFeatures(self.path)
+
+
+def features_path(root: Path, modality: str) -> Path:
+    """The file of a modality's features."""
+    return root / f"{modality}.safetensors"
+
+
+def write_features(root: Path, modality: str, features: Float32[Tensor, "clip window feature"],
+                   start: Float64[Tensor, "clip window"]) -> None:  # fmt: skip
+    """Write one modality of a store; row k is clip k of the manifest."""
+    content = safetensors.torch.save({"features": features, "start": start})
+    write_atomically(features_path(root, modality), content)
+
+
+def write_description(root: Path, description: Description, manifest: Manifest) -> None:
+    """Write the clips, their times to the last digit, and what the store is: last, so that a store is whole or none."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerows([COLUMNS, *map(astuple, manifest.clips)])
+    write_atomically(root / MANIFEST, file.getvalue().encode())
+    write_atomically(root / DESCRIPTION, (json.dumps(asdict(description), indent=2) + "\n").encode())
+
+
+def read_description(root: Path) -> Description:
+    """What a store is. DataError for a file that does not say it."""
+    path = root / DESCRIPTION
+    try:
+        found = cattrs.structure(json.loads(path.read_text(encoding="utf-8")), Description)
+    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+        raise DataError(f"{path} does not describe features.", got=f"{type(error).__name__}: {error}",
+                        expected="the file that egonorm extract wrote",
+                        remedy="Restore it, or extract the features again.") from None  # fmt: skip
+    if found.version != VERSION:
+        raise DataError(f"{path} is of another version.", got=found.version, expected=VERSION,
+                        remedy="Use the egonorm that wrote it, or extract the features again.")  # fmt: skip
+    return found
+
+
+def open_store(root: Path) -> FeatureSet:
+    """Open a store that `egonorm extract` finished.
+
+    Raises:
+        DataError: when its files do not belong together.
+    """
+    about = read_description(root)
+    manifest = read_manifest(root / MANIFEST, about.classes)
+    if manifest.digest() != about.clips:
+        raise DataError(f"{root / MANIFEST} is not the table of the stored features.", got=f"clips {manifest.digest()}",
+                        expected=about.clips, remedy="Restore it, or extract the features again.")  # fmt: skip
+    for name, modality in about.modalities.items():
+        _check_file(features_path(root, name), (len(manifest), about.num_windows, modality.size))
+    own = replace(manifest, clips=tuple(replace(clip, media=clip.uid) for clip in manifest.clips))
+    stored = Stored({name: modality.size for name, modality in about.modalities.items()}, about.span, about.num_windows)
+    return FeatureSet(root, own, stored, {name: StoredModality(features_path(root, name)) for name in stored.sizes})
+
+
+def _check_file(path: Path, shape: tuple[int, int, int]) -> None:
+    wanted: Mapping[str, tuple] = {"features": (*shape, "F32"), "start": (*shape[:2], "F64")}
+    try:
+        with safe_open(path, "pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            found = {name: (*part.get_shape(), part.get_dtype()) for name, part in slices.items()}
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} cannot be read.", got=str(error), expected="a file that egonorm extract wrote",
+                        remedy="Restore it, or extract the features again.") from None  # fmt: skip
+    if found != wanted:
+        raise DataError(f"{path} does not hold what {DESCRIPTION} says.", got=found, expected=wanted,
+                        remedy="Restore it, or extract the features again.")  # fmt: skip

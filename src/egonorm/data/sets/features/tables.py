@@ -1,0 +1,126 @@
+"""Tables of clips in other people's files: a CSV or TSV file, arrays of an .npz file, or lists in a safetensors file's header."""
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from egonorm.core import DataError
+from egonorm.data.manifest import SPLITS, Clip, Manifest
+from egonorm.data.sets.features.arrays import Array, metadata_of
+
+COLUMNS = ("uid", "label", "domain", "split")
+NAMES = {name: column for column in (*COLUMNS, "classes") for name in (column, f"{column}s")}
+"""What the columns may be called, and the names of the classes."""
+VALIDATION = ("val", "valid", "validation")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts by column and row, as a file has them."""
+
+    path: Path
+    columns: Mapping[str, Sequence[str]]
+    """Those of `COLUMNS`, and perhaps `classes`, the names of labels that are numbers."""
+
+    def __post_init__(self):
+        missing = [column for column in COLUMNS if column not in self.columns]
+        if missing:
+            raise DataError(f"{self.path} lacks {', '.join(missing)}.", got=", ".join(self.columns) or "none of them",
+                            expected=f"{', '.join(COLUMNS)} for every clip", remedy="Add what is missing.")  # fmt: skip
+        lengths = {column: len(self.columns[column]) for column in COLUMNS}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"{self.path} has columns of several lengths.", got=lengths, expected="one value a clip in each",
+                            remedy="Correct them.")  # fmt: skip
+
+    def manifest(self) -> tuple[Manifest, tuple[int, ...], tuple[str, ...]]:
+        """The clips of the splits train and test, each its own medium; the rows that they are in; and remarks."""
+        splits = [_SPLITS.get(text.lower(), text) for text in self.columns["split"]]
+        rows = tuple(row for row, split in enumerate(splits) if split not in VALIDATION)
+        if "test" not in splits or "train" not in splits:
+            raise DataError(f"{self.path} has no clips to train on, or none to test on.", got=_counted(splits),
+                            expected="clips of the splits train and test",
+                            remedy="Name the split that is to be judged on test, for example the validation.")  # fmt: skip
+        labels = self._labels()
+        clips = tuple(self._clip(row, labels[row], splits[row]) for row in rows)
+        manifest = Manifest(clips, self._classes([clip.label for clip in clips if clip.split == "train"]))
+        left = len(splits) - len(rows)
+        note = f"{left} clips of the split val are left out; rename it to train or test to use them."
+        return manifest, rows, (note,) if left else ()
+
+    def _clip(self, row: int, label: str, split: str) -> Clip:
+        uid, domain = self.columns["uid"][row], self.columns["domain"][row]
+        if split not in SPLITS:
+            raise DataError(f"{self.path}: clip {uid} has an unknown split.", got=repr(split),
+                            expected=f"{' or '.join(SPLITS)}; {VALIDATION[0]} is left out",
+                            remedy="Correct the column split.")  # fmt: skip
+        return Clip(uid, uid, 0.0, 1.0, label, domain, split)
+
+    def _labels(self) -> Sequence[str]:
+        """The label of each row by name."""
+        labels, classes = self.columns["label"], self.columns.get("classes")
+        if classes is None or set(labels) <= set(classes):
+            return labels
+        strange = sorted({x for x in labels if not x.isdecimal() or int(x) >= len(classes)})
+        if strange:
+            raise DataError(f"{self.path} has labels that no class belongs to.", got=", ".join(strange[:5]),
+                            expected=f"0 to {len(classes) - 1}, the places of the {len(classes)} classes",
+                            remedy="Correct the labels, or the array classes.")  # fmt: skip
+        return [classes[int(x)] for x in labels]
+
+    def _classes(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """The classes in their order: as the file names them; else the training clips' labels, numbers by their size."""
+        if "classes" in self.columns:
+            return tuple(self.columns["classes"])
+        are_numbers = all(re.fullmatch(r"-?\d+", label) for label in labels)
+        return tuple(sorted(set(labels), key=int if are_numbers else None))
+
+
+_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(VALIDATION, "val")
+
+
+def read_table(path: Path) -> Table:
+    """The table in a CSV or TSV file; values are separated by tabs, semicolons or commas, as its first line is."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text.", got=f"byte {error.object[error.start]:#x} at {error.start}",
+                        expected="a table in UTF-8", remedy="Save it again as CSV UTF-8.") from None  # fmt: skip
+    first = text.partition("\n")[0]
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=next((x for x in "\t;" if x in first), ","))
+    columns = {NAMES.get(name.strip().lower()): name for name in rows.fieldnames or () if name}
+    found = {column: [] for column in COLUMNS if column in columns}
+    for line, row in enumerate(rows, start=2):
+        for column, values in found.items():
+            values.append((row[columns[column]] or "").strip())
+        empty = [column for column, values in found.items() if not values[-1]]
+        if empty or None in row:
+            raise DataError(f"{path}, line {line} has not one value a column.", got="more" if None in row else f"no {empty[0]}",
+                            expected=f"{len(columns)} values", remedy="Fill it in, put quotation marks around values with "
+                            "separators, or remove the line.")  # fmt: skip
+    return Table(path, found)
+
+
+def table_of_arrays(path: Path, arrays: Sequence[Array]) -> Table:
+    """The table in an .npz file: one array a column."""
+    named = {NAMES[array.key]: array for array in arrays if array.key in NAMES}
+    return Table(path, {column: array.texts() for column, array in named.items()})
+
+
+def table_of_metadata(path: Path) -> Table:
+    """The table in the header of a safetensors file: one JSON list a column."""
+    found = {NAMES[key]: text for key, text in metadata_of(path).items() if key in NAMES}
+    try:
+        columns = {column: [str(value) for value in json.loads(text)] for column, text in found.items()}
+    except (ValueError, TypeError) as error:
+        raise DataError(f"The metadata of {path} cannot be read.", got=error, expected="a JSON list for each column",
+                        remedy="Put a table beside it, with the same name and .csv.") from None  # fmt: skip
+    return Table(path, columns)
+
+
+def _counted(splits: Sequence[str]) -> str:
+    return ", ".join(f"{number} {split}" for split, number in Counter(splits).items()) or "no clips"
