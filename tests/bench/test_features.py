@@ -13,6 +13,7 @@ from egonorm.bench.table import is_complete, read_rows
 from egonorm.cli import main
 from egonorm.core import DataError, SettingError
 from egonorm.data.inputs import FeatureInput
+from egonorm.data.sets import open_features
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.encoders import Encoder
 
@@ -37,11 +38,15 @@ def train(root, out, *words, workers="0") -> Path:
 def test_the_data_decide_streams_span_and_windows(root):
     run = configure(f"features:{root}", "dg1:D1:D2", Rna(), "features")
     assert list(run.net.streams) == ["flow", "rgb", "audio"]
+    norms = open_features(f"features:{root}").mean_norms()
+    assert list(norms) == list(run.net.streams)
+    scale = next(iter(run.net.streams.values())).input.scale
+    assert max(norms.values()) * scale == pytest.approx(16.0, rel=1e-3)
     for size, stream in zip((12, 13, 14), run.net.streams.values(), strict=True):
-        assert stream.input == FeatureInput(size) and stream.encoder == Encoder("projection", size, 0.25)
+        assert stream.input == FeatureInput(size, scale) and stream.encoder == Encoder("projection", size, 0.25)
     assert run.net.span == stores.SPAN and run.evaluation.num_windows == 3
     usual = PRESETS["features"]()
-    assert run.optim == usual.optim and (run.evaluation.every, run.evaluation.keep) == (10, 9)
+    assert run.optim == usual.optim and (run.evaluation.every, run.evaluation.keep) == (25, 9)
     assert run.net.fusion == "sum" and run.net.dropout == usual.net.dropout
     assert from_json(to_json(run)) == run
 
@@ -112,7 +117,7 @@ def test_rna_needs_two_modalities_and_a_step_two_clips(root, tmp_path):
     with pytest.raises(SystemExit, match="rna cannot work"):
         train(root, tmp_path / "a", "--modalities", "rgb", "rna")
     with pytest.raises(SystemExit, match=r"batch of one(.|\n)*--batch"):
-        train(root, tmp_path / "b", "--batch", "1", "rna")
+        train(root, tmp_path / "b", "--batch", "1", "batch-norm")
 
 
 def test_runs_are_not_tested_on_data_of_another_kind(root, run, tmp_path, kitchens):

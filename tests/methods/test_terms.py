@@ -146,3 +146,14 @@ def test_ada_bn_takes_the_targets_statistics():
         torch.testing.assert_close(norm.running_var, torch.stack([x.var(0) for x in outputs]).mean(0))
         assert norm.momentum == 0.1 and not norm.training
     assert all(torch.equal(p, weights[name]) for name, p in net.named_parameters())
+
+
+def test_ada_bn_gives_a_batch_norm_to_encoders_without_one():
+    torch.manual_seed(0)
+    linear = Encoder()
+    del linear[1]
+    net = Net({"rgb": Encoder(), "audio": linear}, 4)
+    AdaBn().prepare(net)
+    assert isinstance(net.necks["rgb"], nn.Identity) and isinstance(net.necks["audio"], nn.BatchNorm1d)
+    AdaBn().adapt(net, [Batch("D2", ("a", "b"), {m: torch.randn(2, 3) + 5 for m in ("rgb", "audio")}, None)])
+    assert net.necks["audio"].num_batches_tracked == 1

@@ -71,7 +71,8 @@ def test_each_variance_has_the_quantile_of_its_own_degrees():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 1), (3, 7)])
 def test_no_variance_at_all(shape):
     assert paired_test([np.zeros(shape)]).p == 1.0
-    assert paired_test([np.ones(shape)]).p == 2.0 ** (1 - shape[1])
+    for gain in (1.0, 1 / 9, -0.1):
+        assert paired_test([np.full(shape, gain)]).p == 2.0 ** (1 - shape[1])
 
 
 def test_what_a_seed_decides_is_shared_by_all_targets():

@@ -1,9 +1,8 @@
-"""The projection: its sizes, its first weights, and what batch norm makes of them."""
+"""The projection: its sizes, its first weights, and that it keeps how long features are."""
 
 import pytest
 import torch
 
-from egonorm.core import RunError
 from egonorm.nets.encoders import Encoder, encoder_classes
 from egonorm.nets.projection import Projection
 
@@ -15,13 +14,11 @@ def test_sizes(width, expected):
     assert net.num_features == expected == net(torch.randn(5, 33)).shape[1]
 
 
-def test_it_is_a_layer_a_batch_norm_and_a_relu():
+def test_it_is_a_layer_and_a_relu():
     torch.manual_seed(0)
     net, x = Projection(64, 0.1), torch.randn(50, 64)
-    y = x @ net.linear.weight.T
-    y = (y - y.mean(0)) / (y.var(0, unbiased=False) + 1e-5).sqrt()
-    torch.testing.assert_close(net(x), y.clamp(min=0))
-    assert {name for name, _ in net.named_parameters()} == {"linear.weight", "bn.weight", "bn.bias"}
+    torch.testing.assert_close(net(x), (x @ net.linear.weight.T).clamp(min=0))
+    assert {name for name, _ in net.named_parameters()} == {"linear.weight", "linear.bias"}
 
 
 def test_first_weights_are_kaimings_for_relu():
@@ -30,8 +27,10 @@ def test_first_weights_are_kaimings_for_relu():
     assert float(net.linear.weight.detach().std()) == pytest.approx((2 / 512) ** 0.5, rel=0.01)
 
 
-def test_a_batch_of_one_trains_nothing():
-    net = Projection(4)
-    with pytest.raises(RunError, match=r"batch of one(.|\n)*--batch"):
-        net(torch.randn(1, 4))
-    assert net.eval()(torch.randn(1, 4)).shape == (1, 1024)
+def test_long_features_stay_long():
+    torch.manual_seed(0)
+    x = torch.randn(40, 256)
+    short, long = (
+        net(scale * x).detach().norm(dim=1).mean() for scale, net in ((1, Projection(256)), (3, Projection(256)))
+    )
+    assert float(short) == pytest.approx(32, rel=0.1) and float(long / short) == pytest.approx(3, rel=0.1)

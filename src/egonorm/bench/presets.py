@@ -8,7 +8,7 @@ from egonorm.bench.config import NetConfig, Run, Stream
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.data.inputs import AudioInput, FeatureInput, VideoInput
 from egonorm.data.sampling import Span
-from egonorm.data.sets import open_stored
+from egonorm.data.sets import FeatureSet, open_features
 from egonorm.methods import Method
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.fusion import Fusion
@@ -66,7 +66,7 @@ def features() -> Preset:
     """For features that were computed before: a layer of 256 a modality; of which modalities and sizes, the data decide."""
     stream = Stream(FeatureInput(1024), Encoder("projection", in_channels=1024, width=0.25))
     optim = Optim(steps=600, batch=32, lr=0.01, milestones=(2 / 3,))
-    return Preset(NetConfig({"rgb": stream, "audio": stream}, Span()), optim, Evaluation(every=10))
+    return Preset(NetConfig({"rgb": stream, "audio": stream}, Span()), optim, Evaluation(every=25))
 
 
 PRESETS = {"demo": demo, "small": small, "paper": paper, "features": features}
@@ -138,9 +138,9 @@ def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
         SettingError: for a preset of features on media, or weights on features.
         DataError: for features that cannot be read.
     """
-    parts, stored = PRESETS[name](), open_stored(data)
+    parts, features = PRESETS[name](), open_features(data)
     first = next(iter(parts.net.streams.values()))
-    if stored is None:
+    if features is None:
         if isinstance(first.input, FeatureInput):
             raise SettingError(f"The preset {name} cannot be used on media.", got="data that are not features",
                                expected="--data features:PATH", remedy="Compute features with egonorm extract, or "
@@ -149,10 +149,21 @@ def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
     if weights:
         raise SettingError("The weights are of no use on features.", got=f"--weights {' '.join(weights)}", expected="none",
                            remedy="Leave them out here; they are given to egonorm extract.")  # fmt: skip
-    stream = lambda size: Stream(FeatureInput(size), Encoder("projection", size, first.encoder.width))  # noqa: E731
+    stored, scale = features.stored, _scale(features)
+    stream = lambda size: Stream(FeatureInput(size, scale), Encoder("projection", size, first.encoder.width))  # noqa: E731
     streams = {modality: stream(size) for modality, size in stored.sizes.items()}
     net = replace(parts.net, streams=streams, span=stored.span)
     return replace(parts, net=net, further={}, evaluation=replace(parts.evaluation, num_windows=stored.num_windows))
+
+
+def _scale(features: FeatureSet) -> float:
+    """One factor for all modalities, which so keep their relative lengths while any program's features train alike."""
+    longest = max(features.mean_norms().values())
+    return float(f"{LENGTH / longest:.4g}") if longest > 0 else 1.0
+
+
+LENGTH = 16.0
+"""The mean norm that the modality with the longest features gets, about that of the paper's audio features (15.8)."""
 
 
 def parse_weights(choice: str, option: str = "--weights") -> tuple[str, str, str | None]:

@@ -82,10 +82,12 @@ class FeatureInput:
 
     size: int
     """Numbers in the vector."""
+    scale: float = 1.0
+    """What it is multiplied by."""
 
     def view(self, feature: Float[Tensor, " feature"], random: Random | None) -> Float[Tensor, " feature"]:
-        """The vector as it is."""
-        return feature
+        """The vector times the scale."""
+        return feature * self.scale
 
 
 Input = VideoInput | AudioInput | FeatureInput

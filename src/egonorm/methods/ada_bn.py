@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from egonorm.core import Batch
 from egonorm.methods.base import Method
+from egonorm.nets.heads import FeatureNorm
 from egonorm.nets.net import Net
 
 
@@ -19,11 +20,18 @@ class AdaBn(Method):
     So the paper describes it, after Li et al. (2016). MM-SADA's code passes target clips through the network while it trains, so
     that running averages of both domains come out, and the authors' later code keeps two sets of statistics. Here the
     target's training clips pass once, after the last step, and each statistic is the mean over their batches; a last
-    batch of one clip is left out, it has no variance. The sources are judged with the statistics of training.
+    batch of one clip is left out, it has no variance. The sources are judged with the statistics of training. An encoder without
+    batch norms, as that of stored features, gets one behind it, as in `BatchNorm`.
     """
 
     target_use: ClassVar[frozenset[str]] = frozenset({"after"})
     target_needed: ClassVar[bool] = True
+
+    def prepare(self, net: Net) -> None:
+        """Put a batch norm behind each encoder that has none."""
+        for modality, encoder in net.encoders.items():
+            if not any(isinstance(module, _BatchNorm) for module in encoder.modules()):
+                net.necks[modality] = FeatureNorm(encoder.num_features)
 
     def adapt(self, net: Net, target: Iterable[Batch]) -> None:
         """Measure every batch norm's statistics anew on the target's clips."""

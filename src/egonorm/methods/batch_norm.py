@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from torch import nn
-
 from egonorm.methods.base import Method
+from egonorm.nets.heads import FeatureNorm
 from egonorm.nets.net import Net
 
 
@@ -19,4 +18,4 @@ class BatchNorm(Method):
     def prepare(self, net: Net) -> None:
         """Put the layers between encoders and fusion."""
         for modality, size in net.num_features.items():
-            net.necks[modality] = nn.BatchNorm1d(size)
+            net.necks[modality] = FeatureNorm(size)

@@ -34,9 +34,9 @@ class PairedTest:
     @cached_property
     def p(self) -> float:
         """How probable a mean so far from 0, or farther, is at most when the true one is 0 (two-sided)."""
-        if self.mean == 0:
+        if abs(self.mean) < _ROUNDING:
             return 1.0
-        if self.standard_error == 0:
+        if self.standard_error < _ROUNDING:
             return 2.0 ** (1 - self.num_clips)  # all equal: what turning the clips' signs at random would give
         excess = lambda log_p: self._half_width(np.exp(log_p)) - abs(self.mean)  # noqa: E731
         return float(np.exp(brentq(excess, _SMALLEST, 0.0))) if excess(_SMALLEST) > 0 else float(np.exp(_SMALLEST))
@@ -52,7 +52,7 @@ class PairedTest:
         return float(np.sqrt(self.by_seeds * seeds**2 + self.by_clips * clips**2))
 
 
-_SMALLEST = np.log(1e-12)
+_SMALLEST, _ROUNDING = np.log(1e-12), 1e-12
 
 
 def paired_test(targets: Sequence[Differences], shares: Sequence[float] = (1.0,)) -> PairedTest:

@@ -1,6 +1,8 @@
-"""The small networks that methods add: two layers that tell two things apart."""
+"""What methods add to a network: two layers that tell two things apart, and a batch norm on features."""
 
-from torch import nn
+from torch import Tensor, nn
+
+from egonorm.core import RunError
 
 HIDDEN = 100
 
@@ -18,3 +20,14 @@ def _linear(num_inputs: int, num_outputs: int) -> nn.Linear:
     nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+class FeatureNorm(nn.BatchNorm1d):
+    """Batch norm on the features of one modality."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise. RunError for training on a single clip, whose features have no variance."""
+        if self.training and len(x) == 1:
+            raise RunError("A batch of one clip cannot be normalised.", got="a batch of 1", expected="2 or more",
+                           remedy="Correct --batch.")  # fmt: skip
+        return super().forward(x)

@@ -16,7 +16,7 @@ from egonorm.data.inputs import FeatureInput, VideoInput
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.data.readers.features import FeatureReader, moments_of
 from egonorm.data.sampling import even_windows, random_window
-from egonorm.data.sets import open_data, open_stored
+from egonorm.data.sets import open_data, open_features
 from egonorm.data.sets.features import Stored
 from egonorm.data.sets.features.store import features_path, write_features
 
@@ -39,7 +39,7 @@ def opened(root) -> Clips:
 def test_what_was_written_is_read(store):
     root, manifest, found = store
     data = open_data(f"features:{root}")
-    assert data.stored == open_stored(f"features:{root}") == Stored({"rgb": 12, "audio": 13}, stores.SPAN, 3)
+    assert data.stored == open_features(f"features:{root}").stored == Stored({"rgb": 12, "audio": 13}, stores.SPAN, 3)
     assert list(data.stored.sizes) == ["rgb", "audio"] and not data.notes
     assert [replace(clip, media="") for clip in data.manifest.clips] == [replace(c, media="") for c in manifest.clips]
     assert data.manifest.classes == manifest.classes
@@ -169,6 +169,6 @@ def test_a_store_that_is_not_finished_says_so(store):
 
 
 def test_media_decide_nothing_and_are_not_opened():
-    assert open_stored("folder:/nowhere") is None
+    assert open_features("folder:/nowhere") is None
     with pytest.raises(DataError, match="/nowhere is not a folder"):
-        open_stored("features:/nowhere")
+        open_features("features:/nowhere")

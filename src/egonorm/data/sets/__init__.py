@@ -10,7 +10,7 @@ from egonorm.core import DataError
 from egonorm.data.inputs import FeatureInput, Input
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
-from egonorm.data.sets.features import FeatureSet, Stored
+from egonorm.data.sets.features import FeatureSet
 
 
 @runtime_checkable
@@ -60,6 +60,6 @@ def readers_of(data: ClipSet, inputs: Mapping[str, Input]) -> dict[str, Reader]:
     return {name: data.reader(name, given) for name, given in inputs.items()}
 
 
-def open_stored(text: str) -> Stored | None:
-    """What `KIND:PATH` decides of the network when it holds features; None for media, of which nothing is opened."""
-    return open_data(text).stored if text.startswith("features:") else None
+def open_features(text: str) -> FeatureSet | None:
+    """The features at `KIND:PATH`, which decide the network's streams; None for media, of which nothing is opened."""
+    return open_data(text) if text.startswith("features:") else None

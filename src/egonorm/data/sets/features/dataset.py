@@ -52,13 +52,24 @@ class FeatureSet:
             raise DataError(f"{self.root} has no features of {modality!r}.", got=modality,
                             expected=" or ".join(self.sources), remedy="Choose among these with --modalities.")  # fmt: skip
         size = self.stored.sizes[modality]
-        if given != FeatureInput(size):
+        if not isinstance(given, FeatureInput) or given.size != size:
             asked = f"{given.size} numbers" if isinstance(given, FeatureInput) else type(given).__name__
             raise DataError(f"{self.root} does not hold what the network's stream {modality} is fed.",
                             got=f"features of {size} numbers", expected=asked,
                             remedy="Use the data that the network was trained on, or train one on these features.")  # fmt: skip
         source = self.sources[modality]
         return FeatureReader(source.load(), moments_of(self.manifest.clips, source.starts().tolist()))
+
+    def mean_norms(self) -> dict[str, float]:
+        """Per modality, how long the training clips' features are on average; those that are not finite do not count."""
+        rows = [row for row, clip in enumerate(self.manifest.clips) if clip.split == "train"]
+        return {modality: self._mean_norm(modality, rows) for modality in self.sources}
+
+    def _mean_norm(self, modality: str, rows: list[int]) -> float:
+        features = self.sources[modality].load()
+        lengths = (features if isinstance(features, Tensor) else features.tensor)[rows].norm(dim=2)
+        finite = lengths[lengths.isfinite()]
+        return float(finite.mean()) if len(finite) else 0.0
 
     def layouts(self) -> dict[str, dict[str, int]]:
         """Per modality, how its features lie on the disk, and of how many clips."""
