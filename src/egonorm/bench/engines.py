@@ -63,8 +63,8 @@ class LocalEngine:
     def finished(self) -> tuple[Any, str | None]:
         """Wait for a process that has ended its task, or has died of it."""
         busy = {number: slot for number, slot in self._slots.items() if slot.key is not None}
-        wait([x for slot in busy.values() for x in (slot.pipe, slot.process.sentinel)])
-        number, slot = next((k, s) for k, s in busy.items() if s.pipe.poll() or not s.process.is_alive())
+        ready = wait([x for slot in busy.values() for x in (slot.pipe, slot.process.sentinel)])
+        number, slot = next((k, s) for k, s in busy.items() if s.pipe in ready or s.process.sentinel in ready)
         key, slot.key = slot.key, None
         try:
             return key, slot.pipe.recv()

@@ -8,9 +8,9 @@ from egonorm.metrics import PairedTest, holm
 
 ONE_SEED = "‡"
 ABOUT = (
-    "gain is the top-1 minus that of Source Only with the same seeds on the same clips, in brackets its 95 % interval (for it alone) over new "
-    "seeds and new clips at once; p is how probable a gain of that size, up or down, is at most if there is none (two-way test, "
-    "seeds and clips at random: docs/statistics.md), after Holm's correction; the bound is 0.05."
+    "gain is the top-1 minus that of Source Only with the same seeds on the same clips, in brackets its 95 % interval (for it "
+    "alone) over new seeds and new clips at once; p is how probable a gain of that size, up or down, is at most if there is none "
+    "(two-way test, seeds and clips at random: docs/statistics.md), after Holm's correction; the bound is 0.05."
 )
 ABOUT_ONE_SEED = (
     f"{ONE_SEED} one seed: over new clips alone; where seeds differ, such an interval and p are worth nothing."
