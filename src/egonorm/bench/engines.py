@@ -55,7 +55,7 @@ class LocalEngine:
     def start(self, key: Any, task: Task) -> None:
         """Give a task to a free process, started if it is not there yet."""
         number = next(k for k in range(self.num_slots) if k not in self._slots or self._slots[k].key is None)
-        if number not in self._slots:
+        if number not in self._slots or not self._slots[number].process.is_alive():
             self._slots[number] = self._open(number)
         self._slots[number].key = key
         self._slots[number].pipe.send(task)
