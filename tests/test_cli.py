@@ -16,7 +16,7 @@ FLAGS = {
     "Extract": "sources data out encoder preset windows shard batch device precision workers skip_broken",
     "Train": "data setting preset seed out resume modalities fusion steps batch width weights precision device workers "
     "skip_broken method",
-    "Bench": "suite data preset seeds out methods settings radius modalities fusion steps batch width weights precision "
+    "Bench": "suite data preset seeds out methods setting radius modalities fusion steps batch width weights precision "
     "shard engine jobs device workers skip_broken",
     "Test": "run domain data device workers skip_broken",
     "Tabulate": "runs select format against",

@@ -17,10 +17,11 @@ from egonorm.bench import extract as extract_module
 from egonorm.bench import extract_sources
 from egonorm.bench.config import Run, read_run
 from egonorm.bench.extract import Extraction, extract
-from egonorm.bench.extract_parts import Parts, Shard, claim
+from egonorm.bench.extract_parts import Parts, claim
 from egonorm.bench.extract_sources import Encoders, Part, find_encoders
 from egonorm.bench.presets import demo
 from egonorm.bench.run import execute
+from egonorm.bench.shard import Shard
 from egonorm.bench.trial import Options, Trial
 from egonorm.cli import main
 from egonorm.core import DataError, RunError, Setting, SettingError, WeightsError

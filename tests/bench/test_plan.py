@@ -8,7 +8,8 @@ import pytest
 from egonorm.bench.paper import SUITES, reported, shift_of, suites
 from egonorm.bench.plan import make_plan
 from egonorm.bench.presets import configure
-from egonorm.core import RunError, Setting, SettingError
+from egonorm.bench.shard import Shard
+from egonorm.core import Setting, SettingError
 from egonorm.methods import Rna, SourceOnly
 from egonorm.methods.align_only import AlignOnly
 from egonorm.methods.hna import Hna
@@ -70,14 +71,12 @@ def test_hna_waits_for_source_only_of_the_first_seed(base):
 
 def test_shards_share_all_jobs_and_part_none_that_wait_for_each_other(base):
     whole = plan(base, "paper.table3", seeds=[0, 1])
-    shards = [whole.shard(k, 4).jobs for k in range(1, 5)]
+    shards = [whole.share(Shard(k, 4)).jobs for k in range(1, 5)]
     assert sorted(job.run.name for jobs in shards for job in jobs) == sorted(job.run.name for job in whole.jobs)
     for jobs in shards:
         names = {job.run.name for job in jobs}
         assert all(job.needs is None or job.needs.name in names for job in jobs)
         assert len(jobs) > 20
-    with pytest.raises(RunError, match=r"shard cannot be used(.|\n)*5/4"):
-        whole.shard(5, 4)
 
 
 def test_methods_and_settings_on_demand(base):

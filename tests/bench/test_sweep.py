@@ -110,7 +110,7 @@ def test_the_command_names_failures_and_ends_with_one(small, tmp_path, capsys):
         "0",
         "--methods",
         "rna",
-        "--settings",
+        "--setting",
         "dg1:D1:D2",
         "--jobs",
         "1",
@@ -140,7 +140,7 @@ def make_plan_of(base):
 @pytest.mark.parametrize(("option", "value", "text"), [
     ("--seeds", "0,zero", "seeds cannot be read"), ("--seeds", "1,1", "different whole numbers"),
     ("--shard", "2", "shard cannot be read"), ("--shard", "3/2", "from 1 to N"), ("--jobs", "0", "jobs cannot be used"),
-    ("--methods", "ran", "no such methods"), ("--settings", "dg1:D1:D7", "no such settings")])  # fmt: skip
+    ("--methods", "ran", "no such methods"), ("--setting", "dg1:D1:D7", "no such settings")])  # fmt: skip
 def test_options_that_make_no_sense(option, value, text, small, tmp_path):
     with pytest.raises(SystemExit) as caught:
         cli.main(["bench", "paper.table1", *small, "--out", str(tmp_path / "runs"), option, value])
@@ -169,7 +169,7 @@ def test_killing_a_sweep_leaves_no_process_and_it_goes_on(small, tmp_path):
 def test_ray_makes_the_same_rows(base, tmp_path):
     pytest.importorskip("ray", reason="the package ray is not installed")
     command = ["bench", "paper.table1", "--data", base.data, "--preset", "features", "--steps", "6", "--batch", "6",
-               "--width", "0.01", "--seeds", "0", "--methods", "rna", "--settings", "dg1:D1:D2"]  # fmt: skip
+               "--width", "0.01", "--seeds", "0", "--methods", "rna", "--setting", "dg1:D1:D2"]  # fmt: skip
     run = partial(subprocess.run, check=True, capture_output=True, text=True)
     for engine in ("local", "ray"):
         run(

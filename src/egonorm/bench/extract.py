@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 import egonorm
-from egonorm.bench.extract_parts import Parts, Shard, claim, joining, num_clips, refuse_other, take
+from egonorm.bench.extract_parts import Parts, claim, joining, num_clips, refuse_other, take
 from egonorm.bench.extract_sources import Encoders
 from egonorm.bench.progress import bar
 from egonorm.bench.screen import LEFT_OUT, describe, screen, write_left_out
+from egonorm.bench.shard import Shard
 from egonorm.bench.trial import Options
 from egonorm.core import DataError, RunError
 from egonorm.data.check import Problem

@@ -14,40 +14,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from egonorm.bench.shard import Shard
 from egonorm.core import RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.data.sets.features.store import DESCRIPTION, PARTS
 
 IDENTITY = "extract.json"
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Every `of`-th part, from part `number` on (counted from 1)."""
-
-    number: int = 1
-    of: int = 1
-
-    def __post_init__(self):
-        if not 1 <= self.number <= self.of:
-            raise RunError("--shard cannot be used.", got=str(self), expected="I/N with I from 1 to N",
-                           remedy="Write for example --shard 1/4.")  # fmt: skip
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """Read `I/N`."""
-        number, _, of = text.partition("/")
-        if not number.isdecimal() or not of.isdecimal():
-            raise RunError("--shard cannot be read.", got=text, expected="I/N, two numbers",
-                           remedy="Write for example --shard 1/4.")  # fmt: skip
-        return cls(int(number), int(of))
-
-    def split(self, rank: int, num_ranks: int) -> "Shard":
-        """The share of one of several processes that do this shard together."""
-        return Shard((self.number - 1) * num_ranks + rank + 1, self.of * num_ranks)
 
 
 @dataclass(frozen=True)
@@ -71,7 +43,7 @@ class Parts:
 
     def missing(self, shard: Shard) -> list[int]:
         """The parts of a shard that are not there yet."""
-        return [k for k in range(shard.number - 1, len(self), shard.of) if not self.path(k).exists()]
+        return [k for k in shard.of_these(range(len(self))) if not self.path(k).exists()]
 
     def write(self, number: int, shard: Shard, features: Mapping[str, Tensor]) -> None:
         """Write a part; two that write the same one at once do not meet."""

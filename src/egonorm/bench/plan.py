@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from egonorm.bench.config import Run
 from egonorm.bench.paper import SOURCE_ONLY, Part, System
-from egonorm.core import RunError, Setting, SettingError
+from egonorm.bench.shard import Shard
+from egonorm.core import Setting, SettingError
 from egonorm.methods import check, methods
 from egonorm.methods.hna import Hna
 
@@ -31,17 +32,9 @@ class Plan:
     jobs: tuple[Job, ...]
     left_out: tuple[str, ...]
 
-    def shard(self, number: int, of: int) -> "Plan":
-        """Every `of`-th job from the `number`-th on (from 1). Jobs that wait for each other stay together.
-
-        Raises:
-            RunError: for a number that is not from 1 to `of`.
-        """
-        if not 1 <= number <= of:
-            raise RunError("--shard cannot be used.", got=f"{number}/{of}", expected="I/N with I from 1 to N",
-                           remedy="Number the shards from 1: --shard 1/4 to --shard 4/4.")  # fmt: skip
-        heads = list(dict.fromkeys(job.head for job in self.jobs))
-        mine = set(heads[number - 1 :: of])
+    def share(self, shard: Shard) -> "Plan":
+        """A shard of the jobs. Jobs that wait for each other stay together."""
+        mine = set(shard.of_these(list(dict.fromkeys(job.head for job in self.jobs))))
         return replace(self, jobs=tuple(job for job in self.jobs if job.head in mine))
 
 
@@ -130,4 +123,4 @@ def _check_settings(settings: Sequence[Setting] | None, found: Iterable[Setting]
     if strange or not known:
         raise SettingError("The suite has no such settings.", got=", ".join(strange) or "too few domains",
                            expected=", ".join(map(str, known)) or "two domains or more",
-                           remedy="Correct --settings.")  # fmt: skip
+                           remedy="Correct --setting.")  # fmt: skip

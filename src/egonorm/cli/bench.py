@@ -15,6 +15,7 @@ from egonorm.bench.paper import SUITES, suites
 from egonorm.bench.plan import Plan, make_plan
 from egonorm.bench.presets import PRESETS, configure
 from egonorm.bench.progress import tally
+from egonorm.bench.shard import Shard
 from egonorm.bench.sweep import run_sweep
 from egonorm.bench.trial import Options
 from egonorm.core import RunError, Setting
@@ -44,8 +45,8 @@ class Bench:
     """The folder of runs; each run gets a folder of its own below it."""
     methods: Annotated[str | None, _named("NAMES")] = None
     """These methods alone, with commas between them; others than the suite's are added to all its settings."""
-    settings: Annotated[tuple[str, ...], _named("FAMILY:SOURCES:TARGET")] = ()
-    """These of the suite's settings alone."""
+    setting: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _named("FAMILY:SOURCES:TARGET")] = ()
+    """One of the suite's settings to do, and no other; may be given several times."""
     radius: Annotated[float | None, _named("FLOAT")] = None
     """R of HNA; without it, half-way between the norms of the Source Only run with the first seed."""
     modalities: Annotated[str | None, _named("NAMES")] = None
@@ -58,11 +59,11 @@ class Bench:
     """Clips of each domain in a step."""
     width: Annotated[float | None, _named("FLOAT")] = None
     """Factor on the networks' numbers of channels."""
-    weights: Annotated[tuple[str, ...], _named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
-    """Published weights that encoders start from."""
+    weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
+    """Published weights that an encoder starts from; once for each modality."""
     precision: Precision = "float32"
     """Precision of the networks; losses are always float32."""
-    shard: Annotated[str | None, _named("I/N")] = None
+    shard: Annotated[str, _named("I/N")] = "1/1"
     """Only the I-th of N shares of the runs, for N machines or the tasks of a job array that share --out."""
     engine: Literal["local", "ray"] = "local"
     """Processes of this machine, or a Ray cluster."""
@@ -95,10 +96,10 @@ class Bench:
         base = self._base()
         parts = suites(base.net.streams)[self.suite]
         names = None if self.methods is None else self.methods.split(",")
-        settings = [Setting.parse(text) for text in self.settings] or None
+        settings = [Setting.parse(text) for text in self.setting] or None
         domains = open_data(base.data).manifest.domains
         plan = make_plan(parts, base, domains, _numbers(self.seeds), self.radius, names, settings)
-        return plan if self.shard is None else plan.shard(*_share(self.shard))
+        return plan.share(Shard.parse(self.shard))
 
     def _base(self) -> Run:
         """What all runs have in common; the setting is replaced in each."""
@@ -128,11 +129,3 @@ def _numbers(text: str) -> list[int]:
         raise RunError("--seeds cannot be read.", got=text, expected="different whole numbers from 0, with commas between them",
                        remedy="Write for example --seeds 0,1,2.")  # fmt: skip
     return [int(seed) for seed in seeds]
-
-
-def _share(text: str) -> tuple[int, int]:
-    number, slash, of = text.partition("/")
-    if not slash or not number.isdecimal() or not of.isdecimal():
-        raise RunError("--shard cannot be read.", got=text, expected="I/N, for example 1/4",
-                       remedy="Write for example --shard 1/4.")  # fmt: skip
-    return int(number), int(of)

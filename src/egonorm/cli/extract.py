@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import tyro
 
 from egonorm.bench.extract import Extraction, extract
-from egonorm.bench.extract_parts import Shard
 from egonorm.bench.extract_sources import find_encoders
 from egonorm.bench.presets import from_root
+from egonorm.bench.shard import Shard
 from egonorm.bench.trial import Options
 from egonorm.data.sets.features.store import Description
 from egonorm.train.runtime import Precision, start_runtime
@@ -29,8 +29,8 @@ class Extract:
     """The clips; the kind is kitchens, folder or epic55."""
     out: Annotated[Path, _named("FEATURES")]
     """The folder of the features; made if it is not there."""
-    encoder: Annotated[tuple[str, ...], _named("MODALITY=NAME")] = ()
-    """Published encoders in place of the preset's, for example rgb=lite0."""
+    encoder: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _named("MODALITY=NAME")] = ()
+    """A published encoder in place of the preset's, for example rgb=lite0; once for each modality."""
     preset: Literal["demo", "small", "paper"] = "small"
     """Whose encoders, inputs and windows are taken, for what is not a run."""
     windows: int = 5

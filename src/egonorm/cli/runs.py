@@ -50,7 +50,7 @@ class Train:
     resume: Annotated[Path | None, _named("RUN")] = None
     """Go on with this run's folder; no other option but the machine's is read."""
     modalities: Annotated[str | None, _named("NAMES")] = None
-    """Some of the preset's modalities, in the order of the pairs: rgb,audio."""
+    """Some of the preset's or the data's modalities, in the order of the pairs: rgb,audio (the default), rgb,audio,flow."""
     fusion: Annotated[Fusion | None, _named("{sum,concat}")] = None
     """Sum the modalities' logits, or concatenate their features."""
     steps: Annotated[int | None, _named("INT")] = None
@@ -59,8 +59,8 @@ class Train:
     """Clips of each domain in a step."""
     width: Annotated[float | None, _named("FLOAT")] = None
     """Factor on the networks' numbers of channels."""
-    weights: Annotated[tuple[str, ...], _named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
-    """Published weights that encoders start from, for example rgb=rgb_imagenet.pt; random ones without."""
+    weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
+    """Published weights that an encoder starts from, for example rgb=rgb_imagenet.pt; once for each modality."""
     precision: Precision = "float32"
     """Precision of the networks; losses are always float32."""
     device: str = "auto"

@@ -16,7 +16,7 @@ class Encoder:
     """Which network makes a modality's features."""
 
     name: str
-    """The network, `i3d` or `bn-inception`."""
+    """The network, one of `encoder_classes()`."""
     in_channels: int
     width: float = 1.0
     """Factor on every number of channels; 1 is the published network."""
