@@ -80,8 +80,8 @@ class Clips(Dataset):
         return f"{self.seed}/{key.epoch}/{self.manifest.clips[key.index].uid}/view"
 
     def _look(self, name: str, media: str, window: Window, view: str | None) -> Tensor:
-        seen = self.readers[name](media, window.start, window.stop)
-        return self.inputs[name].view(seen, None if view is None else Random(view))
+        seen, given = self.readers[name](media, window.start, window.stop), self.inputs[name]
+        return given.view(seen, Random(view) if view is not None and given.varies else None)
 
 
 def collate(samples: Sequence[Sample]) -> tuple[Batch, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Shaped, UInt8
@@ -21,6 +22,9 @@ class VideoInput:
     are one of `scales` times the shorter side and at most one scale apart, at one of 13 places, resized to `crop`; then a
     horizontal flip, one time in two.
     """
+
+    varies: ClassVar[bool] = True
+    """Whether training draws a view."""
 
     span: Span = field(default_factory=Span)
     short_side: int = 256
@@ -69,6 +73,8 @@ _PLACES = tuple((y, x) for y in range(5) for x in range(5) if (y % 2 == x % 2 ==
 class AudioInput:
     """The log spectrogram of the sound around the window's middle; nothing is varied (Temporal Binding Network)."""
 
+    varies: ClassVar[bool] = False
+
     spectrogram: SoundLook = field(default_factory=Spectrogram)
 
     def view(self, sound: Shaped[Tensor, "1 frequency time"], random: Random | None) -> Tensor:
@@ -79,6 +85,8 @@ class AudioInput:
 @dataclass(frozen=True)
 class FeatureInput:
     """A feature vector that was computed before; nothing is varied."""
+
+    varies: ClassVar[bool] = False
 
     size: int
     """Numbers in the vector."""

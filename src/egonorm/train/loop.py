@@ -54,7 +54,7 @@ def train(
     """
     model.train()
     for step, seen in enumerate(batches, start=first):
-        torch.manual_seed(address(seed, "step", step))
+        runtime.seed(address(seed, "step", step))
         for group in optimizer.param_groups:
             group["lr"] = optim.lr_at(step)
         with runtime.autocast():

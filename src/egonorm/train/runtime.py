@@ -43,6 +43,12 @@ class Runtime:
         ids = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(objective, device_ids=ids)
 
+    def seed(self, number: int) -> None:
+        """Seed what this process draws from, on its device alone: torch.manual_seed spends 0.7 ms on absent ones."""
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(number)
+
     def autocast(self) -> AbstractContextManager:
         """The precision of the networks; losses leave it again."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
