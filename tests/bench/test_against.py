@@ -137,7 +137,7 @@ def test_a_partial_folder(tmp_path):
         ("dg1:D1:D2", None, 0), ("dg1:D1:D2", None, 1), ("dg1:D1:D3", None, 0), ("dg1:D1:D2", Rna(), 0),
         ("dg1:D1:D3", Rna(), 0), ("dg1:D2:D3", Rna(), 0), ("dg1:D1:D2", Ss(), 2),
         ("dgn:D1+D2:D3", Rna(), 0), ("dgn:D1+D3:D2", Rna(), 0), ("dgn:D2+D3:D1", Rna(), 1),
-        ("dg1:D1:D2", Rna(weight=7.0), 0), ("dg1:D1:D2", Hna(3.0), 0), ("dg1:D1:D2", Hna(5.0), 1), ("dg1:D1:D3", Hna(3.0), 0),
+        ("dg1:D1:D2", Rna(weight=7.0), 0), ("dg1:D1:D2", Hna(3.0), 0), ("dg1:D1:D2", Hna(3.0), 1), ("dg1:D1:D3", Hna(3.0), 0),
         ("dg1:D1:D3", Hna(5.0), 0)):  # fmt: skip
         run = plain_run(setting, method, seed)
         store(tmp_path, run, {run.setting.target: drawn_hits(run, run.setting.target, 30, 0.5)})
@@ -167,6 +167,15 @@ def test_the_radius_of_hna_is_free_but_one_for_each_seed(tmp_path):
     _, rows = compared(tmp_path)
     row = rows["Table 3", "Single-DG", "HNA", "Mean"]
     assert not row["ours"] and row["remark"].startswith("5 of 6 shifts; several runs a seed (")
+
+
+def test_seeds_with_different_radii_are_no_line(tmp_path):
+    store(tmp_path, plain_run("dg1:D1:D2"), {"D2": [[1, 0, 1]]})
+    for seed, radius in enumerate((11.0, 12.0)):
+        run = replace(plain_run("dg1:D1:D2", Hna(radius)), seed=seed)
+        store(tmp_path, run, {run.setting.target: [[1, 0, 1]]})
+    _, rows = compared(tmp_path)
+    assert "several radii (11, 12)" in rows["Table 3", "Single-DG", "HNA", "Mean"]["remark"]
 
 
 def test_streams_and_fusion_make_the_system(tmp_path):

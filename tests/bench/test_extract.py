@@ -28,6 +28,7 @@ from egonorm.core import DataError, RunError, Setting, SettingError, WeightsErro
 from egonorm.data.dataset import Clips
 from egonorm.data.inputs import FeatureInput
 from egonorm.data.sets import open_data
+from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.streams import evaluation_batches
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.net import Net
@@ -380,3 +381,27 @@ def test_shards_and_processes_share_all_parts_once(tmp_path):
     shares = [parts.missing(Shard(number, 3).split(rank, 2)) for number in (1, 2, 3) for rank in (0, 1)]
     assert sorted(k for share in shares for k in share) == list(range(13)) == list(range(len(parts)))
     assert sum(len(parts.clips(k)) for k in range(13)) == 100
+
+
+def test_an_encoder_is_for_its_modality(tmp_path, monkeypatch):
+    frames = demo().net.streams["rgb"]
+    monkeypatch.setattr(extract_sources, "published_stream", lambda name, span: frames)
+    for modality in ("audio", "flow"):
+        with start_runtime("cpu") as runtime, pytest.raises(SettingError, match=rf"i3d is no encoder of {modality}"):
+            find_encoders([], [f"{modality}=lite0"], "demo", runtime)
+
+
+def test_features_are_not_judged_on_domains_that_their_encoder_has_learnt(heard, kitchens, tmp_path):
+    out = tmp_path / "out"
+    main(["extract", str(heard), "--data", f"kitchens:{kitchens}", "--out", str(out), "--windows", "1", *HERE])
+    assert open_data(f"features:{out}").stored.learnt == {"audio": ("D1",)}
+    options = ["--data", f"features:{out}", "--preset", "features", "--steps", "2", "--batch", "4", "--width", "0.01",
+               "--workers", "0", "--device", "cpu", "--out", str(tmp_path / "runs")]  # fmt: skip
+    with pytest.raises(SystemExit, match=r"cannot be judged on D1 as if it were unseen(.|\n)*labels of D1"):
+        main(["train", *options, "--setting", "dg1:D2:D1", "source-only"])
+    for setting in ("dg1:D1:D2", "supervised:D1:D1"):
+        main(["train", *options, "--setting", setting, "source-only"])
+    elsewhere = tmp_path / "others"
+    render_kitchens(elsewhere, KitchensConfig(clips=24, kitchens=2, seed=2, size=(72, 96)))
+    main(["extract", str(heard), "--data", f"kitchens:{elsewhere}", "--out", str(tmp_path / "b"), "--windows", "1", *HERE])
+    assert open_data(f"features:{tmp_path / 'b'}").stored.learnt == {"audio": ()}

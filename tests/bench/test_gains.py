@@ -117,7 +117,7 @@ def test_a_gain_of_nothing_has_no_sign(tmp_path):
     right = np.array([[1, 1, 0, 0]])
     folders = [store(tmp_path, plain_run(method=method), {"D2": right}) for method in (None, Rna())]
     row = cells_of(tabulated(folders))[1]
-    assert row["gain"] == "+0.0 [+0.0, +0.0]" and row["p"] == "1 ‡"
+    assert row["gain"] == "+0.0 [-60.2, +60.2]" and row["p"] == "1 ‡"
     assert gain_cells([None]) == [("", "")]
 
 

@@ -73,10 +73,11 @@ def test_shards_share_all_jobs_and_part_none_that_wait_for_each_other(base):
     whole = plan(base, "paper.table3", seeds=[0, 1])
     shards = [whole.share(Shard(k, 4)).jobs for k in range(1, 5)]
     assert sorted(job.run.name for jobs in shards for job in jobs) == sorted(job.run.name for job in whole.jobs)
+    sizes = [len(jobs) for jobs in shards]
+    assert max(sizes) - min(sizes) <= 3
     for jobs in shards:
         names = {job.run.name for job in jobs}
         assert all(job.needs is None or job.needs.name in names for job in jobs)
-        assert len(jobs) > 20
 
 
 def test_methods_and_settings_on_demand(base):

@@ -194,3 +194,19 @@ def test_ray_makes_the_same_rows(base, tmp_path):
 def test_an_unforeseen_error_is_told_and_not_thrown(base, tmp_path, monkeypatch):
     monkeypatch.setattr("egonorm.bench.sweep.execute", lambda trial: 1 / 0)
     assert perform(Job(base), tmp_path, Options(quiet=True), "cpu") == "ZeroDivisionError: division by zero"
+
+
+def test_runs_of_a_sweep_may_read_in_processes_of_their_own(small, tmp_path, capsys):
+    options = ("--seeds", "0", "--methods", "source-only", "--setting", "dg1:D1:D2", "--workers", "1")
+    assert "1 were done now" in bench(capsys, "paper.table1", tmp_path, small, *options)
+
+
+def test_a_log_that_tells_no_norms_gives_no_radius(base, tmp_path):
+    perform(Job(base), tmp_path, Options(quiet=True), "cpu")
+    (tmp_path / base.name / "train.jsonl").write_text("")
+    with pytest.raises(RunError, match=r"does not say how long the features were(.|\n)*--radius"):
+        half_way(tmp_path / base.name)
+    outcome = run_sweep(
+        (Job(base), Job(replace(base, method=Hna()), base)), tmp_path, Here(), Options(quiet=True), "cpu"
+    )
+    assert outcome.skipped == 1 and len(outcome.failed) == 1

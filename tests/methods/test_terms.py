@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from egonorm.core import Batch, Seen, SettingError, View
+from egonorm.core import Batch, RunError, Seen, SettingError, View
 from egonorm.methods import Rna
 from egonorm.methods.ada_bn import AdaBn
 from egonorm.methods.align_only import AlignOnly
@@ -157,3 +157,17 @@ def test_ada_bn_gives_a_batch_norm_to_encoders_without_one():
     assert isinstance(net.necks["rgb"], nn.Identity) and isinstance(net.necks["audio"], nn.BatchNorm1d)
     AdaBn().adapt(net, [Batch("D2", ("a", "b"), {m: torch.randn(2, 3) + 5 for m in ("rgb", "audio")}, None)])
     assert net.necks["audio"].num_batches_tracked == 1
+
+
+def test_ada_bn_without_a_batch_to_measure_is_an_error():
+    single = [Batch("D2", ("a",), {m: torch.randn(1, 3) for m in ("rgb", "audio")}, None)]
+    with pytest.raises(RunError, match=r"no statistics of the target(.|\n)*--batch"):
+        AdaBn().adapt(make_net(), single)
+
+
+def test_ss_needs_three_clips_and_grl_a_beginning_before_the_end():
+    net = make_net(Ss())
+    with pytest.raises(RunError, match=r"Too few clips(.|\n)*a batch of 2(.|\n)*--batch"):
+        Ss().terms(Seen((view(net), view(net, "D2", seed=1, clips=2)), 0.5), net)
+    with pytest.raises(SettingError, match=r"method grl cannot begin(.|\n)*--begin 1"):
+        make_net(Grl(begin=1.0))

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -55,10 +56,14 @@ class LocalEngine:
     def start(self, key: Any, task: Task) -> None:
         """Give a task to a free process, started if it is not there yet."""
         number = next(k for k in range(self.num_slots) if k not in self._slots or self._slots[k].key is None)
-        if number not in self._slots or not self._slots[number].process.is_alive():
+        if number not in self._slots:
             self._slots[number] = self._open(number)
+        try:
+            self._slots[number].pipe.send(task)
+        except BrokenPipeError:  # it died while it had nothing to do
+            self._slots[number] = self._open(number)
+            self._slots[number].pipe.send(task)
         self._slots[number].key = key
-        self._slots[number].pipe.send(task)
 
     def finished(self) -> tuple[Any, str | None]:
         """Wait for a process that has ended its task, or has died of it."""
@@ -82,7 +87,7 @@ class LocalEngine:
 
     def _open(self, number: int) -> _Slot:
         here, there = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(there, number, self.num_slots), daemon=True)
+        process = self._context.Process(target=_serve, args=(there, number, self.num_slots))
         process.start()
         there.close()
         return _Slot(process, here)
@@ -91,6 +96,7 @@ class LocalEngine:
 def _serve(pipe: Connection, number: int, of: int) -> None:
     """Perform what comes until the pipe is closed."""
     end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     os.environ["LOCAL_RANK"] = str(number % max(1, torch.cuda.device_count()))  # which GPU "cuda" then means
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // of))
     while True:

@@ -182,7 +182,8 @@ def _join(job: Extraction, manifest: Manifest, parts: Parts, problems: Sequence[
     for name, part in job.encoders.parts.items():
         features = parts.joined(name)
         write_features(job.folder, name, features, start)
-        modalities[name] = Modality(features.shape[2], part.network, part.source)
+        learnt = part.schooling.learnt_in(job.data, manifest) if part.schooling else ()
+        modalities[name] = Modality(features.shape[2], part.network, part.source, learnt)
     if problems:
         write_left_out(job.folder / LEFT_OUT, problems)
     made = job.identity(manifest) | {"egonorm": egonorm.__version__}

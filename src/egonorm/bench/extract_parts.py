@@ -102,6 +102,8 @@ def claim(folder: Path, identity: Mapping[str, object], shard: Shard) -> Iterato
                        remedy="Give another folder to --out; nothing has been changed in this one.")  # fmt: skip
     else:
         with joining(folder):
+            if path.exists():  # another shard was faster
+                refuse_other(folder, json.loads(path.read_text()), identity)
             write_atomically(path, (json.dumps(identity, indent=2) + "\n").encode())
     with _locked(path.with_name(f".shard-{shard.number}-{shard.of}"), wait=False):
         yield

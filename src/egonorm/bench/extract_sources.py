@@ -1,7 +1,7 @@
 """What computes features: the encoders of trained runs, and published ones, one a modality."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +12,29 @@ from egonorm.bench.presets import PRESETS, parse_weights
 from egonorm.bench.published import published_stream
 from egonorm.bench.trial import Options, Trial
 from egonorm.core import RunError, SettingError
+from egonorm.data.manifest import Manifest
 from egonorm.data.sampling import Span
 from egonorm.nets.net import Net
 from egonorm.train.checkpoint import load_network, read_metadata
 from egonorm.train.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Schooling:
+    """What an encoder was trained on by a run of ours."""
+
+    data: str
+    sources: tuple[str, ...]
+    """The domains whose labels it has learnt."""
+    trained_on: tuple[str, ...]
+    """Those, and domains that were shown without labels."""
+    clips: str
+    """The digest of the training clips of all of these."""
+
+    def learnt_in(self, data: str, manifest: Manifest) -> tuple[str, ...]:
+        """The domains of some data whose labels it has learnt; domains of the same name in other data do not count."""
+        seen = manifest.select(self.trained_on, "train").digest()
+        return self.sources if self.data == data or self.clips == seen else ()
 
 
 @dataclass(frozen=True)
@@ -28,6 +47,8 @@ class Part:
     neck: nn.Module
     source: str
     """Where the weights came from, for people."""
+    schooling: Schooling | None = None
+    """What a run of ours trained them on; None for published weights."""
 
     @property
     def network(self) -> str:
@@ -85,6 +106,7 @@ def find_encoders(sources: Sequence[str], published: Sequence[str], preset: str,
     """
     usual = PRESETS[preset]()
     choices = _choices(published, usual.net.span)
+    _check_choices(choices, usual.net.streams | usual.further)
     net, found = replace(usual.net, streams=usual.net.streams | usual.further | choices), []
     for source in sources:
         if "=" in source and not Path(source).is_dir():
@@ -109,6 +131,17 @@ def _choices(published: Sequence[str], span: Span) -> dict[str, Stream]:
     return {modality: published_stream(name, span) for modality, name in pairs}
 
 
+def _check_choices(choices: Mapping[str, Stream], usual: Mapping[str, Stream]) -> None:
+    """Refuse a published encoder that is fed another kind of thing than its modality is."""
+    for modality, stream in choices.items():
+        kind = lambda s: (type(s.input).__name__, s.encoder.in_channels)  # noqa: E731
+        if modality in usual and kind(stream) != kind(usual[modality]):
+            raise SettingError(f"{stream.encoder.name} is no encoder of {modality}.",
+                               got="{} of {} channels".format(*kind(stream)),
+                               expected="{} of {} channels".format(*kind(usual[modality])),
+                               remedy="Give it to the modality that it is made for: egonorm weights list.")  # fmt: skip
+
+
 def _published(stream: Stream, span: Span, source: str) -> Part:
     return Part(stream, span, stream.encoder.build(), nn.Identity(), source)
 
@@ -125,8 +158,9 @@ def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
     net = trial.build_net(len(read_metadata(path)["classes"]))
     load_network(path, net)
     source = f"{folder.resolve().name}, step {saved[-1]}"
+    schooling = Schooling(run.data, run.setting.sources, trial.trained_on, str(read_metadata(path)["clips"]))
     return [
-        (name, Part(stream, run.net.span, net.encoders[name], net.necks[name], source))
+        (name, Part(stream, run.net.span, net.encoders[name], net.necks[name], source, schooling))
         for name, stream in run.net.streams.items()
     ]
 

@@ -47,6 +47,9 @@ class Sweep:
         if len({record.run.seed for record in records}) < len(records):
             several = ", ".join(sorted({record.variant for record in records}))
             return Found((), f"several runs a seed ({several})")
+        radii = {record.run.method.radius for record in records if isinstance(record.run.method, Hna)}
+        if len(radii) > 1:
+            return Found((), f"several radii ({', '.join(f'{radius:g}' for radius in sorted(radii))})")
         return Found(tuple(sorted(records, key=lambda r: r.run.seed)), "" if records else NO_RUN)
 
     def unlike_paper(self) -> list[str]:
@@ -55,8 +58,9 @@ class Sweep:
         plain = {name: _without_weights(stream) for name, stream in net.streams.items()}
         alike = {
             f"data ({self.base.data.partition(':')[0]})": self.base.data.startswith("epic55:"),
-            "network": replace(net, streams=plain) == same.net,
+            "network": replace(net, streams=plain) == same.net and list(plain) == list(same.net.streams),
             "training": self.base.optim == same.optim,
+            f"precision ({self.base.precision})": self.base.precision == "float32",
             "judgement": self.base.evaluation == same.evaluation,
             "first weights (random)": all(stream.encoder.weights for stream in net.streams.values()),
         }

@@ -1,5 +1,6 @@
 """From a suite to the runs that it needs, each once, and which of them must wait for another."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,8 +34,14 @@ class Plan:
     left_out: tuple[str, ...]
 
     def share(self, shard: Shard) -> "Plan":
-        """A shard of the jobs. Jobs that wait for each other stay together."""
-        mine = set(shard.of_these(list(dict.fromkeys(job.head for job in self.jobs))))
+        """A shard of the jobs, as many as of any other. Jobs that wait for each other stay together."""
+        sizes = Counter(job.head for job in self.jobs)
+        loads, mine = [0] * shard.of, set()
+        for head, size in sizes.most_common():
+            lightest = loads.index(min(loads))
+            loads[lightest] += size
+            if lightest == shard.number - 1:
+                mine.add(head)
         return replace(self, jobs=tuple(job for job in self.jobs if job.head in mine))
 
 

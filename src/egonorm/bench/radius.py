@@ -33,6 +33,11 @@ def settled(job: Job, out: Path) -> Run:
 
 def half_way(folder: Path) -> float:
     """The mean of the modalities' mean norms over the last tenth of the training steps, and over the sources; two decimals."""
-    entries = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
-    late = entries[-max(1, round(LAST * len(entries))) :]
-    return round(fmean(norm for entry in late for norm in entry["norms"].values()), 2)
+    try:
+        entries = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+        late = entries[-max(1, round(LAST * len(entries))) :]
+        return round(fmean(norm for entry in late for norm in entry["norms"].values()), 2)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{folder / LOG} does not say how long the features were.", got=f"{type(error).__name__}: {error}",
+                       expected="the log of a training",
+                       remedy="Remove this run to do it again, or give --radius.") from None  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TextIO
 from egonorm.bench.folder import LOG, claim, note_start, refuse_foreign
 from egonorm.bench.judge import judge_domain, make_row
 from egonorm.bench.progress import bar
-from egonorm.bench.screen import LEFT_OUT, needed, usable
+from egonorm.bench.screen import LEFT_OUT, needed, refuse_learnt, usable
 from egonorm.bench.table import COMPLETE, is_complete, read_rows, write_rows
 from egonorm.bench.trial import Trial
 from egonorm.core import DataError, RunError
@@ -35,6 +35,7 @@ def execute(trial: Trial) -> None:
     check(run.method, setting, run.net.streams)
     trial.runtime.share(run.optim.batch)
     data = open_data(run.data)
+    refuse_learnt(data, setting, run.net.streams)
     manifest = needed(data.manifest, setting, trial.trained_on)
     refuse_foreign(trial.folder, run)
     if is_complete(trial.folder):

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from egonorm.core import DataError, Setting
@@ -10,9 +10,26 @@ from egonorm.core.files import write_atomically
 from egonorm.data.check import Problem, find_problems
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
+from egonorm.data.sets import ClipSet, FeatureSet
 
 LEFT_OUT = "left_out.json"
 """Lists what a run was trained and judged without."""
+
+
+def refuse_learnt(data: ClipSet, setting: Setting, modalities: Iterable[str]) -> None:
+    """Refuse features of an encoder that has learnt the target's labels, where the target is to be unseen.
+
+    Raises:
+        DataError: names the modality and the target.
+    """
+    if not isinstance(data, FeatureSet) or setting.target in setting.sources:
+        return
+    for modality in modalities:
+        if setting.target in (learnt := data.stored.learnt.get(modality, ())):
+            raise DataError(f"The features of {modality} cannot be judged on {setting.target} as if it were unseen.",
+                            got=f"an encoder trained on the labels of {', '.join(learnt)}",
+                            expected="one that never saw the target's labels",
+                            remedy="Judge on another domain, or extract with an encoder that was trained elsewhere.")  # fmt: skip
 
 
 def needed(manifest: Manifest, setting: Setting, trained_on: Sequence[str]) -> Manifest:

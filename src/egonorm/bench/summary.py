@@ -90,6 +90,7 @@ def _columns(lines: Sequence[Line]) -> dict[str, list[str | Cell]]:
     plain = list(zip(columns["method"], columns["setting"], strict=True))
     if len(set(zip(plain, variants, strict=True))) > len(set(plain)):
         columns["config"] = variants
+    columns["seeds"] = [str(len(line.records)) for line in lines]
     columns["n"] = [_some(line.numbers("top1")) for line in lines]
     for metric in dict.fromkeys(metric for line in lines for metric in line.records[0].measured[line.domain]):
         if not metric.startswith("recall/"):

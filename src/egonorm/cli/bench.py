@@ -90,7 +90,8 @@ class Bench:
         print(f"{outcome.skipped} of {outcome.total} runs were complete already, {outcome.done} were done now.")
         if outcome.failed:
             _report(outcome.failed)
-        print(f"Next: egonorm table {self.out} --against paper")
+        known = {"D1", "D2", "D3"} <= {domain for job in plan.jobs for domain in job.run.setting.domains}
+        print(f"Next: egonorm table {self.out}{' --against paper' if known else ''}")
 
     def _plan(self) -> Plan:
         base = self._base()

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from egonorm.core import Batch
+from egonorm.core import Batch, RunError
 from egonorm.methods.base import Method
 from egonorm.nets.heads import FeatureNorm
 from egonorm.nets.net import Net
@@ -42,10 +42,15 @@ class AdaBn(Method):
             layer.reset_running_stats()
             layer.momentum = None  # the mean over all batches, not a decaying one
             layer.train()
+        shown = 0
         with torch.no_grad():
             for batch in target:
                 if len(batch) > 1:
                     net.features(batch.inputs)
+                    shown += 1
+        if not shown:
+            raise RunError("AdaBN has no statistics of the target.", got="no batch of several clips", expected="one or more",
+                           remedy="Correct --batch, or bring more training clips of the target.")  # fmt: skip
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
         net.eval()

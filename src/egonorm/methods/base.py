@@ -39,7 +39,7 @@ class Method:
 
 
 def methods() -> dict[str, type[Method]]:
-    """Every method by name: those in this folder, and any subclass that a user's program has defined."""
+    """Every method by name: those in this folder, and any direct subclass that a user's program has defined."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"egonorm.methods.{module.name}")
     return {method.name(): method for method in Method.__subclasses__()}

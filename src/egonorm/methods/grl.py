@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import cross_entropy
 
-from egonorm.core import Seen, Terms
+from egonorm.core import Seen, SettingError, Terms
 from egonorm.losses import reverse_gradient
 from egonorm.methods.base import Method
 from egonorm.nets.heads import binary_head
@@ -37,6 +37,9 @@ class Grl(Method):
 
     def prepare(self, net: Net) -> None:
         """Add a discriminator for each modality."""
+        if not 0 <= self.begin < 1:
+            raise SettingError(f"The method {self.name()} cannot begin then.", got=f"--begin {self.begin:g}",
+                               expected="a share of the training, from 0 to below 1", remedy="Correct --begin.")  # fmt: skip
         for modality, size in net.num_features.items():
             net.extra[f"domain_{modality}"] = binary_head(size)
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn.functional import cross_entropy
 
-from egonorm.core import Seen, Terms
+from egonorm.core import RunError, Seen, Terms
 from egonorm.losses import mix_up_half
 from egonorm.methods.base import Method
 from egonorm.nets.heads import binary_head
@@ -38,6 +38,9 @@ class Ss(Method):
 
     def terms(self, seen: Seen, net: Net) -> Terms:
         """The correspondence loss, and the class loss of the clips that keep their pair in place of the usual one."""
+        if min(len(view.logits) for view in seen.views) < 3:
+            raise RunError("Too few clips to mix pairs.", got=f"a batch of {min(len(view.logits) for view in seen.views)}",
+                           expected="3 clips a domain or more", remedy="Correct --batch.")  # fmt: skip
         mixed = [mix_up_half(view.features) for view in seen.views]
         logits = [net.extra["correspondence"](torch.cat(list(features.values()), dim=1)) for features, _ in mixed]
         loss = cross_entropy(torch.cat(logits), torch.cat([paired for _, paired in mixed]).long())

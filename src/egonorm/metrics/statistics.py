@@ -47,7 +47,12 @@ class PairedTest:
         return self.mean - half, self.mean + half
 
     def _half_width(self, level: float) -> float:
-        """Each variance with Student's quantile of its own degrees of freedom: never too narrow (Banerjee, Sankhya 1960)."""
+        """Each variance with Student's quantile of its own degrees of freedom: never too narrow (Banerjee, Sankhya 1960).
+
+        Where nothing varies: the share of clips of another kind that could still have been missed.
+        """
+        if self.standard_error == 0:
+            return 1 - (level / 2) ** (1 / self.num_clips)
         seeds, clips = (stdtrit(max(1, n - 1), level / 2) for n in (self.num_seeds, self.num_clips))
         return float(np.sqrt(self.by_seeds * seeds**2 + self.by_clips * clips**2))
 

@@ -96,11 +96,11 @@ def start_runtime(device: str = "auto", precision: Precision = "float32") -> Ite
     if device.startswith("cuda:") and int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise RunError("Several processes cannot share one GPU.", got=f"--device {device}", expected="auto or cuda",
                        remedy="Leave the choice of the GPU to each process: --device cuda.")  # fmt: skip
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
     if "RANK" not in os.environ:
         yield Runtime(place, precision)
         return
-    if place.type == "cuda":
-        torch.cuda.set_device(place)
     dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
         yield Runtime(place, precision, dist.get_rank(), dist.get_world_size())

@@ -36,6 +36,8 @@ class Modality:
     """What computed it."""
     source: str
     """Where the encoder's weights came from."""
+    learnt: tuple[str, ...] = ()
+    """The domains of these clips whose labels the encoder was trained on."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ def open_store(root: Path) -> FeatureSet:
     for name, modality in about.modalities.items():
         _check_file(features_path(root, name), (len(manifest), about.num_windows, modality.size))
     own = replace(manifest, clips=tuple(replace(clip, media=clip.uid) for clip in manifest.clips))
-    stored = Stored({name: modality.size for name, modality in about.modalities.items()}, about.span, about.num_windows)
+    sizes = {name: modality.size for name, modality in about.modalities.items()}
+    learnt = {name: modality.learnt for name, modality in about.modalities.items()}
+    stored = Stored(sizes, about.span, about.num_windows, learnt)
     return FeatureSet(root, own, stored, {name: StoredModality(features_path(root, name)) for name in stored.sizes})
 
 

@@ -1,6 +1,6 @@
 """What features that were computed before decide for whoever trains on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from egonorm.data.sampling import Span
 
@@ -15,3 +15,5 @@ class Stored:
     """The window that a feature shows."""
     num_windows: int
     """Windows of a clip."""
+    learnt: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Per modality, the domains whose labels the encoder was trained on."""
