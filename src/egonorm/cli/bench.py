@@ -18,15 +18,12 @@ from egonorm.bench.progress import tally
 from egonorm.bench.shard import Shard
 from egonorm.bench.sweep import run_sweep
 from egonorm.bench.trial import Options
+from egonorm.cli.words import named
 from egonorm.core import RunError, Setting
 from egonorm.data.sets import open_data
 from egonorm.methods import SourceOnly
 from egonorm.nets.fusion import Fusion
 from egonorm.train.runtime import Precision
-
-
-def _named(metavar: str):
-    return tyro.conf.arg(metavar=metavar)
 
 
 @dataclass(frozen=True)
@@ -35,39 +32,39 @@ class Bench:
 
     suite: tyro.conf.Positional[Literal[SUITES]]
     """Which of the paper's tables, or all of them."""
-    data: Annotated[str, _named("KIND:PATH")]
+    data: Annotated[str, named("KIND:PATH")]
     """The clips; the kind is kitchens, folder, epic55 or features."""
     preset: Literal[tuple(PRESETS)] = "small"
     """Networks, inputs and optimisation."""
-    seeds: Annotated[str, _named("INTS")] = "0,1,2"
+    seeds: Annotated[str, named("INTS")] = "0,1,2"
     """With commas between them."""
     out: Path = Path("runs")
     """The folder of runs; each run gets a folder of its own below it."""
-    methods: Annotated[str | None, _named("NAMES")] = None
+    methods: Annotated[str | None, named("NAMES")] = None
     """These methods alone, with commas between them; others than the suite's are added to all its settings."""
-    setting: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _named("FAMILY:SOURCES:TARGET")] = ()
+    setting: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("FAMILY:SOURCES:TARGET")] = ()
     """One of the suite's settings to do, and no other; may be given several times."""
-    radius: Annotated[float | None, _named("FLOAT")] = None
+    radius: Annotated[float | None, named("FLOAT")] = None
     """R of HNA; without it, half-way between the norms of the Source Only run with the first seed."""
-    modalities: Annotated[str | None, _named("NAMES")] = None
+    modalities: Annotated[str | None, named("NAMES")] = None
     """Some of the preset's or the data's modalities, in the order of the pairs: rgb,audio."""
-    fusion: Annotated[Fusion | None, _named("{sum,concat}")] = None
+    fusion: Annotated[Fusion | None, named("{sum,concat}")] = None
     """The fusion of the systems that the suite does not give another."""
-    steps: Annotated[int | None, _named("INT")] = None
+    steps: Annotated[int | None, named("INT")] = None
     """Training steps."""
-    batch: Annotated[int | None, _named("INT")] = None
+    batch: Annotated[int | None, named("INT")] = None
     """Clips of each domain in a step."""
-    width: Annotated[float | None, _named("FLOAT")] = None
+    width: Annotated[float | None, named("FLOAT")] = None
     """Factor on the networks' numbers of channels."""
-    weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
+    weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
     """Published weights that an encoder starts from; once for each modality."""
     precision: Precision = "float32"
     """Precision of the networks; losses are always float32."""
-    shard: Annotated[str, _named("I/N")] = "1/1"
+    shard: Annotated[str, named("I/N")] = "1/1"
     """Only the I-th of N shares of the runs, for N machines or the tasks of a job array that share --out."""
     engine: Literal["local", "ray"] = "local"
     """Processes of this machine, or a Ray cluster."""
-    jobs: Annotated[int | None, _named("INT")] = None
+    jobs: Annotated[int | None, named("INT")] = None
     """Runs at a time; without it one for each GPU, or for each core where there is none."""
     device: str = "auto"
     """auto, cpu, or a GPU such as cuda:0."""
@@ -105,8 +102,7 @@ class Bench:
     def _base(self) -> Run:
         """What all runs have in common; the setting is replaced in each."""
         changes = {name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "width", "weights")}
-        given = {name: value for name, value in changes.items() if value is not None}
-        return configure(self.data, "dg1:source:target", SourceOnly(), self.preset, 0, self.precision, **given)
+        return configure(self.data, "dg1:source:target", SourceOnly(), self.preset, 0, self.precision, **changes)
 
     def _engine(self):
         if self.jobs is not None and self.jobs < 1:

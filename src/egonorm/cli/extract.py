@@ -11,31 +11,28 @@ from egonorm.bench.extract_sources import find_encoders
 from egonorm.bench.presets import from_root
 from egonorm.bench.shard import Shard
 from egonorm.bench.trial import Options
+from egonorm.cli.words import named
 from egonorm.data.sets.features.store import Description
 from egonorm.train.runtime import Precision, start_runtime
-
-
-def _named(metavar: str):
-    return tyro.conf.arg(metavar=metavar)
 
 
 @dataclass(frozen=True)
 class Extract:
     """Compute the features of all clips once; trainings on them take seconds. A call that was stopped goes on."""
 
-    sources: Annotated[tyro.conf.Positional[tuple[str, ...]], _named("SOURCE")]
+    sources: Annotated[tyro.conf.Positional[tuple[str, ...]], named("SOURCE")]
     """What computes them: folders of runs, and MODALITY=PATH_OR_URL[#SHA256], weights of the preset's encoders."""
-    data: Annotated[str, _named("KIND:PATH")]
+    data: Annotated[str, named("KIND:PATH")]
     """The clips; the kind is kitchens, folder or epic55."""
-    out: Annotated[Path, _named("FEATURES")]
+    out: Annotated[Path, named("FEATURES")]
     """The folder of the features; made if it is not there."""
-    encoder: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _named("MODALITY=NAME")] = ()
+    encoder: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=NAME")] = ()
     """A published encoder in place of the preset's, for example rgb=lite0; once for each modality."""
     preset: Literal["demo", "small", "paper"] = "small"
     """Whose encoders, inputs and windows are taken, for what is not a run."""
     windows: int = 5
     """Windows of a clip, evenly spread."""
-    shard: Annotated[str, _named("I/N")] = "1/1"
+    shard: Annotated[str, named("I/N")] = "1/1"
     """Do every N-th part of the work, from the I-th on; N calls, on as many machines, fill one folder."""
     batch: int = 16
     """Windows that are computed together."""

@@ -16,6 +16,7 @@ from egonorm.bench.select import parse_selector
 from egonorm.bench.summary import summarise
 from egonorm.bench.table import find_runs
 from egonorm.bench.trial import Options, Trial
+from egonorm.cli.words import named
 from egonorm.core import RunError
 from egonorm.methods import Method, methods
 from egonorm.nets.fusion import Fusion
@@ -29,17 +30,13 @@ def _method_choice():
     return tyro.extras.subcommand_type_from_defaults(known) | _no_method
 
 
-def _named(metavar: str):
-    return tyro.conf.arg(metavar=metavar)
-
-
 @dataclass(frozen=True)
 class Train:
     """Train a method on the sources of a setting and judge it on every domain that the setting names."""
 
-    data: Annotated[str | None, _named("KIND:PATH")] = None
+    data: Annotated[str | None, named("KIND:PATH")] = None
     """The clips; the kind is kitchens, folder, epic55 or features."""
-    setting: Annotated[str | None, _named("FAMILY:SOURCES:TARGET")] = None
+    setting: Annotated[str | None, named("FAMILY:SOURCES:TARGET")] = None
     """For example dg1:D1:D2, dgn:D1+D2:D3, supervised:D1:D1, uda:D1:D2 or tta:D1:D2."""
     preset: Literal["demo", "small", "paper", "features"] = "small"
     """Networks, inputs and optimisation: the demo's, a small one's, the paper's, or those for features computed before."""
@@ -47,19 +44,19 @@ class Train:
     """What the first weights, the order of clips, the windows and the dropout are drawn from."""
     out: Path = Path("runs")
     """The folder of runs; each run gets a folder of its own below it."""
-    resume: Annotated[Path | None, _named("RUN")] = None
+    resume: Annotated[Path | None, named("RUN")] = None
     """Go on with this run's folder; no other option but the machine's is read."""
-    modalities: Annotated[str | None, _named("NAMES")] = None
+    modalities: Annotated[str | None, named("NAMES")] = None
     """Some of the preset's or the data's modalities, in the order of the pairs: rgb,audio (the default), rgb,audio,flow."""
-    fusion: Annotated[Fusion | None, _named("{sum,concat}")] = None
+    fusion: Annotated[Fusion | None, named("{sum,concat}")] = None
     """Sum the modalities' logits, or concatenate their features."""
-    steps: Annotated[int | None, _named("INT")] = None
+    steps: Annotated[int | None, named("INT")] = None
     """Training steps."""
-    batch: Annotated[int | None, _named("INT")] = None
+    batch: Annotated[int | None, named("INT")] = None
     """Clips of each domain in a step."""
-    width: Annotated[float | None, _named("FLOAT")] = None
+    width: Annotated[float | None, named("FLOAT")] = None
     """Factor on the networks' numbers of channels."""
-    weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
+    weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
     """Published weights that an encoder starts from, for example rgb=rgb_imagenet.pt; once for each modality."""
     precision: Precision = "float32"
     """Precision of the networks; losses are always float32."""
@@ -92,8 +89,7 @@ class Train:
                 "--preset demo rna, or go on with --resume RUN.",
             )
         changes = {name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "width", "weights")}
-        given = {name: value for name, value in changes.items() if value is not None}
-        run = configure(self.data, self.setting, self.method, self.preset, self.seed, self.precision, **given)
+        run = configure(self.data, self.setting, self.method, self.preset, self.seed, self.precision, **changes)
         return run, self.out / run.name
 
 
@@ -103,9 +99,9 @@ class Test:
 
     run: tyro.conf.Positional[Path]
     """The folder of a run."""
-    domain: Annotated[str | None, _named("NAME")] = None
+    domain: Annotated[str | None, named("NAME")] = None
     """Which domain; without it, the setting's target."""
-    data: Annotated[str | None, _named("KIND:PATH")] = None
+    data: Annotated[str | None, named("KIND:PATH")] = None
     """The clips, when they have moved since the training."""
     device: str = "auto"
     """auto, cpu, or a GPU such as cuda:0."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from egonorm.core import DataError
 from egonorm.data.inputs import AudioInput, Input, VideoInput
-from egonorm.data.manifest import Clip, Manifest
+from egonorm.data.manifest import Manifest
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.flow import FlowReader
 from egonorm.data.readers.frames import FrameReader
@@ -62,15 +62,6 @@ class Epic55:
         found = {modality: [place.layout for place in self.places(modality).values()] for modality in LAYOUTS}
         return {modality: dict(Counter(f"{layout.name}: {layout.pattern} ({layout.kind})" for layout in layouts))
                 for modality, layouts in found.items()}  # fmt: skip
-
-    def missing(self, modality: str) -> dict[str, tuple[Clip, ...]]:
-        """The videos that lack a modality, and their clips."""
-        places = self.places(_known(modality))
-        clips: dict[str, tuple[Clip, ...]] = {}
-        for clip in self.manifest.clips:
-            if clip.media not in places:
-                clips[clip.media] = (*clips.get(clip.media, ()), clip)
-        return clips
 
     def places(self, modality: str) -> dict[str, Place]:
         """Where each video lies in one modality; looked up anew at every call."""
