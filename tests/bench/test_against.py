@@ -53,7 +53,7 @@ def test_a_line_for_each_number_of_the_paper_in_its_order(table_and_rows):
     assert [float(row["paper"].removesuffix(" †")) for row in rows.values()] == [x.top1 for x in reported().values()]
     baselines = {"Source Only", "Deep All", "Baseline", "RGB+Audio"}
     assert all(bool(row["p"]) == (key[2] not in baselines) for key, row in rows.items())
-    assert "Runs of no line" not in table.caption and "Unfinished" not in table.caption
+    assert "no number for" not in table.caption and "Unfinished" not in table.caption
 
 
 def test_errata_are_marked_and_explained(table_and_rows):
@@ -153,7 +153,7 @@ def test_a_partial_folder(tmp_path):
     right = rows["Table 1 (right)", "multi-source DG", "RNA-Net", "Mean"]
     assert right["remark"] == "seeds differ" and not right["ours"] and not right["ours - paper"]
     assert rows["Table 3", "Single-DG", "HNA", "Mean"]["remark"].startswith("1 of 6 shifts; several runs a seed (")
-    assert "Unfinished runs left out: 1." in table.caption and "Runs of no line:" in table.caption
+    assert "Unfinished runs left out: 1." in table.caption and "Runs that the paper has no number for:" in table.caption
     assert {row["remark"] for key, row in rows.items() if key[0] == "Table 2"} == {"no run"}
 
 

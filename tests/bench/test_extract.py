@@ -403,5 +403,17 @@ def test_features_are_not_judged_on_domains_that_their_encoder_has_learnt(heard,
         main(["train", *options, "--setting", setting, "source-only"])
     elsewhere = tmp_path / "others"
     render_kitchens(elsewhere, KitchensConfig(clips=24, kitchens=2, seed=2, size=(72, 96)))
-    main(["extract", str(heard), "--data", f"kitchens:{elsewhere}", "--out", str(tmp_path / "b"), "--windows", "1", *HERE])
+    main(
+        [
+            "extract",
+            str(heard),
+            "--data",
+            f"kitchens:{elsewhere}",
+            "--out",
+            str(tmp_path / "b"),
+            "--windows",
+            "1",
+            *HERE,
+        ]
+    )
     assert open_data(f"features:{tmp_path / 'b'}").stored.learnt == {"audio": ()}

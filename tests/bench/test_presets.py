@@ -6,10 +6,10 @@ import pytest
 
 from egonorm import cli
 from egonorm.bench.config import from_json, to_json
-from egonorm.bench.presets import configure
+from egonorm.bench.presets import configure, usual_preset
 from egonorm.bench.table import read_rows
-from egonorm.core import SettingError
-from egonorm.methods import Rna
+from egonorm.core import RunError, SettingError
+from egonorm.methods import Rna, SourceOnly
 
 MEDIA_PRESETS = ("demo", "small", "paper")
 
@@ -67,3 +67,14 @@ def test_three_modalities_from_rendering_to_table(tmp_path, capsys):
     (folder,) = (tmp_path / "r").iterdir()
     metrics = {row.metric for row in read_rows(folder) if row.domain == "D2"}
     assert {"top1", "top1/flow", "mean_norm/flow", "mean_norm_difference/audio-flow"} <= metrics
+
+
+def test_the_usual_preset_follows_the_data():
+    assert usual_preset("features:x", None) == "features" and usual_preset("kitchens:x", None) == "small"
+    assert usual_preset("features:x", "demo") == "demo" and usual_preset(None, None) == "small"
+
+
+def test_the_learning_rate_is_chosen():
+    assert configure("kitchens:x", "dg1:D1:D2", SourceOnly(), "demo", lr=0.5).optim.lr == 0.5
+    with pytest.raises(RunError, match="--lr cannot be used"):
+        configure("kitchens:x", "dg1:D1:D2", SourceOnly(), "demo", lr=-1.0)

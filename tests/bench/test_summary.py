@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from egonorm.bench.config import to_json
+from egonorm.bench.config import read_run, to_json
 from egonorm.bench.formats import render
 from egonorm.bench.select import last_mean
 from egonorm.bench.summary import summarise
@@ -81,8 +81,32 @@ def test_no_runs_and_broken_rows(tmp_path, run):
         find_runs(tmp_path)
     folder = store(tmp_path, run, {10: 50.0})
     (folder / "results.jsonl").write_text('{"run": 1}\n')
-    with pytest.raises(RunError, match=r"cannot be read(.|\n)*egonorm test"):
+    with pytest.raises(RunError, match=r"cannot be read(.|\n)*the command that made the run"):
         read_rows(folder)
+
+
+def test_what_cannot_be_read_is_left_out_and_named(tmp_path, run):
+    store(tmp_path, run, {10: 50.0})
+    broken = [store(tmp_path, replace(run, seed=seed), {10: 50.0}) for seed in (1, 2, 3)]
+    (broken[0] / "config.json").write_text("garbage")
+    (broken[1] / "config.json").unlink()
+    (broken[2] / "results.jsonl").write_text('{"run": 1}\n')
+    table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    assert all(f"Left out, for it cannot be read: {folder.name}" in table.caption for folder in broken)
+    assert len(table.rows) == 1 and table.rows[0][table.header.index("seeds")] == "1"
+    config = (broken[2] / "config.json").read_text().replace('"name": "source-only"', '"name": "my-own"')
+    (broken[2] / "config.json").write_text(config)
+    with pytest.raises(RunError, match=r"a run of a method that is not here(.|\n)*my-own(.|\n)*source-only"):
+        read_run(broken[2])
+
+
+def test_lines_of_one_method_say_in_what_they_differ(tmp_path, run):
+    alone = replace(run, net=run.net.choose(("audio",)))
+    for other in (run, alone, replace(run, net=replace(run.net, fusion="concat"))):
+        store(tmp_path, other, {10: 50.0})
+    table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    told = {str(row[table.header.index("config")]).rpartition(" ")[0] for row in table.rows}
+    assert told == {"sum rgb+audio", "sum audio", "concat rgb+audio"}
 
 
 def test_names_are_printed_to_the_letter(tmp_path, run):

@@ -121,7 +121,7 @@ def test_the_command_names_failures_and_ends_with_one(small, tmp_path, capsys):
     (folder / "thesis.txt").write_text("precious")
     with pytest.raises(SystemExit) as caught:
         cli.main(["bench", "paper.table1", *options, "--device", "cpu"])
-    assert "1 runs failed" in str(caught.value) and run.name in str(caught.value)
+    assert "1 of the runs failed" in str(caught.value) and run.name in str(caught.value)
     assert "holds something that is no run" in capsys.readouterr().err
 
 
@@ -194,6 +194,30 @@ def test_ray_makes_the_same_rows(base, tmp_path):
 def test_an_unforeseen_error_is_told_and_not_thrown(base, tmp_path, monkeypatch):
     monkeypatch.setattr("egonorm.bench.sweep.execute", lambda trial: 1 / 0)
     assert perform(Job(base), tmp_path, Options(quiet=True), "cpu") == "ZeroDivisionError: division by zero"
+
+
+def test_a_run_whose_configuration_is_lost_is_named_and_not_taken_for_done(base, tmp_path):
+    assert run_sweep((Job(base),), tmp_path, Here(), Options(quiet=True), "cpu").done == 1
+    (tmp_path / base.name / "config.json").unlink()
+    outcome = run_sweep((Job(base),), tmp_path, Here(), Options(quiet=True), "cpu")
+    assert "holds something that is no run" in outcome.failed[base.name]
+
+
+def test_nothing_to_do_is_an_error(small, tmp_path):
+    with pytest.raises(SystemExit, match=r"nothing to do(.|\n)*method rna cannot work"):
+        cli.main(
+            [
+                "bench",
+                "paper.table1",
+                *small,
+                "--modalities",
+                "rgb",
+                "--methods",
+                "rna",
+                "--out",
+                str(tmp_path / "runs"),
+            ]
+        )
 
 
 def test_runs_of_a_sweep_may_read_in_processes_of_their_own(small, tmp_path, capsys):

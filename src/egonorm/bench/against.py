@@ -1,6 +1,6 @@
 """Our runs against the numbers that the paper prints, as one table: a line a number, in the paper's order."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -23,7 +23,7 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
     Raises:
         RunError: when the runs are not one sweep, or none of them is of the paper's settings and systems.
     """
-    records, unfinished = read_records(folders, selector)
+    records, left_out = read_records(folders, selector)
     sweep = as_sweep(records)
     lines = paper_lines(records, sweep)
     used = {record for line in lines for found in line.found for record in found.records}
@@ -31,8 +31,12 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
         raise RunError("No run belongs to the paper's comparison.", got=", ".join(sorted({str(r.run.setting) for r in records})),
                        expected="systems of the paper in settings of D1, D2 and D3, such as dg1:D1:D2",
                        remedy="Make them with egonorm bench paper.table1, or leave out --against.")  # fmt: skip
-    counts = {"Runs of no line": len(records) - len(used), "Unfinished runs left out": unfinished}
-    counted = [f"{what}: {number}." for what, number in counts.items() if number]
+    others = Counter(record.run.method.name() for record in records if record not in used)
+    told = ", ".join(f"{name} ({number})" for name, number in sorted(others.items()))
+    counted = [
+        *([f"Runs that the paper has no number for: {told}."] if others else []),
+        *([left_out] if left_out else []),
+    ]
     return Table.of(_columns(lines), " ".join([*_about(selection, sweep), *_about_gains(lines), *counted]))
 
 

@@ -97,11 +97,15 @@ def read_run(folder: Path) -> Run:
     """The configuration of a run's folder. RunError when the folder holds none that can be read."""
     path = folder / "config.json"
     try:
-        return from_json(path.read_text())
-    except (OSError, ValueError, KeyError, cattrs.BaseValidationError) as error:
+        tree = json.loads(path.read_text())
+        if (name := tree["method"]["name"]) not in methods():
+            raise RunError(f"{folder} is a run of a method that is not here.", got=name, expected=", ".join(sorted(methods())),
+                           remedy="Install or import the program that defines it.")  # fmt: skip
+        return _converter().structure(tree, Run)
+    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
         raise RunError(f"{folder} is not the folder of a run.", got=f"{path.name}: {type(error).__name__}: {error}",
                        expected="the config.json that egonorm train wrote",
-                       remedy="Name a folder below the one given to --out.") from None  # fmt: skip
+                       remedy="Name a run's folder; if this is one, remove it and do the run again.") from None  # fmt: skip
 
 
 def _converter() -> cattrs.Converter:

@@ -93,6 +93,7 @@ def configure(
     fusion: Fusion | None = None,
     steps: int | None = None,
     batch: int | None = None,
+    lr: float | None = None,
     width: float | None = None,
     weights: Sequence[str] = (),
 ) -> Run:
@@ -110,7 +111,7 @@ def configure(
     """
     place = from_root(data)
     parts = preset_on(place, preset, weights)
-    changes = {name: value for name, value in {"steps": steps, "batch": batch}.items() if value is not None}
+    changes = {name: value for name, value in {"steps": steps, "batch": batch, "lr": lr}.items() if value is not None}
     if seed < 0:
         raise RunError("--seed cannot be used.", got=seed, expected="0 or more", remedy="Correct --seed.")
     for name, value in (changes | {"width": 1 if width is None else width}).items():
@@ -123,6 +124,11 @@ def configure(
         net = net.start_from(*parse_weights(choice))
     optim = replace(parts.optim, **changes)
     return Run(place, Setting.parse(setting), net, method, optim, parts.evaluation, seed, precision)
+
+
+def usual_preset(data: str | None, chosen: str | None) -> str:
+    """The preset that was chosen, or the one that is usual for such data."""
+    return chosen or ("features" if (data or "").startswith("features:") else "small")
 
 
 def from_root(data: str) -> str:

@@ -40,18 +40,25 @@ class Record:
         return replace(self.run, seed=0).name.rpartition("-")[2]
 
 
-def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Record, ...], int]:
-    """The complete runs, and how many others there are. RunError when none is complete."""
-    folders = tuple(folders)
-    rows = {folder: read_rows(folder) for folder in folders}
-    whole = [folder for folder in folders if rows[folder] and rows[folder][-1].metric == COMPLETE]
-    if not whole:
+def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Record, ...], str]:
+    """The complete runs, and a sentence about the others; empty if there are none. RunError when none is complete."""
+    folders, records, unfinished, unreadable = tuple(folders), [], 0, {}
+    for folder in folders:
+        try:
+            rows, run = read_rows(folder), read_run(folder)
+        except RunError as error:
+            unreadable[folder.name] = error
+            continue
+        if rows and rows[-1].metric == COMPLETE:
+            measurements = tuple(row for row in rows if row.metric != COMPLETE)
+            records.append(Record(folder, run, measurements, selector(measurements)))
+        else:
+            unfinished += 1
+    if not records and unreadable:
+        raise next(iter(unreadable.values()))
+    if not records:
         raise RunError("There is no complete run to tabulate.", got=f"{len(folders)} unfinished", expected="a complete run",
                        remedy=f"Finish one: egonorm train --resume {folders[0]}")  # fmt: skip
-    records = (_record(folder, rows[folder], selector) for folder in whole)
-    return tuple(records), len(folders) - len(whole)
-
-
-def _record(folder: Path, rows: tuple[Row, ...], selector: Selector) -> Record:
-    measurements = tuple(row for row in rows if row.metric != COMPLETE)
-    return Record(folder, read_run(folder), measurements, selector(measurements))
+    told = [f"Unfinished runs left out: {unfinished}."] if unfinished else []
+    told += [f"Left out, for it cannot be read: {name} ({error.got})." for name, error in unreadable.items()]
+    return tuple(records), " ".join(told)

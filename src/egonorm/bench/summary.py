@@ -2,12 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
 
 from egonorm.bench.cells import Cell, Table
+from egonorm.bench.config import Run
 from egonorm.bench.evidence import Comparison, References, compare, find_references, oppose, read_hits, reference_key
 from egonorm.bench.gains import ABOUT, count_tests, gain_cells, notes
 from egonorm.bench.records import Record, read_records
@@ -38,16 +39,15 @@ class Line:
 
 def summarise(folders: Iterable[Path], selector: Selector, selection: str) -> Table:
     """The table of all complete runs. RunError when none is complete."""
-    records, unfinished = read_records(folders, selector)
+    records, left_out = read_records(folders, selector)
     lines = _lines(records)
-    skipped = [f"Unfinished runs left out: {unfinished}."] if unfinished else []
     caption = [
         f"Selection: {selection} (checkpoints a run: {_some(len(record.steps) for record in records)}). Runs a line (seeds): "
         f"{_some(len(line.records) for line in lines)}. Accuracies in percent; in brackets "
         "Wilson's 95 % interval over the n clips; after ± the standard deviation over seeds. |x| is the mean feature norm, "
         "delta the difference of two of them (Eq. 1).",
         *_about_gains(lines),
-        *skipped,
+        *([left_out] if left_out else []),
     ]
     return Table.of(_columns(lines), " ".join(caption))
 
@@ -57,9 +57,10 @@ def _lines(records: Sequence[Record]) -> list[Line]:
     for record in records:
         for domain in record.measured:
             groups[record.run.method.name(), str(record.run.setting), domain, record.variant].append(record)
+    names = list(dict.fromkeys(name for name, *_ in groups))
     return [
         Line(tuple(group), domain, _comparison(group, domain, references, read))
-        for (*_, domain, _), group in groups.items()
+        for (*_, domain, _), group in sorted(groups.items(), key=lambda item: names.index(item[0][0]))
     ]
 
 
@@ -89,7 +90,9 @@ def _columns(lines: Sequence[Line]) -> dict[str, list[str | Cell]]:
     variants = [line.records[0].variant for line in lines]
     plain = list(zip(columns["method"], columns["setting"], strict=True))
     if len(set(zip(plain, variants, strict=True))) > len(set(plain)):
-        columns["config"] = variants
+        columns["config"] = [
+            f"{_unlike(run, runs)} {variant}".strip() for run, variant in zip(runs, variants, strict=True)
+        ]
     columns["seeds"] = [str(len(line.records)) for line in lines]
     columns["n"] = [_some(line.numbers("top1")) for line in lines]
     for metric in dict.fromkeys(metric for line in lines for metric in line.records[0].measured[line.domain]):
@@ -97,6 +100,17 @@ def _columns(lines: Sequence[Line]) -> dict[str, list[str | Cell]]:
             columns[_title(metric)] = [_cell(metric, line) for line in lines]
         columns |= _beside(metric, lines)
     return columns
+
+
+def _unlike(run: Run, others: Sequence[Run]) -> str:
+    """In words, what of a run's network and method is not so in all runs."""
+    told = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
+    told += ["+".join(run.net.streams)] if len({tuple(other.net.streams) for other in others}) > 1 else []
+    same = [other.method for other in others if type(other.method) is type(run.method)]
+    for field in fields(run.method):
+        if len({repr(getattr(method, field.name)) for method in same}) > 1:
+            told.append(f"{field.name} {getattr(run.method, field.name)}")
+    return " ".join(told)
 
 
 def _beside(metric: str, lines: Sequence[Line]) -> dict[str, list[str | Cell]]:

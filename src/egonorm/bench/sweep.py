@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from egonorm.bench.config import read_run
 from egonorm.bench.engines import Engine
 from egonorm.bench.plan import Job
 from egonorm.bench.radius import settled
@@ -69,6 +70,7 @@ def perform(job: Job, out: Path, options: Options, device: str) -> str | None:
 def _is_done(job: Job, out: Path) -> bool:
     """Whether a job's run is complete; one that still waits for its radius is not."""
     try:
-        return is_complete(out / settled(job, out).name)
-    except RunError:
+        run = settled(job, out)
+        return is_complete(out / run.name) and read_run(out / run.name) == run
+    except RunError:  # it says why when the run is begun
         return False

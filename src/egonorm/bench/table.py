@@ -44,7 +44,7 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
         return tuple(Row(**json.loads(line)) for line in lines)
     except (ValueError, TypeError) as error:
         raise RunError(f"{path} cannot be read.", got=str(error), expected="one row a line, as training writes them",
-                       remedy=f"Remove the file and measure anew: egonorm test {folder}") from None  # fmt: skip
+                       remedy="Remove the file, and give the command that made the run again.") from None  # fmt: skip
 
 
 def predictions_of(folder: Path, step: int, domain: str) -> Path:
@@ -60,7 +60,8 @@ def is_complete(folder: Path) -> bool:
 
 def find_runs(out: Path) -> tuple[Path, ...]:
     """The runs' folders below `out`, or `out` itself when it is one. RunError when there is none."""
-    folders = tuple(sorted(path.parent for path in (out, *out.glob("*")) for path in path.glob("config.json")))
+    files = (path for folder in (out, *out.glob("*")) for path in (*folder.glob("config.json"), *folder.glob(FILE)))
+    folders = tuple(sorted({path.parent for path in files}))
     if not folders:
         raise RunError(f"{out} holds no runs.", got="no folder with a config.json", expected="runs that train wrote",
                        remedy="Name the folder that was given to --out.")  # fmt: skip

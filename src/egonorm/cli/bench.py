@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,13 +14,13 @@ from egonorm.bench.config import Run
 from egonorm.bench.engines import LocalEngine, RayEngine
 from egonorm.bench.paper import SUITES, suites
 from egonorm.bench.plan import Plan, make_plan
-from egonorm.bench.presets import PRESETS, configure
+from egonorm.bench.presets import PRESETS, configure, usual_preset
 from egonorm.bench.progress import tally
 from egonorm.bench.shard import Shard
 from egonorm.bench.sweep import run_sweep
 from egonorm.bench.trial import Options
 from egonorm.cli.words import named
-from egonorm.core import RunError, Setting
+from egonorm.core import RunError, Setting, SettingError
 from egonorm.data.sets import open_data
 from egonorm.methods import SourceOnly
 from egonorm.nets.fusion import Fusion
@@ -34,8 +35,8 @@ class Bench:
     """Which of the paper's tables, or all of them."""
     data: Annotated[str, named("KIND:PATH")]
     """The clips; the kind is kitchens, folder, epic55 or features."""
-    preset: Literal[tuple(PRESETS)] = "small"
-    """Networks, inputs and optimisation."""
+    preset: Annotated[Literal[tuple(PRESETS)] | None, named("{" + ",".join(PRESETS) + "}")] = None
+    """Networks, inputs and optimisation; without it those for features on features, else the small ones."""
     seeds: Annotated[str, named("INTS")] = "0,1,2"
     """With commas between them."""
     out: Path = Path("runs")
@@ -54,6 +55,8 @@ class Bench:
     """Training steps."""
     batch: Annotated[int | None, named("INT")] = None
     """Clips of each domain in a step."""
+    lr: Annotated[float | None, named("FLOAT")] = None
+    """Learning rate of the first steps; it falls as in the preset."""
     width: Annotated[float | None, named("FLOAT")] = None
     """Factor on the networks' numbers of channels."""
     weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
@@ -93,16 +96,22 @@ class Bench:
     def _plan(self) -> Plan:
         base = self._base()
         parts = suites(base.net.streams)[self.suite]
-        names = None if self.methods is None else self.methods.split(",")
+        names = None if self.methods is None else [name.strip() for name in self.methods.split(",")]
         settings = [Setting.parse(text) for text in self.setting] or None
         domains = open_data(base.data).manifest.domains
         plan = make_plan(parts, base, domains, _numbers(self.seeds), self.radius, names, settings)
+        if not plan.jobs:
+            raise SettingError("There is nothing to do.", got="; ".join(plan.left_out), expected="a method that can work there",
+                               remedy="Choose other --methods, --setting or another suite.")  # fmt: skip
         return plan.share(Shard.parse(self.shard))
 
     def _base(self) -> Run:
         """What all runs have in common; the setting is replaced in each."""
-        changes = {name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "width", "weights")}
-        return configure(self.data, "dg1:source:target", SourceOnly(), self.preset, 0, self.precision, **changes)
+        changes = {
+            name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "lr", "width", "weights")
+        }
+        preset = usual_preset(self.data, self.preset)
+        return configure(self.data, "dg1:source:target", SourceOnly(), preset, 0, self.precision, **changes)
 
     def _engine(self):
         if self.jobs is not None and self.jobs < 1:
@@ -114,10 +123,13 @@ class Bench:
 
 
 def _report(failed: dict[str, str]) -> None:
-    told = "\n".join(f"{name}\n  {text}" for name, text in failed.items())
-    print(f"{len(failed)} runs failed:\n{told}", file=sys.stderr)
-    raise RunError(f"{len(failed)} runs failed.", got=", ".join(failed), expected="runs that end",
-                   remedy="See the reasons above; the same command then does these alone.")  # fmt: skip
+    reasons = defaultdict(list)
+    for name, text in failed.items():
+        reasons[text].append(name)
+    told = "\n".join(f"{', '.join(names)}\n  {text}" for text, names in reasons.items())
+    print(f"Failed:\n{told}", file=sys.stderr)
+    raise RunError(f"{len(failed)} of the runs failed.", got=", ".join(failed), expected="runs that end",
+                   remedy="Mend what the reasons above name; the same command then does these alone.")  # fmt: skip
 
 
 def _numbers(text: str) -> list[int]:

@@ -1,5 +1,6 @@
 """The verbs on runs: train, test, table, and the demo that does all three."""
 
+import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,7 @@ from egonorm.bench.against import against_paper
 from egonorm.bench.config import Run, read_run
 from egonorm.bench.demo import run_demo
 from egonorm.bench.formats import Format, render
-from egonorm.bench.presets import configure
+from egonorm.bench.presets import PRESETS, configure, usual_preset
 from egonorm.bench.run import execute, measure
 from egonorm.bench.select import parse_selector
 from egonorm.bench.summary import summarise
@@ -27,7 +28,8 @@ _no_method = Annotated[None, tyro.conf.subcommand("none", description="No method
 
 def _method_choice():
     known = {name: method() for name, method in sorted(methods().items())}
-    return tyro.extras.subcommand_type_from_defaults(known) | _no_method
+    told = {name: inspect.getdoc(method).splitlines()[0] for name, method in known.items()}
+    return tyro.extras.subcommand_type_from_defaults(known, told) | _no_method
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Train:
     """The clips; the kind is kitchens, folder, epic55 or features."""
     setting: Annotated[str | None, named("FAMILY:SOURCES:TARGET")] = None
     """For example dg1:D1:D2, dgn:D1+D2:D3, supervised:D1:D1, uda:D1:D2 or tta:D1:D2."""
-    preset: Literal["demo", "small", "paper", "features"] = "small"
-    """Networks, inputs and optimisation: the demo's, a small one's, the paper's, or those for features computed before."""
+    preset: Annotated[Literal[tuple(PRESETS)] | None, named("{" + ",".join(PRESETS) + "}")] = None
+    """Networks, inputs and optimisation; without it those for features on features, else the small ones."""
     seed: int = 0
     """What the first weights, the order of clips, the windows and the dropout are drawn from."""
     out: Path = Path("runs")
@@ -54,6 +56,8 @@ class Train:
     """Training steps."""
     batch: Annotated[int | None, named("INT")] = None
     """Clips of each domain in a step."""
+    lr: Annotated[float | None, named("FLOAT")] = None
+    """Learning rate of the first steps; it falls as in the preset."""
     width: Annotated[float | None, named("FLOAT")] = None
     """Factor on the networks' numbers of channels."""
     weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
@@ -88,8 +92,11 @@ class Train:
                 remedy="Write for example: egonorm train --data kitchens:demo/kitchens --setting dg1:D1:D2 "
                 "--preset demo rna, or go on with --resume RUN.",
             )
-        changes = {name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "width", "weights")}
-        run = configure(self.data, self.setting, self.method, self.preset, self.seed, self.precision, **changes)
+        changes = {
+            name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "lr", "width", "weights")
+        }
+        preset = usual_preset(self.data, self.preset)
+        run = configure(self.data, self.setting, self.method, preset, self.seed, self.precision, **changes)
         return run, self.out / run.name
 
 

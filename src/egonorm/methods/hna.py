@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from egonorm.core import Seen, Terms
+from egonorm.core import Seen, SettingError, Terms
 from egonorm.losses import hard_norm_alignment
 from egonorm.methods.base import Method
 from egonorm.nets.net import Net
@@ -25,6 +25,12 @@ class Hna(Method):
     """R, the norm that every modality shall have on average."""
     weight: float = 0.05
     """Weight of the alignment term (Xu et al., ICCV 2019)."""
+
+    def prepare(self, net: Net) -> None:
+        """Check that the radius can be a norm."""
+        if not 0 < self.radius < float("inf"):
+            raise SettingError(f"The method {self.name()} has no radius.", got=f"{self.radius:g}", expected="a norm above 0",
+                               remedy="Correct --radius.")  # fmt: skip
 
     def terms(self, seen: Seen, net: Net) -> Terms:
         """One term: the sum over the domains and modalities."""

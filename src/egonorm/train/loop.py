@@ -74,8 +74,8 @@ def check_finite(terms: Terms, step: int) -> None:
         raise NotFiniteError(f"Step {step}: the term {', '.join(broken)} is not finite.",
                              got=", ".join(f"{name} = {value:g}" for name, value in values.items()),
                              expected="finite terms",
-                             remedy="Start a run with a smaller weight of the term, or with --precision float32; "
-                             "going on would stop here again.")  # fmt: skip
+                             remedy="Start a run with a smaller --lr, a larger --batch, a smaller weight of a term that grew, or "
+                             "in float32 if it was bfloat16; going on would stop here again.")  # fmt: skip
 
 
 def address(*parts: object) -> int:
