@@ -46,7 +46,7 @@ def test_two_processes_train_the_weights_of_one_with_every_method(tmp_path):
     run([sys.executable, worker, str(tmp_path / "one.pt")])
     run([*TORCHRUN, worker, str(tmp_path / "two.pt")])
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
-    ours = {name for name, method in methods().items() if method.__module__.startswith("egonorm.")}  # not other tests' own
+    ours = {name for name, method in methods().items() if method.__module__.startswith("egonorm.")}
     assert {name.partition(".")[0] for name in one} == ours
     assert difference(one, two) < 1e-9
 

@@ -39,7 +39,11 @@ def opened(root) -> Clips:
 def test_what_was_written_is_read(store):
     root, manifest, found = store
     data = open_data(f"features:{root}")
-    assert data.stored == open_features(f"features:{root}").stored == Stored({"rgb": 12, "audio": 13}, stores.SPAN, 3, {"rgb": (), "audio": ()})
+    assert (
+        data.stored
+        == open_features(f"features:{root}").stored
+        == Stored({"rgb": 12, "audio": 13}, stores.SPAN, 3, {"rgb": (), "audio": ()})
+    )
     assert list(data.stored.sizes) == ["rgb", "audio"] and not data.notes
     assert [replace(clip, media="") for clip in data.manifest.clips] == [replace(c, media="") for c in manifest.clips]
     assert data.manifest.classes == manifest.classes
