@@ -79,15 +79,20 @@ def _n(line: Line) -> int:
 
 
 def _gains(lines: Sequence[Line]) -> list[tuple[str | Cell, str | Cell]]:
-    families = defaultdict(list)
-    for line in lines:
-        families[line.family].append(line)
     cells = {
         line.key: cell
-        for some in families.values()
+        for some in _families(lines).values()
         for line, cell in zip(some, gain_cells([line.comparison for line in some]), strict=True)
     }
     return [cells[line.key] for line in lines]
+
+
+def _families(lines: Sequence[Line]) -> dict[tuple[str, str, str], list[Line]]:
+    """The lines whose comparisons are corrected together."""
+    families = defaultdict(list)
+    for line in lines:
+        families[line.family].append(line)
+    return families
 
 
 def _remark(line: Line) -> str:
@@ -112,10 +117,8 @@ def _about(selection: str, sweep: Sweep) -> list[str]:
 
 
 def _about_gains(lines: Sequence[Line]) -> list[str]:
-    families = defaultdict(list)
-    for line in lines:
-        families[line.family].append(line.comparison)
-    numbers = {family: count_tests(some) for family, some in families.items() if count_tests(some)}
+    counts = {family: count_tests([line.comparison for line in some]) for family, some in _families(lines).items()}
+    numbers = {family: count for family, count in counts.items() if count}
     if not numbers:
         return []
     told = "; ".join(f"{' '.join(family)} {number}" for family, number in numbers.items())

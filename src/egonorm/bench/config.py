@@ -62,6 +62,10 @@ class NetConfig:
         return replace(self, streams=widened)
 
 
+ANYWHERE = Setting("dg1", ("source",), "target")
+"""In place of a setting that does not matter, or is given later."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One training and its judgement."""
@@ -88,20 +92,20 @@ def to_json(run: Run) -> str:
     return json.dumps(_converter().unstructure(run, Run), indent=2) + "\n"
 
 
-def from_json(text: str) -> Run:
-    """The run that `to_json` wrote."""
-    return _converter().structure(json.loads(text), Run)
+def from_json(text: str, what: str = "This") -> Run:
+    """The run that `to_json` wrote. RunError, naming `what` it is of, for a method that is not here."""
+    tree = json.loads(text)
+    if (name := tree["method"]["name"]) not in methods():
+        raise RunError(f"{what} is a run of a method that is not here.", got=name, expected=", ".join(sorted(methods())),
+                       remedy="Install or import the program that defines it.")  # fmt: skip
+    return _converter().structure(tree, Run)
 
 
 def read_run(folder: Path) -> Run:
     """The configuration of a run's folder. RunError when the folder holds none that can be read."""
     path = folder / "config.json"
     try:
-        tree = json.loads(path.read_text())
-        if (name := tree["method"]["name"]) not in methods():
-            raise RunError(f"{folder} is a run of a method that is not here.", got=name, expected=", ".join(sorted(methods())),
-                           remedy="Install or import the program that defines it.")  # fmt: skip
-        return _converter().structure(tree, Run)
+        return from_json(path.read_text(), str(folder))
     except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
         raise RunError(f"{folder} is not the folder of a run.", got=f"{path.name}: {type(error).__name__}: {error}",
                        expected="the config.json that egonorm train wrote",

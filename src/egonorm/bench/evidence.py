@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from egonorm.bench.config import Run
+from egonorm.bench.config import ANYWHERE, Run
 from egonorm.bench.records import Record
 from egonorm.bench.table import predictions_of
-from egonorm.core import RunError, Setting
+from egonorm.core import RunError
 from egonorm.methods import SourceOnly
 from egonorm.metrics import PairedTest, paired_test
 from egonorm.train.evaluate import FUSED
@@ -63,8 +63,7 @@ def reference_key(run: Run) -> tuple[str, tuple[str, ...], str]:
 
     Source Only trains in every family alike, so that it need not be run in those that show the target to others.
     """
-    anywhere = Setting("dg1", ("source",), "target")
-    same = replace(run, method=SourceOnly(), seed=0, setting=anywhere)
+    same = replace(run, method=SourceOnly(), seed=0, setting=ANYWHERE)
     return same.name, run.setting.sources, run.setting.target
 
 

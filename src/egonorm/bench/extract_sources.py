@@ -155,10 +155,11 @@ def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
         raise RunError(f"{folder} has no checkpoints yet.", got="a run that was not trained", expected="a trained run",
                        remedy=f"Run: egonorm train --resume {folder}")  # fmt: skip
     path = trial.checkpoints.path(saved[-1])
-    net = trial.build_net(len(read_metadata(path)["classes"]))
+    about = read_metadata(path)
+    net = trial.build_net(len(about["classes"]))
     load_network(path, net)
     source = f"{folder.resolve().name}, step {saved[-1]}"
-    schooling = Schooling(run.data, run.setting.sources, trial.trained_on, str(read_metadata(path)["clips"]))
+    schooling = Schooling(run.data, run.setting.sources, trial.trained_on, str(about["clips"]))
     return [
         (name, Part(stream, run.net.span, net.encoders[name], net.necks[name], source, schooling))
         for name, stream in run.net.streams.items()

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from egonorm.bench.config import Run, Stream
+from egonorm.bench.config import ANYWHERE, Run, Stream
 from egonorm.bench.paper import System
 from egonorm.bench.plan import run_of
 from egonorm.bench.presets import paper
@@ -90,8 +90,7 @@ def as_sweep(records: Sequence[Record]) -> Sweep:
 
 def _world(run: Run) -> Run:
     """What all runs of a sweep have in common."""
-    anywhere = Setting("dg1", ("source",), "target")
-    return replace(run, setting=anywhere, method=SourceOnly(), seed=0, net=replace(run.net, streams={}, fusion="sum"))
+    return replace(run, setting=ANYWHERE, method=SourceOnly(), seed=0, net=replace(run.net, streams={}, fusion="sum"))
 
 
 def _plain(run: Run) -> Run:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import torch
 import tyro
 
-from egonorm.bench.config import Run
+from egonorm.bench.config import ANYWHERE, Run
 from egonorm.bench.engines import LocalEngine, RayEngine
 from egonorm.bench.paper import SUITES, suites
 from egonorm.bench.plan import Plan, make_plan
@@ -111,7 +111,7 @@ class Bench:
             name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "lr", "width", "weights")
         }
         preset = usual_preset(self.data, self.preset)
-        return configure(self.data, "dg1:source:target", SourceOnly(), preset, 0, self.precision, **changes)
+        return configure(self.data, str(ANYWHERE), SourceOnly(), preset, 0, self.precision, **changes)
 
     def _engine(self):
         if self.jobs is not None and self.jobs < 1:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from egonorm.core import DataError
 from egonorm.core.files import write_atomically
+from egonorm.core.listing import some
 
 COLUMNS = ("uid", "media", "start", "stop", "label", "domain", "split")
 SPLITS = ("train", "test")
@@ -52,11 +53,11 @@ class Manifest:
         counts = Counter(clip.uid for clip in self.clips)
         repeated = [uid for uid, count in counts.items() if count > 1]
         if repeated:
-            raise DataError("The manifest has clips with the same uid.", got=_some(repeated), expected="each uid once",
+            raise DataError("The manifest has clips with the same uid.", got=some(repeated), expected="each uid once",
                             remedy="Give every clip a uid of its own.")  # fmt: skip
         unknown = sorted({clip.label for clip in self.clips} - set(self.classes))
         if unknown:
-            raise DataError("The manifest has labels that are not among its classes.", got=_some(unknown),
+            raise DataError("The manifest has labels that are not among its classes.", got=some(unknown),
                             expected=f"one of {', '.join(self.classes)}",
                             remedy="Correct the label, or add it to the classes.")  # fmt: skip
 
@@ -158,8 +159,3 @@ def _clip(path: Path, line: int, row: dict[str, str | None]) -> Clip:
     except DataError as error:
         raise DataError(f"{path}, line {line}: {error.what}", got=error.got, expected=error.expected,
                         remedy=error.remedy) from None  # fmt: skip
-
-
-def _some(names: list[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

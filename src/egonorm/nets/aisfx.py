@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from egonorm.nets.width import scaled
+
 _CHANNELS = (64, 128, 256, 512)
 
 
@@ -22,7 +24,7 @@ class Aisfx(nn.Module):
     def __init__(self, in_channels: int = 1, width: float = 1.0):
         """Build with random weights; `width` multiplies every number of channels (to a multiple of 4, at least 4)."""
         super().__init__()
-        sizes = [in_channels, *(max(4, 4 * round(size * width / 4)) for size in _CHANNELS)]
+        sizes = [in_channels, *(scaled(size, width) for size in _CHANNELS)]
         blocks = {f"conv_block{n}": _Block(*sizes[n - 1 : n + 1]) for n in range(1, len(sizes))}
         self.embedding_net = nn.ModuleDict(blocks)
         self.num_features = sizes[-1]

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egonorm.core.errors import DataError
+from egonorm.nets.width import scaled
 
 _BLOCKS = {
     "3a": (64, 64, 64, 64, 96, 96, 32),
@@ -115,7 +116,7 @@ def _check_size(x: Tensor):
 
 
 def _scaled(channels: int, width: float) -> int:
-    return max(4, 4 * round(channels * width / 4)) if channels else 0
+    return scaled(channels, width) if channels else 0
 
 
 ENCODER = BnInception

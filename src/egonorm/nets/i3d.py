@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from egonorm.nets.width import scaled
+
 _PLAN = {
     "Conv3d_1a_7x7": (64, 7, 2),
     "MaxPool3d_2a_3x3": ((1, 3, 3), (1, 2, 2)),
@@ -48,10 +50,10 @@ class I3d(nn.Module):
             if name.startswith("MaxPool3d"):
                 self.add_module(name, _SamePool(*plan))
             elif name.startswith("Conv3d"):
-                self.add_module(name, _Unit(channels, _scaled(plan[0], width), *plan[1:], momentum))
-                channels = _scaled(plan[0], width)
+                self.add_module(name, _Unit(channels, scaled(plan[0], width), *plan[1:], momentum))
+                channels = scaled(plan[0], width)
             else:
-                block = _Mixed(channels, [_scaled(size, width) for size in plan], momentum)
+                block = _Mixed(channels, [scaled(size, width) for size in plan], momentum)
                 self.add_module(name, block)
                 channels = block.num_features
         self.num_features = channels
@@ -131,10 +133,6 @@ def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """In front and behind, as TensorFlow's SAME: the odd one goes behind (kernel 7, stride 2, size 224: 2 and 3)."""
     total = max(kernel - (size % stride or stride), 0)
     return total // 2, total - total // 2
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(4, 4 * round(channels * width / 4))
 
 
 ENCODER = I3d

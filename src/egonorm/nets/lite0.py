@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from egonorm.nets.width import scaled
+
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -32,15 +34,15 @@ class Lite0(nn.Module):
     def __init__(self, in_channels: int = 3, width: float = 1.0):
         """Build with random weights; `width` multiplies every number of channels (to a multiple of 4, at least 4)."""
         super().__init__()
-        channels = _scaled(32, width)
+        channels = scaled(32, width)
         self._conv_stem, self._bn0 = _conv(in_channels, channels, 3, 2), _norm(channels)
         self._blocks = nn.ModuleList()
         for blocks, kernel, stride, expansion, size in _STAGES:
             for number in range(blocks):
                 step = stride if number == 0 else 1
-                self._blocks.append(_Block(channels, _scaled(size, width), kernel, step, expansion))
-                channels = _scaled(size, width)
-        self.num_features = _scaled(1280, width)
+                self._blocks.append(_Block(channels, scaled(size, width), kernel, step, expansion))
+                channels = scaled(size, width)
+        self.num_features = scaled(1280, width)
         """Length of the feature vector: 1280 at width 1."""
         self._conv_head, self._bn1 = _conv(channels, self.num_features, 1), _norm(self.num_features)
 
@@ -93,10 +95,6 @@ def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, gro
 
 def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3)
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(4, 4 * round(channels * width / 4))
 
 
 ENCODER = Lite0

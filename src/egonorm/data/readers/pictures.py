@@ -15,6 +15,7 @@ import simplejpeg
 from jaxtyping import Int64, UInt8
 
 from egonorm.core import DataError
+from egonorm.core.listing import some
 
 Colours = Literal["RGB", "GRAY"]
 PREFIXES = ("frame_", "img_")
@@ -61,7 +62,7 @@ class Pictures:
         """Refuse an index with holes; decode the first picture and the last, or all of them."""
         missing = np.setdiff1d(np.arange(self.first, self.numbers[-1] + 1), self.numbers)
         if holes := [self.name(number) for number in missing.tolist()]:
-            raise DataError(f"{self.path} lacks pictures.", got=f"{_some(holes)} missing", remedy=_AGAIN,
+            raise DataError(f"{self.path} lacks pictures.", got=f"{some(holes, 3)} missing", remedy=_AGAIN,
                             expected=f"every number from {self.first} to {self.numbers[-1]}")  # fmt: skip
         numbers = self.numbers if thorough else self.numbers[[0, -1]]
         deque(self.decode(sorted(set(numbers.tolist())), colours), maxlen=0)
@@ -89,7 +90,7 @@ class Pictures:
         absent = [number for number, row in zip(numbers, found, strict=True) if self.numbers[row] != number]
         try:
             if absent:
-                raise FileNotFoundError(f"{_some([self.name(number) for number in absent])} missing")
+                raise FileNotFoundError(f"{some([self.name(number) for number in absent], 3)} missing")
             if self.places is None:
                 yield from ((number, (self.path / self.name(number)).read_bytes()) for number in numbers)
                 return
@@ -157,7 +158,7 @@ def _one_series(
     (_, *names), digits = next(iter(series.items()))
     if len(series) > 1 or len(set(map(int, digits))) < len(digits):
         raise DataError(f"{path} holds more than one series of pictures.", expected="every number once",
-                        got=_some([f"{folder}/{prefix}*{suffix}".lstrip("/") for folder, prefix, suffix in series]),
+                        got=some([f"{folder}/{prefix}*{suffix}".lstrip("/") for folder, prefix, suffix in series], 3),
                         remedy="Keep one series in a folder or tar file.")  # fmt: skip
     return tuple(names), digits
 
@@ -175,7 +176,3 @@ def _tar_members(path: Path, size: int, changed: int) -> list[tuple[str, _Place]
     except (tarfile.TarError, OSError) as error:
         raise DataError(f"{path} cannot be read as a tar file.", got=error, expected="a whole tar file, not compressed",
                         remedy="Download it again; unpack it if it is compressed.") from None  # fmt: skip
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from egonorm.core import DataError
+from egonorm.core.listing import some
 from egonorm.data.sampling import Span
 from egonorm.data.sets.features.arrays import Array, arrays_in
 from egonorm.data.sets.features.dataset import FeatureSet
@@ -121,7 +121,7 @@ class _Order:
         wanted = [self.table.columns["uid"][row] for row in self.rows]
         repeated, missing = [u for u in wanted if counts[u] > 1], [u for u in wanted if u not in places]
         if repeated or missing:
-            told = f"without {_some(missing)}" if missing else f"several rows of {_some(repeated)}"
+            told = f"without {some(missing)}" if missing else f"several rows of {some(repeated)}"
             raise DataError(f"{array} does not fit the table.", got=told, expected="one row for each clip of the table",
                             remedy="Complete it, or remove these clips from the table.")  # fmt: skip
         return tuple(places[uid] for uid in wanted)
@@ -179,7 +179,3 @@ def _num_windows(path: Path, found: dict[str, ForeignModality]) -> int:
                         got=", ".join(f"{name}: {number}" for name, number in numbers.items()),
                         expected="one number for all, or 1", remedy="Take as many windows of each.")  # fmt: skip
     return max(numbers.values())
-
-
-def _some(uids: Sequence[str], most: int = 5) -> str:
-    return ", ".join(uids[:most]) + (f" and {len(uids) - most} more" if len(uids) > most else "")
