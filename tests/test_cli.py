@@ -20,6 +20,8 @@ FLAGS = {
     "shard engine jobs device workers skip_broken",
     "Test": "run domain data device workers skip_broken",
     "Tabulate": "runs select format against",
+    "Report": "runs out method select clips",
+    "Cam": "run clip beside logit out",
     "Demo": "out workers",
     "Get": "name source",
     "List": "",
@@ -27,10 +29,46 @@ FLAGS = {
 """To add a flag, change this list and say why in DECISIONS.md."""
 
 
+def places(commands=cli.COMMANDS):
+    return [p for x in commands.values() for p in (places(x) if isinstance(x, dict) else [x])]
+
+
 def test_the_list_of_flags():
-    found = {name: " ".join(field.name for field in fields(getattr(cli, name))) for name in FLAGS}
+    found = {command.__name__: " ".join(field.name for field in fields(command)) for command in map(cli.load, places())}
     assert found == FLAGS
-    assert set(cli.COMMANDS) == {"data", "extract", "train", "test", "bench", "table", "demo", "weights"}
+    assert set(cli.COMMANDS) == set("data extract train test bench table report cam weights demo".split())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--help"], "Do all the runs of a suite"),
+        (["data", "--help"], "Render the procedural kitchens"),
+        (["weights", "--help"], "Fetch the weights of a published network"),
+        (["nonsense"], "Available subcommands: data"),
+        ([], "Missing subcommand"),
+    ],
+)
+def test_the_help_of_all_commands_imports_none_of_them(words, told):
+    program = f"""
+import sys
+from egonorm import cli
+
+try:
+    cli.main({words})
+except SystemExit:
+    heavy = {{"torch", "numpy", "matplotlib", "av", "pandas", "egonorm.bench", "egonorm.core"}}
+    print("imported:", *sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told in done.stdout + done.stderr and done.stderr.endswith("imported:\n")
+
+
+def test_a_shell_completes_the_options_of_every_command(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--tyro-print-completion", "bash"])
+    text = capsys.readouterr().out
+    assert all(option in text for option in ("--shard", "--resume", "--against", "--thorough"))
 
 
 def call(capsys, *words):
@@ -166,12 +204,12 @@ def test_python_m_egonorm_is_the_same_program():
 def test_a_reader_that_has_seen_enough_is_no_error():
     program = """
 from egonorm import cli
-from egonorm.cli import runs
+from egonorm.cli import table
 
 def broken(*_):
     raise BrokenPipeError
 
-runs.find_runs = broken
+table.find_runs = broken
 cli.main(["table", "runs"])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

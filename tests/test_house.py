@@ -19,7 +19,8 @@ FLOORS = {
     "methods": 3,
     "train": 4,
     "bench": 5,
-    "cli": 6,
+    "report": 6,
+    "cli": 7,
 }
 NEIGHBOURS = {("nets", "data")}
 """The one look sideways: the net knows what its inputs are."""
@@ -73,8 +74,8 @@ def test_public_names():
         "losses": "cosine_distance hard_norm_alignment mean_norm mix_up_half norms relative_norm_alignment reverse_gradient "
         "squared_cosine squared_mmd",
         "metrics": "PairedTest accuracy_interval holm mean_accuracy_interval mean_class_accuracy mean_norm_difference "
-        "paired_test recall top1",
-        "signal": "LogMel SoundLook Spectrogram",
+        "paired_test recall top1 top_share",
+        "signal": "LogMel SoundLook Spectrogram Waveform",
         "data": "AudioInput Clip Clips Manifest Span VideoInput open_data read_manifest write_manifest",
         "nets": "Aisfx BnInception Encoder I3d Lite0 Net Projection load_weights",
         "train": "Evaluation Objective Optim Predictions Runtime judge start_runtime train",

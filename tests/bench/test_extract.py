@@ -19,6 +19,7 @@ from egonorm.bench.config import Run, read_run
 from egonorm.bench.extract import Extraction, extract
 from egonorm.bench.extract_parts import Parts, claim
 from egonorm.bench.extract_sources import Encoders, Part, find_encoders
+from egonorm.bench.network import load_trained
 from egonorm.bench.presets import demo
 from egonorm.bench.run import execute
 from egonorm.bench.shard import Shard
@@ -32,7 +33,6 @@ from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.streams import evaluation_batches
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.net import Net
-from egonorm.train.checkpoint import load_network
 from egonorm.train.evaluate import Evaluation, judge
 from egonorm.train.runtime import start_runtime
 
@@ -111,8 +111,7 @@ def test_features_are_what_the_network_makes_of_the_windows_of_testing(both, tra
     run, data = read_run(trained), open_data(f"features:{both}")
     with start_runtime("cpu") as runtime:
         trial = Trial(run, trained, runtime, Options())
-        net = trial.build_net(8)
-        load_network(trial.checkpoints.path(2), net)
+        net, _ = load_trained(trained, run, 2)
         videos = open_data(run.data)
         tests = trial.clips(videos.manifest.select(["D2"], "test"), trial.readers(videos))
         stored = stored_clips(data, data.manifest.select(["D2"], "test"))
@@ -120,7 +119,7 @@ def test_features_are_what_the_network_makes_of_the_windows_of_testing(both, tra
         for (seen,), (kept,) in pairs:
             assert seen.uids == kept.uids and torch.equal(seen.labels, kept.labels)
             with torch.inference_mode():
-                found = net.eval().features(seen.inputs)
+                found = net.features(seen.inputs)
             for name, x in found.items():
                 torch.testing.assert_close(kept.inputs[name], x, rtol=1e-5, atol=1e-6)
 
@@ -144,8 +143,7 @@ def test_the_run_is_judged_alike_on_videos_and_on_its_features(both, trained):
     data = open_data(f"features:{both}")
     with start_runtime("cpu") as runtime:
         trial = Trial(read_run(trained), trained, runtime, Options())
-        whole = trial.build_net(8)
-        load_network(trial.checkpoints.path(2), whole)
+        whole, _ = load_trained(trained, trial.run, 2)
         net = Net({m: Same(size) for m, size in data.stored.sizes.items()}, 8)
         net.fusion.load_state_dict(whole.fusion.state_dict())
         clips = stored_clips(data, data.manifest.select(["D2"], "test"))

@@ -29,6 +29,8 @@ def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
     log = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [1, 2, 3, 4]
     assert set(log[0]["terms"]) == {"class", "rna"} and set(log[0]["norms"]) == {"D1/rgb", "D1/audio"}
+    assert [set(entry["accuracy"]) for entry in log] == [{"D1"}] * 4
+    assert ["classes" in entry for entry in log] == [False, False, False, True]
     rows = read_rows(folder)
     assert rows[-1].metric == COMPLETE
     assert {(row.step, row.domain) for row in rows[:-1]} == {
@@ -40,7 +42,8 @@ def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
         assert classes[0] == "take"
     assert {row.metric for row in rows[:-1]} == {
         "top1", "top1/rgb", "top1/audio", "mean_class_accuracy", "mean_norm/rgb", "mean_norm/audio",
-        "mean_norm_difference/rgb-audio", *(f"recall/{name}" for name in classes)}  # fmt: skip
+        "mean_norm_difference/rgb-audio", "norm_share/rgb", "norm_share/audio",
+        *(f"recall/{name}" for name in classes)}  # fmt: skip
     support = {row.metric: row.n for row in rows if (row.step, row.domain) == (4, "D2") and "recall" in row.metric}
     assert support == {f"recall/{name}": n for name, n in zip(classes, counts, strict=True)}
     assert [row.value for row in rows if (row.step, row.domain, row.metric) == (4, "D2", "top1")] == [top1]
@@ -76,9 +79,11 @@ def test_two_sources_and_a_target_in_training(run, tmp_path):
     two = replace(run, setting=Setting.parse("dgn:D1+D3:D2"), method=Rna())
     log = json.loads((perform(two, tmp_path / "dgn") / "train.jsonl").read_text().splitlines()[0])
     assert set(log["norms"]) == {"D1/rgb", "D1/audio", "D3/rgb", "D3/audio"}
+    assert set(log["accuracy"]) == {"D1", "D3"}
     adapt = replace(run, setting=Setting.parse("uda:D1:D2"), method=Rna())
     log = json.loads((perform(adapt, tmp_path / "uda") / "train.jsonl").read_text().splitlines()[0])
     assert set(log["norms"]) == {"D1/rgb", "D1/audio", "D2/rgb", "D2/audio"}
+    assert set(log["accuracy"]) == {"D1"}
 
 
 def test_one_modality_alone(run, tmp_path):

@@ -189,6 +189,8 @@ def test_ray_makes_the_same_rows(base, tmp_path):
     (one,), (two,) = (find_runs(tmp_path / engine) for engine in ("local", "ray"))
     rows = [{(row.step, row.domain, row.metric): row.value for row in read_rows(folder)} for folder in (one, two)]
     assert rows[0] == pytest.approx(rows[1], rel=1e-4)  # as far as the number of threads allows
+    starts = [json.loads((folder / "environment.json").read_text())[0] for folder in (one, two)]
+    assert all(start["command"].startswith("egonorm bench paper.table1") for start in starts)
 
 
 def test_an_unforeseen_error_is_told_and_not_thrown(base, tmp_path, monkeypatch):

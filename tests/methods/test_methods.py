@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from egonorm.core import Batch, Setting, SettingError
+from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, SourceOnly, check, methods
 from egonorm.nets.net import Net
-from egonorm.train.loop import Optim, train
+from egonorm.train.loop import make_optimizer, train
 from egonorm.train.objective import Objective
 from egonorm.train.runtime import Runtime
 
@@ -48,7 +49,14 @@ def test_the_matrix(name, setting, modalities):
     steps = [seen] * optim.steps
     runtime = Runtime(torch.device("cpu"))
     train(
-        Objective(net, method), optim.build(net.parameters()), optim, steps, 1, 0, runtime, lambda *a: heard.append(a)
+        Objective(net, method),
+        make_optimizer(optim, net.parameters()),
+        optim,
+        steps,
+        1,
+        0,
+        runtime,
+        lambda *a: heard.append(a),
     )
     assert [step for step, _, _ in heard] == [1, 2, 3]
     assert all(torch.isfinite(term) for _, terms, _ in heard for term in terms.values())

@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 
 from egonorm.core import Batch
+from egonorm.core.training import Optim
 from egonorm.methods import Rna
 from egonorm.nets.bn_inception import BnInception
 from egonorm.nets.i3d import I3d
 from egonorm.nets.net import Net
-from egonorm.train.loop import Optim, train
+from egonorm.train.loop import make_optimizer, train
 from egonorm.train.objective import Objective
 from egonorm.train.runtime import start_runtime
 
@@ -39,7 +40,7 @@ def main(out: Path) -> None:
         mine = slice(runtime.rank * share, (runtime.rank + 1) * share)
         seen = [[batch("D1", s, True).rows(mine.start, mine.stop), batch("D22", s, False).rows(mine.start, mine.stop)]
                 for s in range(STEPS)]  # fmt: skip
-        train(model, optim.build(net.parameters()), optim, seen, 1, 3, runtime, lambda *_: None)
+        train(model, make_optimizer(optim, net.parameters()), optim, seen, 1, 3, runtime, lambda *_: None)
         if runtime.is_first:
             torch.save(net.state_dict(), out)
 

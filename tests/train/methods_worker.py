@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from egonorm.core import Batch
+from egonorm.core.training import Optim
 from egonorm.methods import methods
 from egonorm.nets.net import Net
-from egonorm.train.loop import Optim, train
+from egonorm.train.loop import make_optimizer, train
 from egonorm.train.objective import Objective
 from egonorm.train.runtime import Runtime, start_runtime
 
@@ -44,7 +45,7 @@ def trained(name: str, runtime: Runtime) -> dict[str, torch.Tensor]:
     rows = runtime.rank * share, (runtime.rank + 1) * share
     domains = [("D1", True)] + [("D22", False)] * ("training" in method.target_use)
     seen = [[batch(domain, step, labelled).rows(*rows) for domain, labelled in domains] for step in range(STEPS)]
-    train(model, optim.build(net.parameters()), optim, seen, 1, 3, runtime, lambda *_: None)
+    train(model, make_optimizer(optim, net.parameters()), optim, seen, 1, 3, runtime, lambda *_: None)
     return net.state_dict()
 
 

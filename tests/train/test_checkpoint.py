@@ -10,7 +10,8 @@ from torch import nn
 
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
-from egonorm.train.checkpoint import Checkpoints, load_network, read_metadata
+from egonorm.nets.stored import load_network, read_metadata
+from egonorm.train.checkpoint import Checkpoints
 
 ABOUT = {"classes": ["cut", "mix"], "clips": "0123"}
 

@@ -63,6 +63,11 @@ def test_torchrun_of_the_command_trains_and_judges_as_one_process_does(kitchens,
     assert [entry["step"] for entry in logs[0]] == [entry["step"] for entry in logs[1]] == [1, 2, 3, 4]
     for what in ("terms", "norms"):  # later steps differ by what float32 rounding grows to
         assert logs[0][0][what] == pytest.approx(logs[1][0][what], rel=1e-4)
+    assert logs[0][0]["accuracy"] == logs[1][0]["accuracy"]  # of the global batch
+    counts = [
+        {d: {name: about["n"] for name, about in of.items()} for d, of in log[-1]["classes"].items()} for log in logs
+    ]
+    assert counts[0] == counts[1] and all(sum(of.values()) == 4 for of in counts[0].values())
     rows = [[(row.step, row.domain, row.metric, row.n) for row in read_rows(folder)] for folder in (one, two)]
     assert rows[0] == rows[1]
     with np.load(one / "predictions" / "000004-D3.npz") as a, np.load(two / "predictions" / "000004-D3.npz") as b:

@@ -5,11 +5,14 @@ import torch
 from torch import nn
 
 from egonorm.core import Batch, NotFiniteError
+from egonorm.core.randomness import address
+from egonorm.core.training import Optim
 from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.net import Net
-from egonorm.train.loop import Optim, address, check_finite, train
+from egonorm.train.loop import check_finite, make_optimizer, train
 from egonorm.train.objective import Objective
+from egonorm.train.record import of_domains
 from egonorm.train.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))
@@ -65,10 +68,10 @@ def test_class_terms_of_labelled_domains_add_up():
 def test_rna_adds_one_term_per_domain_before_dropout():
     net = make_net()
     batches = [make_batch("D1", seed=1), make_batch("D2", labelled=False, seed=2)]
-    terms, norms = Objective(net, Rna(weight=0.5))(batches, 0.0)
+    terms, record = Objective(net, Rna(weight=0.5))(batches, 0.0)
     expected = 0.5 * sum(relative_norm_alignment(net.features(batch.inputs)) for batch in batches)
     torch.testing.assert_close(terms["rna"], expected)
-    assert set(norms) == {"D1/rgb", "D1/audio", "D2/rgb", "D2/audio"}
+    assert set(of_domains(record)["norms"]) == {"D1/rgb", "D1/audio", "D2/rgb", "D2/audio"}
 
 
 @pytest.mark.parametrize("fusion", ["sum", "concat"])
@@ -81,8 +84,8 @@ def test_training_descends_and_a_seed_is_a_training(fusion, method, modalities):
         history = []
         objective = Objective(net, method)
         batches = [[make_batch(modalities=modalities)]] * optim.steps
-        train(objective, optim.build(net.parameters()), optim, batches, 1, 7, CPU,
-              lambda step, terms, norms: history.append(float(sum(terms.values()).detach())))  # fmt: skip
+        train(objective, make_optimizer(optim, net.parameters()), optim, batches, 1, 7, CPU,
+              lambda step, terms, record: history.append(float(sum(terms.values()).detach())))  # fmt: skip
         return net, history
 
     (first, history), (second, _) = run(), run()
@@ -117,7 +120,9 @@ def test_a_term_that_is_not_finite_stops_the_run_and_is_named():
     batch.inputs["rgb"][0, 0] = float("inf")
     optim = Optim(steps=3)
     with pytest.raises(NotFiniteError, match="Step 1: the term class, rna"):
-        train(Objective(net, Rna()), optim.build(net.parameters()), optim, [[batch]], 1, 0, CPU, lambda *_: None)
+        train(
+            Objective(net, Rna()), make_optimizer(optim, net.parameters()), optim, [[batch]], 1, 0, CPU, lambda *_: None
+        )
     assert all(torch.equal(before[name], x) for name, x in net.named_parameters())
 
 

@@ -1,22 +1,24 @@
-"""Floor 5: runs, their rows, and tables of them."""
+"""Floor 5: runs, their rows, and tables of them. A name is imported when it is asked for, so that reading needs no training."""
 
-from egonorm.bench.config import Run, read_run
-from egonorm.bench.presets import configure
-from egonorm.bench.run import execute, measure
-from egonorm.bench.summary import summarise
-from egonorm.bench.table import Row, find_runs, read_rows
-from egonorm.bench.trial import Options, Trial
+from importlib import import_module
 
-__all__ = [
-    "Options",
-    "Row",
-    "Run",
-    "Trial",
-    "configure",
-    "execute",
-    "find_runs",
-    "measure",
-    "read_rows",
-    "read_run",
-    "summarise",
-]
+_HOMES = {
+    "config": "Run read_run",
+    "presets": "configure",
+    "run": "execute measure",
+    "summary": "summarise",
+    "table": "Row find_runs read_rows",
+    "trial": "Options Trial",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,15 +10,13 @@ import cattrs
 from cattrs.strategies import configure_tagged_union
 
 from egonorm.core import RunError, Setting, SettingError
+from egonorm.core.training import Evaluation, Optim, Precision
 from egonorm.data.inputs import Input
 from egonorm.data.sampling import Span
 from egonorm.methods import Method, SourceOnly, methods
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.fusion import Fusion
 from egonorm.signal import SoundLook, Spectrogram
-from egonorm.train.evaluate import Evaluation
-from egonorm.train.loop import Optim
-from egonorm.train.runtime import Precision
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -126,7 +127,7 @@ class RayEngine:
 
     def start(self, key: Any, task: Task) -> None:
         """Hand a task to the cluster."""
-        self._keys[self._perform.remote(task)] = key
+        self._keys[self._perform.remote(task, sys.argv)] = key
 
     def finished(self) -> tuple[Any, str | None]:
         """Wait for a task that has ended."""
@@ -142,6 +143,7 @@ class RayEngine:
         self._ray.shutdown()
 
 
-def _perform(task: Task) -> str | None:
+def _perform(task: Task, command: list[str]) -> str | None:
+    sys.argv = command  # the one that a run's folder tells of; processes of this machine have it already
     torch.set_num_threads(1)
     return task()

@@ -1,7 +1,5 @@
 """From stored predictions to what they prove: a method's hits against Source Only's, on the same clips with the same seeds."""
 
-import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +10,13 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from egonorm.bench.config import ANYWHERE, Run
+from egonorm.bench.predictions import read_arrays
 from egonorm.bench.records import Record
 from egonorm.bench.table import predictions_of
 from egonorm.core import RunError
+from egonorm.core.training import FUSED
 from egonorm.methods import SourceOnly
 from egonorm.metrics import PairedTest, paired_test
-from egonorm.train.evaluate import FUSED
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def read_hits(record: Record, domain: str) -> Hits | None:
     paths = [predictions_of(record.folder, step, domain) for step in record.steps if step in stated]
     if not paths or not all(path.exists() for path in paths):
         return None
-    uids, labels = _read(paths[-1], "uids", "labels")
+    uids, labels = read_arrays(paths[-1], ["uids", "labels"]).values()
     values = [stated[step] for step in record.steps if step in stated]
     hits = [_hits(path, labels, value) for path, value in zip(paths, values, strict=True)]
     return Hits(uids, labels, np.mean(hits, axis=0))
@@ -119,7 +118,7 @@ def read_hits(record: Record, domain: str) -> Hits | None:
 
 def _hits(path: Path, labels: np.ndarray, stated: float) -> np.ndarray:
     """Whether a checkpoint was right on each clip, in accordance with the top-1 that its row states."""
-    (scores,) = _read(path, f"scores/{FUSED}")
+    (scores,) = read_arrays(path, [f"scores/{FUSED}"]).values()
     if len(scores) == len(labels):
         hits = scores.argmax(axis=1) == labels
         if abs(100 * hits.mean() - stated) < 1e-6:
@@ -127,16 +126,6 @@ def _hits(path: Path, labels: np.ndarray, stated: float) -> np.ndarray:
     raise RunError(f"{path} does not agree with the rows of its run.", got="other predictions or other clips",
                    expected=f"a top-1 of {stated:.2f} on {len(labels)} clips",
                    remedy=f"Measure anew: egonorm test {path.parent.parent} --domain DOMAIN")  # fmt: skip
-
-
-def _read(path: Path, *names: str) -> list[np.ndarray]:
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            return [arrays[name] for name in names]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise RunError(f"{path} cannot be read.", got=f"{type(error).__name__}: {error}",
-                       expected="predictions, as training writes them",
-                       remedy=f"Measure anew: egonorm test {path.parent.parent} --domain DOMAIN") from None  # fmt: skip
 
 
 def _differences(contests: Sequence[Contest], read: HitReader) -> tuple[Float[np.ndarray, "seed clip"], int] | str:

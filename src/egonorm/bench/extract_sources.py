@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from egonorm.bench.config import Stream, read_run
+from egonorm.bench.network import load_trained
 from egonorm.bench.presets import PRESETS, parse_weights
 from egonorm.bench.published import published_stream
 from egonorm.bench.trial import Options, Trial
@@ -15,7 +16,7 @@ from egonorm.core import RunError, SettingError
 from egonorm.data.manifest import Manifest
 from egonorm.data.sampling import Span
 from egonorm.nets.net import Net
-from egonorm.train.checkpoint import load_network, read_metadata
+from egonorm.nets.stored import read_metadata
 from egonorm.train.runtime import Runtime
 
 
@@ -154,10 +155,8 @@ def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
     if not saved:
         raise RunError(f"{folder} has no checkpoints yet.", got="a run that was not trained", expected="a trained run",
                        remedy=f"Run: egonorm train --resume {folder}")  # fmt: skip
-    path = trial.checkpoints.path(saved[-1])
-    about = read_metadata(path)
-    net = trial.build_net(len(about["classes"]))
-    load_network(path, net)
+    net, _ = load_trained(folder, run, saved[-1])
+    about = read_metadata(trial.checkpoints.path(saved[-1]))
     source = f"{folder.resolve().name}, step {saved[-1]}"
     schooling = Schooling(run.data, run.setting.sources, trial.trained_on, str(about["clips"]))
     return [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from egonorm.bench.network import load_trained
 from egonorm.bench.progress import bar
 from egonorm.bench.table import Row, predictions_of
 from egonorm.bench.trial import Trial
@@ -15,7 +16,6 @@ from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.streams import evaluation_batches
 from egonorm.nets.net import Net
-from egonorm.train.checkpoint import load_network, read_metadata
 from egonorm.train.evaluate import Predictions, judge
 
 
@@ -75,8 +75,7 @@ def _load(trial: Trial, classes: tuple[str, ...]) -> dict[int, Net]:
     """The kept networks by step. DataError when they were trained on other classes."""
     nets = {}
     for step in trial.checkpoints.saved():
-        path = trial.checkpoints.path(step)
-        learnt = tuple(read_metadata(path)["classes"])
+        net, learnt = load_trained(trial.folder, trial.run, step)
         if learnt != classes:
             raise DataError(
                 f"{trial.run.data} has other classes than the run was trained on.",
@@ -84,8 +83,7 @@ def _load(trial: Trial, classes: tuple[str, ...]) -> dict[int, Net]:
                 expected=", ".join(learnt),
                 remedy="Test on data with the same classes in the same order.",
             )
-        nets[step] = trial.build_net(len(classes)).to(trial.runtime.device)
-        load_network(path, nets[step])
+        nets[step] = net.to(trial.runtime.device)
     return nets
 
 

@@ -41,7 +41,7 @@ class Sweep:
     def find(self, system: System, setting: Setting) -> Found:
         """The runs of a system in a setting."""
         try:
-            records = self.runs.get(_plain(run_of(system, setting, self.base)).name, [])
+            records = self.runs.get(plain(run_of(system, setting, self.base)).name, [])
         except SettingError:  # a stream that no run has
             records = []
         if len({record.run.seed for record in records}) < len(records):
@@ -82,7 +82,7 @@ def as_sweep(records: Sequence[Record]) -> Sweep:
         )
     runs = defaultdict(list)
     for record in records:
-        runs[_plain(record.run).name].append(record)
+        runs[plain(record.run).name].append(record)
     fusion = "sum" if any(record.run.net.fusion == "sum" for record in records) else "concat"
     net = replace(records[0].run.net, streams=_streams(records), fusion=fusion)
     return Sweep(replace(_world(records[0].run), net=net), dict(runs))
@@ -93,7 +93,7 @@ def _world(run: Run) -> Run:
     return replace(run, setting=ANYWHERE, method=SourceOnly(), seed=0, net=replace(run.net, streams={}, fusion="sum"))
 
 
-def _plain(run: Run) -> Run:
+def plain(run: Run) -> Run:
     """The run without its seed; HNA's radius, which a sweep takes from other runs, is the usual one."""
     method = replace(run.method, radius=Hna().radius) if isinstance(run.method, Hna) else run.method
     return replace(run, seed=0, method=method)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from egonorm.bench.config import NetConfig, Run, Stream
 from egonorm.core import RunError, Setting, SettingError
+from egonorm.core.training import Evaluation, Optim, Precision
 from egonorm.data.inputs import AudioInput, FeatureInput, VideoInput
 from egonorm.data.sampling import Span
 from egonorm.data.sets import FeatureSet, open_features
@@ -13,9 +14,6 @@ from egonorm.methods import Method
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.fusion import Fusion
 from egonorm.signal import Spectrogram
-from egonorm.train.evaluate import Evaluation
-from egonorm.train.loop import Optim
-from egonorm.train.runtime import Precision
 
 
 @dataclass(frozen=True)

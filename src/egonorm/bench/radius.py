@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from egonorm.bench.config import Run
-from egonorm.bench.folder import LOG
+from egonorm.bench.log import LOG
 from egonorm.bench.plan import Job
 from egonorm.bench.table import is_complete
 from egonorm.core import RunError

@@ -2,25 +2,28 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
-from egonorm.bench.folder import LOG, claim, note_start, refuse_foreign
+from egonorm.bench.folder import claim, note_start, refuse_foreign
 from egonorm.bench.judge import judge_domain, make_row
+from egonorm.bench.log import LOG
+from egonorm.bench.network import build_net
 from egonorm.bench.progress import bar
 from egonorm.bench.screen import LEFT_OUT, needed, refuse_learnt, usable
 from egonorm.bench.table import COMPLETE, is_complete, read_rows, write_rows
 from egonorm.bench.trial import Trial
-from egonorm.core import DataError, RunError
+from egonorm.core import DataError, RunError, Terms
 from egonorm.core.files import saving
 from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
 from egonorm.data.sets import open_data
 from egonorm.data.streams import training_batches
 from egonorm.methods import check
-from egonorm.train.loop import train
+from egonorm.train.loop import make_optimizer, train
 from egonorm.train.objective import Objective
+from egonorm.train.record import CLASSES_EVERY, Glance, fetch, of_classes, of_domains
 
 
 def execute(trial: Trial) -> None:
@@ -113,9 +116,9 @@ def _train(trial: Trial, clips: Clips) -> None:
     """Train from the last checkpoint, or from the start, to the last step."""
     run, runtime, manifest = trial.run, trial.runtime, clips.manifest
     about = {"classes": list(manifest.classes), "clips": manifest.digest()}
-    net = trial.build_net(len(manifest.classes), pretrained=trial.checkpoints.last_step() == 0)
+    net = build_net(run, len(manifest.classes), pretrained=trial.checkpoints.last_step() == 0)
     model = runtime.wrap(Objective(net, run.method))
-    optimizer = run.optim.build(net.parameters())
+    optimizer = make_optimizer(run.optim, net.parameters())
     first = runtime.agree(trial.checkpoints.resume(net, optimizer, about), "the last checkpoint's step") + 1
     domains = run.setting.domains if "training" in trial.target_moments else run.setting.sources
     batches = training_batches(
@@ -124,7 +127,7 @@ def _train(trial: Trial, clips: Clips) -> None:
     title = f"Training {run.method.name()} on {'+'.join(run.setting.sources)}"
     with bar(title, trial.speaks) as progress, _log(trial, first) as log:
         save = lambda step: trial.checkpoints.save(step, net, optimizer, about)  # noqa: E731
-        done = _recorder(trial, log, save, progress) if runtime.is_first else lambda *_: None
+        done = _recorder(trial, log, manifest.classes, save, progress) if runtime.is_first else lambda *_: None
         train(model, optimizer, run.optim, batches, first, run.seed, runtime, done)
     runtime.wait()
 
@@ -140,13 +143,16 @@ def _log(trial: Trial, first: int) -> Iterator[TextIO | None]:
         yield log
 
 
-def _recorder(trial: Trial, log: TextIO, save: Callable[[int], None], progress: Callable[[int, int], None]) -> Callable:
+def _recorder(trial: Trial, log: TextIO, classes: Sequence[str], save: Callable, progress: Callable) -> Callable:
     """What follows each step: a line in the log, a checkpoint when it is due, the bar."""
     began, optim = time.monotonic(), trial.run.optim
 
-    def done(step: int, terms, norms) -> None:
-        floats = lambda tree: {name: float(x.detach()) for name, x in tree.items()}  # noqa: E731
-        entry = {"step": step, "lr": optim.lr_at(step), "terms": floats(terms), "norms": floats(norms)}
+    def done(step: int, terms: Terms, record: Sequence[Glance]) -> None:
+        seen = fetch(record)
+        entry = {"step": step, "lr": optim.lr_at(step), "terms": {name: float(x.detach()) for name, x in terms.items()}}
+        entry |= of_domains(seen)
+        if step % CLASSES_EVERY == 0 or step == optim.steps:
+            entry["classes"] = of_classes(seen, classes)
         with saving(trial.folder / LOG):
             log.write(json.dumps(entry | {"seconds": round(time.monotonic() - began, 3)}) + "\n")
         if trial.checkpoints.is_due(step):

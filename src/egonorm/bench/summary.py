@@ -91,18 +91,18 @@ def _columns(lines: Sequence[Line]) -> dict[str, list[str | Cell]]:
     plain = list(zip(columns["method"], columns["setting"], strict=True))
     if len(set(zip(plain, variants, strict=True))) > len(set(plain)):
         columns["config"] = [
-            f"{_unlike(run, runs)} {variant}".strip() for run, variant in zip(runs, variants, strict=True)
+            f"{unlike(run, runs)} {variant}".strip() for run, variant in zip(runs, variants, strict=True)
         ]
     columns["seeds"] = [str(len(line.records)) for line in lines]
     columns["n"] = [_some(line.numbers("top1")) for line in lines]
     for metric in dict.fromkeys(metric for line in lines for metric in line.records[0].measured[line.domain]):
-        if not metric.startswith("recall/"):
+        if not metric.startswith(("recall/", "norm_share/")):
             columns[_title(metric)] = [_cell(metric, line) for line in lines]
         columns |= _beside(metric, lines)
     return columns
 
 
-def _unlike(run: Run, others: Sequence[Run]) -> str:
+def unlike(run: Run, others: Sequence[Run]) -> str:
     """In words, what of a run's network and method is not so in all runs."""
     told = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
     told += ["+".join(run.net.streams)] if len({tuple(other.net.streams) for other in others}) > 1 else []

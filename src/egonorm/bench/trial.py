@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from egonorm.bench.config import Run
+from egonorm.bench.network import CHECKPOINTS
 from egonorm.bench.progress import bar
 from egonorm.bench.screen import describe, screen, write_left_out
 from egonorm.core import RunError
@@ -16,9 +15,7 @@ from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets import ClipSet, readers_of
 from egonorm.methods.base import target_moments
-from egonorm.nets.net import Net
 from egonorm.train.checkpoint import Checkpoints
-from egonorm.train.loop import address
 from egonorm.train.runtime import Runtime
 
 
@@ -51,7 +48,7 @@ class Trial:
     def checkpoints(self) -> Checkpoints:
         """The run's checkpoints on disk."""
         kept = self.run.evaluation
-        return Checkpoints(self.folder / "checkpoints", self.run.optim.steps, kept.every, kept.keep)
+        return Checkpoints(self.folder / CHECKPOINTS, self.run.optim.steps, kept.every, kept.keep)
 
     @property
     def speaks(self) -> bool:
@@ -68,14 +65,6 @@ class Trial:
         """The domains whose training clips are needed, sources first."""
         setting = self.run.setting
         return setting.domains if self.target_moments & {"training", "after"} else setting.sources
-
-    def build_net(self, num_classes: int, pretrained: bool = False) -> Net:
-        """The network, with the same first weights for the same seed; `pretrained` loads the published ones if there are any."""
-        torch.manual_seed(address(self.run.seed, "net"))
-        encoders = {name: stream.encoder.build(pretrained) for name, stream in self.run.net.streams.items()}
-        net = Net(encoders, num_classes, self.run.net.fusion, self.run.net.dropout)
-        self.run.method.prepare(net)
-        return net
 
     def readers(self, data: ClipSet) -> dict[str, Reader]:
         """The readers of the network's modalities."""

@@ -1,28 +1,28 @@
-"""Floor 6, the command line: a thin edge that turns words into the objects of the library, and errors into four lines."""
+"""Floor 7, the command line: a thin edge that turns words into the objects of the library, and errors into four lines."""
 
+import ast
 import os
 import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from egonorm.cli.bench import Bench
-from egonorm.cli.data import Check, Kitchens
-from egonorm.cli.extract import Extract
-from egonorm.cli.runs import Demo, Tabulate, Test, Train
-from egonorm.cli.weights import Get, List
-from egonorm.core import EgonormError
-
 COMMANDS = {
-    "data": {"kitchens": Kitchens, "check": Check},
-    "extract": Extract,
-    "train": Train,
-    "test": Test,
-    "bench": Bench,
-    "table": Tabulate,
-    "weights": {"get": Get, "list": List},
-    "demo": Demo,
+    "data": {"kitchens": "data:Kitchens", "check": "data:Check"},
+    "extract": "extract:Extract",
+    "train": "runs:Train",
+    "test": "runs:Test",
+    "bench": "bench:Bench",
+    "table": "table:Tabulate",
+    "report": "report:Report",
+    "cam": "report:Cam",
+    "weights": {"get": "weights:Get", "list": "weights:List"},
+    "demo": "runs:Demo",
 }
+"""Each command, or group of them, and where it is written in this folder: only the one that is called is imported."""
 _GROUPS = {"data": "Render or examine data.", "weights": "Fetch or list published weights."}
 _STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
 _ABOUT = "First-person action recognition from video and sound, in places the model has never seen."
@@ -30,7 +30,10 @@ _ABOUT = "First-person action recognition from video and sound, in places the mo
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; exit with 1 and what was got, expected and can be done on an error that the user can mend."""
-    command = tyro.cli(_union(COMMANDS), args=arguments, prog="egonorm", description=_ABOUT, config=_STYLE)
+    words = sys.argv[1:] if arguments is None else arguments
+    command = tyro.cli(_union(COMMANDS, words, []), args=words, prog="egonorm", description=_ABOUT, config=_STYLE)
+    from egonorm.core import EgonormError  # the help of all commands does without it and torch
+
     try:
         command()
     except EgonormError as error:
@@ -43,11 +46,35 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("Stopped. What was finished stands; the same command goes on from there.")
 
 
-def _union(commands: dict):
-    """A choice among commands; a nested dictionary is a group of them."""
-    union = None
+def load(place: str) -> type:
+    """The class of a command."""
+    module, name = place.split(":")
+    return getattr(import_module(f"{__name__}.{module}"), name)
+
+
+@dataclass(frozen=True)
+class _Uncalled:
+    """In the place of a command that was not called."""
+
+
+def _union(commands: dict, words: list[str], group: list[str]):
+    """A choice among the commands of a group, as far as `words` need it; a nested dictionary is a group."""
+    union, completes = None, words[:1] and words[0].startswith("--tyro-")  # a shell's completion knows every option
     for name, command in commands.items():
-        target = _union(command) if isinstance(command, dict) else command
-        choice = Annotated[target, tyro.conf.subcommand(name, description=_GROUPS.get(name))]
+        path, target, about = [*group, name], _Uncalled, None
+        if isinstance(command, dict):
+            target, about = _union(command, words, path), _GROUPS[name]
+        elif completes or words[: len(path)] == path:
+            target = load(command)
+        else:
+            about = _read_docstring(command)
+        choice = Annotated[target, tyro.conf.subcommand(name, description=about)]
         union = choice if union is None else union | choice
     return union
+
+
+def _read_docstring(place: str) -> str:
+    """What a command says of itself, without importing it, which may take seconds."""
+    module, name = place.split(":")
+    tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text())
+    return next(ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)

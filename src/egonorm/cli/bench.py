@@ -21,10 +21,10 @@ from egonorm.bench.sweep import run_sweep
 from egonorm.bench.trial import Options
 from egonorm.cli.words import named
 from egonorm.core import RunError, Setting, SettingError
+from egonorm.core.training import Precision
 from egonorm.data.sets import open_data
 from egonorm.methods import SourceOnly
 from egonorm.nets.fusion import Fusion
-from egonorm.train.runtime import Precision
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from egonorm.bench.presets import from_root
 from egonorm.bench.shard import Shard
 from egonorm.bench.trial import Options
 from egonorm.cli.words import named
+from egonorm.core.training import Precision
 from egonorm.data.sets.features.store import Description
-from egonorm.train.runtime import Precision, start_runtime
+from egonorm.train.runtime import start_runtime
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The verbs on runs: train, test, table, and the demo that does all three."""
+"""The verbs that make runs: train, test, and the demo that does both."""
 
 import inspect
 from dataclasses import dataclass, replace
@@ -7,21 +7,20 @@ from typing import Annotated, Literal
 
 import tyro
 
-from egonorm.bench.against import against_paper
 from egonorm.bench.config import Run, read_run
 from egonorm.bench.demo import run_demo
-from egonorm.bench.formats import Format, render
+from egonorm.bench.formats import render
 from egonorm.bench.presets import PRESETS, configure, usual_preset
 from egonorm.bench.run import execute, measure
 from egonorm.bench.select import parse_selector
 from egonorm.bench.summary import summarise
-from egonorm.bench.table import find_runs
 from egonorm.bench.trial import Options, Trial
 from egonorm.cli.words import named
 from egonorm.core import RunError
+from egonorm.core.training import Precision
 from egonorm.methods import Method, methods
 from egonorm.nets.fusion import Fusion
-from egonorm.train.runtime import Precision, start_runtime
+from egonorm.train.runtime import start_runtime
 
 _no_method = Annotated[None, tyro.conf.subcommand("none", description="No method: with --resume, which knows its own.")]
 
@@ -125,24 +124,6 @@ class Test:
             measure(trial, self.domain or run.setting.target)
             if runtime.is_first:
                 _print_table([self.run])
-
-
-@dataclass(frozen=True)
-class Tabulate:
-    """One table of runs: accuracies with intervals, norms and their differences."""
-
-    runs: tyro.conf.Positional[Path]
-    """The folder that was given to --out, or one run."""
-    select: str = "last-mean:9"
-    """Which checkpoints speak for a run: last-mean:K, last, best-on-source or oracle."""
-    format: Format = "text"
-    """How to write it."""
-    against: Literal["paper"] | None = None
-    """Set the runs beside the numbers that the paper prints, in its order, instead of one line each."""
-
-    def __call__(self) -> None:
-        tabulate = summarise if self.against is None else against_paper
-        print(render(tabulate(find_runs(self.runs), parse_selector(self.select), self.select), self.format))
 
 
 @dataclass(frozen=True)

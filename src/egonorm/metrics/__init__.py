@@ -2,7 +2,7 @@
 
 from egonorm.metrics.accuracy import mean_class_accuracy, recall, top1
 from egonorm.metrics.intervals import accuracy_interval, mean_accuracy_interval
-from egonorm.metrics.norms import mean_norm_difference
+from egonorm.metrics.norms import mean_norm_difference, top_share
 from egonorm.metrics.statistics import PairedTest, holm, paired_test
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "paired_test",
     "recall",
     "top1",
+    "top_share",
 ]

@@ -27,6 +27,8 @@ class Aisfx(nn.Module):
         sizes = [in_channels, *(scaled(size, width) for size in _CHANNELS)]
         blocks = {f"conv_block{n}": _Block(*sizes[n - 1 : n + 1]) for n in range(1, len(sizes))}
         self.embedding_net = nn.ModuleDict(blocks)
+        self.maps = nn.Identity()
+        """What is averaged over frequency passes here: `clip channel frequency time`."""
         self.num_features = sizes[-1]
         """Length of the feature vector: 512 at width 1."""
 
@@ -36,7 +38,7 @@ class Aisfx(nn.Module):
         x = first(x.transpose(2, 3))
         for block in others:
             x = block(F.max_pool2d(x, 2))
-        return x.mean(dim=3).amax(dim=2)
+        return self.maps(x.transpose(2, 3)).mean(dim=2).amax(dim=2)
 
 
 class _Block(nn.Module):

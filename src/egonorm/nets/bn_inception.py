@@ -55,6 +55,8 @@ class BnInception(nn.Module):
         channels = middle
         for block, plan in _BLOCKS.items():
             channels = self._add_block(block, channels, [_scaled(size, width) for size in plan])
+        self.maps = nn.Identity()
+        """What is averaged passes here: `clip channel frequency time`."""
         self.num_features = channels
         """Length of the feature vector: 1024 at width 1."""
 
@@ -66,7 +68,7 @@ class BnInception(nn.Module):
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         for block in _BLOCKS:
             x = self._block(block, x)
-        return x.mean(dim=(2, 3))
+        return self.maps(x).mean(dim=(2, 3))
 
     def _block(self, block: str, x: Tensor) -> Tensor:
         name = f"inception_{block}_"

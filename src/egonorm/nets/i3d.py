@@ -56,6 +56,8 @@ class I3d(nn.Module):
                 block = _Mixed(channels, [scaled(size, width) for size in plan], momentum)
                 self.add_module(name, block)
                 channels = block.num_features
+        self.maps = nn.Identity()
+        """What is averaged passes here last: `clip channel frame height width`."""
         self.num_features = channels
         """Length of the feature vector: 1024 at width 1."""
 

@@ -45,6 +45,8 @@ class Lite0(nn.Module):
         self.num_features = scaled(1280, width)
         """Length of the feature vector: 1280 at width 1."""
         self._conv_head, self._bn1 = _conv(channels, self.num_features, 1), _norm(self.num_features)
+        self.maps = nn.Identity()
+        """What is averaged passes here: `clip channel frame height width`."""
 
     def forward(self, x: Float[Tensor, "clip channel frame height width"]) -> Float[Tensor, "clip feature"]:
         """The mean over frames and space of the last convolution."""
@@ -54,7 +56,8 @@ class Lite0(nn.Module):
         for block in self._blocks:
             x = block(x)
         x = F.relu6(self._bn1(self._conv_head(x)), inplace=True)
-        return x.mean(dim=(2, 3)).unflatten(0, (clips, -1)).mean(dim=1)
+        maps = self.maps(x.unflatten(0, (clips, -1)).transpose(1, 2))
+        return maps.transpose(1, 2).mean(dim=(3, 4)).mean(dim=1)
 
 
 class _Block(nn.Module):

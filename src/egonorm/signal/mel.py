@@ -43,6 +43,12 @@ class LogMel:
         """Bands and times of the result."""
         return self.num_mels, (self.num_samples - self.num_fft) // self.hop + 1
 
+    @property
+    def frequencies(self) -> tuple[float, ...]:
+        """The middle of each band, in hertz."""
+        step = _mel(self.rate / 2) / (self.num_mels + 1)
+        return tuple(_hertz((k + 1) * step) for k in range(self.num_mels))
+
     def __call__(self, waveform: Float[Tensor, " sample"]) -> Float[Tensor, "1 frequency time"]:
         """Transform a mono waveform in [-1, 1]; computed in float64 and given in float32."""
         spectrum = torch.stft(
@@ -76,3 +82,7 @@ def _triangles(rate: int, num_fft: int, num_mels: int, device: torch.device) -> 
 def _mel(hertz: float) -> float:
     """The mel scale of HTK."""
     return 2595 * math.log10(1 + hertz / 700)
+
+
+def _hertz(mel: float) -> float:
+    return 700 * (10 ** (mel / 2595) - 1)

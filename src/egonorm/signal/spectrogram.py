@@ -37,6 +37,11 @@ class Spectrogram:
         """Frequencies and times of the result."""
         return self.num_fft // 2 + 1, self.num_samples // self.hop + 1
 
+    @property
+    def frequencies(self) -> tuple[float, ...]:
+        """The frequency of each row, in hertz."""
+        return tuple(k * self.rate / self.num_fft for k in range(self.shape[0]))
+
     def __call__(self, waveform: Float[Tensor, " sample"]) -> Float[Tensor, "1 frequency time"]:
         """Transform a mono waveform in [-1, 1].
 

@@ -1,7 +1,8 @@
 """Floor 4: training and judging."""
 
-from egonorm.train.evaluate import Evaluation, Predictions, judge
-from egonorm.train.loop import Optim, train
+from egonorm.core.training import Evaluation, Optim
+from egonorm.train.evaluate import Predictions, judge
+from egonorm.train.loop import train
 from egonorm.train.objective import Objective
 from egonorm.train.runtime import Runtime, start_runtime
 

@@ -5,16 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import nn
 
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
-
-METADATA = "egonorm"
-"""The one key of a checkpoint's header; several would come in any order, and equal runs must give equal bytes."""
+from egonorm.nets.stored import METADATA, network_of, read_metadata
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Checkpoints:
 
     def path(self, step: int) -> Path:
         """The network of a step."""
-        return self.folder / f"{step:06d}.safetensors"
+        return network_of(self.folder, step)
 
     def is_due(self, step: int) -> bool:
         """Whether a checkpoint is written after this step; always after the last."""
@@ -90,26 +87,6 @@ class Checkpoints:
                     buffer = state[f"momentum.{name}"].to(parameter.device)
                     optimizer.state[parameter]["momentum_buffer"] = buffer
         return step
-
-
-def load_network(path: Path, net: nn.Module) -> None:
-    """Load a checkpoint's weights into a network of the same shape."""
-    try:
-        net.load_state_dict(safetensors.torch.load_file(path))
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        raise RunError(f"{path} does not fit the network.", got=str(error).splitlines()[0],
-                       expected="the weights that this run's configuration describes",
-                       remedy="Test it with the configuration that it was trained with.") from None  # fmt: skip
-
-
-def read_metadata(path: Path) -> dict[str, object]:
-    """The `step` of a checkpoint and what was said about it when it was saved. RunError when the file is no checkpoint."""
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            return json.loads((file.metadata() or {})[METADATA])
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise RunError(f"{path} is not a checkpoint.", got=str(error), expected="a safetensors file written by training",
-                       remedy="Remove it; the run then goes on from the start.") from None  # fmt: skip
 
 
 def _momenta(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -2,34 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 
 from egonorm.core import Batch
+from egonorm.core.training import FUSED, Evaluation
 from egonorm.losses import norms
-from egonorm.metrics import mean_class_accuracy, mean_norm_difference, recall, top1
+from egonorm.metrics import mean_class_accuracy, mean_norm_difference, recall, top1, top_share
 from egonorm.nets.fusion import Features
 from egonorm.nets.net import Net
 from egonorm.train.runtime import Runtime
-
-Average = Literal["softmax", "logits"]
-FUSED = "fused"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How clips are judged (facts of the paper's protocol: five windows, the last nine checkpoints)."""
-
-    num_windows: int = 5
-    """Windows of a clip, evenly spread."""
-    average: Average = "softmax"
-    """What is averaged over the windows: probabilities (MM-SADA) or logits (the RNA authors' later code)."""
-    every: int = 50
-    """Steps from one checkpoint to the next."""
-    keep: int = 9
-    """How many of the last checkpoints are kept and judged."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +25,8 @@ class Predictions:
     """Per modality and `fused`: `clip label`."""
     norms: dict[str, np.ndarray]
     """Per modality: `clip`, the mean over its windows."""
+    shares: dict[str, np.ndarray]
+    """Per modality: `clip`, the mean over its windows of the share of the norm that the largest numbers make."""
 
     def measure(self, classes: Sequence[str]) -> dict[str, tuple[float, int]]:
         """Every metric by its name, and on how many clips; those of one modality or class as `metric/name`."""
@@ -51,6 +36,7 @@ class Predictions:
         means = {m: float(x.mean()) for m, x in self.norms.items()}
         values |= {f"mean_norm/{m}": value for m, value in means.items()}
         values |= {f"mean_norm_difference/{pair}": d for pair, d in mean_norm_difference(means).items()}
+        values |= {f"norm_share/{m}": 100 * float(x.mean()) for m, x in self.shares.items()}
         of_classes = {f"recall/{classes[k]}": x for k, x in recall(self.scores[FUSED], self.labels).items()}
         return {metric: (value, len(self.uids)) for metric, value in values.items()} | of_classes
 
@@ -89,6 +75,7 @@ def _predict(net: Net, batch: Batch, features: Features, evaluation: Evaluation)
         batch.labels[:: evaluation.num_windows].cpu().numpy(),
         {name: per_clip(score(x)) for name, x in logits.items()},
         {name: per_clip(norms(x)) for name, x in features.items()},
+        {name: per_clip(top_share(x)) for name, x in features.items()},
     )
 
 
@@ -102,4 +89,5 @@ def _join(parts: list[Predictions]) -> Predictions:
         join([part.labels for part in parts]),
         {name: join([part.scores[name] for part in parts]) for name in parts[0].scores},
         {name: join([part.norms[name] for part in parts]) for name in parts[0].norms},
+        {name: join([part.shares[name] for part in parts]) for name in parts[0].shares},
     )

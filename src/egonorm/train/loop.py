@@ -1,37 +1,20 @@
 """The loop: descend the sum of the terms for a fixed number of steps."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from egonorm.core import Batch, NotFiniteError, Terms
+from egonorm.core.randomness import address
+from egonorm.core.training import Optim
+from egonorm.train.record import Glance
 from egonorm.train.runtime import Runtime
 
 
-@dataclass(frozen=True)
-class Optim:
-    """Stochastic gradient descent with momentum, and a learning rate that falls in steps (RNA authors' scripts)."""
-
-    steps: int = 9000
-    batch: int = 128
-    """Clips of each domain in a step, over all processes."""
-    lr: float = 0.01
-    milestones: tuple[float, ...] = (1 / 3,)
-    """Shares of the steps after which the learning rate is multiplied by `gamma`."""
-    gamma: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 1e-7
-
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.SGD:
-        """The optimiser."""
-        return torch.optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay)
-
-    def lr_at(self, step: int) -> float:
-        """The learning rate of a step, counted from 1."""
-        return self.lr * self.gamma ** sum(step > round(share * self.steps) for share in self.milestones)
+def make_optimizer(optim: Optim, parameters: Iterable[nn.Parameter]) -> torch.optim.SGD:
+    """The optimiser."""
+    return torch.optim.SGD(parameters, optim.lr, optim.momentum, weight_decay=optim.weight_decay)
 
 
 def train(
@@ -42,7 +25,7 @@ def train(
     first: int,
     seed: int,
     runtime: Runtime,
-    done: Callable[[int, Terms, dict[str, torch.Tensor]], None],
+    done: Callable[[int, Terms, tuple[Glance, ...]], None],
 ) -> None:
     """Train from step `first` to the last; `done` hears of every step.
 
@@ -76,8 +59,3 @@ def check_finite(terms: Terms, step: int) -> None:
                              expected="finite terms",
                              remedy="Start a run with a smaller --lr, a larger --batch, a smaller weight of a term that grew, or "
                              "in float32 if it was bfloat16; going on would stop here again.")  # fmt: skip
-
-
-def address(*parts: object) -> int:
-    """A seed of 63 bits for a named place in the experiment."""
-    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from egonorm.core import Batch, Seen, Terms, View
-from egonorm.losses import mean_norm
 from egonorm.methods import Method
 from egonorm.nets.net import Net
 from egonorm.train.gather import gather
+from egonorm.train.record import Glance, glance
 
 
 class Objective(nn.Module):
@@ -25,16 +25,15 @@ class Objective(nn.Module):
         super().__init__()
         self.net, self.method = net, method
 
-    def forward(self, batches: Sequence[Batch], progress: float) -> tuple[Terms, dict[str, Tensor]]:
-        """The terms of one step, and for the record each domain's mean norms; `progress` goes from 0 to 1."""
+    def forward(self, batches: Sequence[Batch], progress: float) -> tuple[Terms, tuple[Glance, ...]]:
+        """The terms of one step, and for the record what is seen of each domain; `progress` goes from 0 to 1."""
         features = [self.net.features(batch.inputs) for batch in batches]
         with torch.autocast(next(self.net.parameters()).device.type, enabled=False):
             views = tuple(self._view(batch, found) for batch, found in zip(batches, features, strict=True))
             labelled = [view for view in views if view.labels is not None]
             terms = {"class": torch.stack([cross_entropy(v.logits, v.labels) for v in labelled]).sum()}
             terms |= self.method.terms(Seen(views, progress), self.net)
-        record = {f"{v.domain}/{name}": mean_norm(x.detach()) for v in views for name, x in v.features.items()}
-        return terms, record
+        return terms, tuple(map(glance, views))
 
     def _view(self, batch: Batch, features: dict[str, Tensor]) -> View:
         features = {name: gather(x) for name, x in features.items()}

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.distributed as dist
@@ -13,9 +12,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from egonorm.core import RunError
+from egonorm.core.training import Precision
 from egonorm.train.batch_norm import share_batch_norm
-
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)

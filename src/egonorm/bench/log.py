@@ -1,0 +1,74 @@
+"""The log of a training, a line a step: what can be read of it, whoever cut it short."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LOG = "train.jsonl"
+
+
+@dataclass(frozen=True)
+class OfClass:
+    """What a step's clips of one class were like."""
+
+    n: int
+    accuracy: float
+    """In percent."""
+    norms: dict[str, float]
+    """Per modality, their mean norm."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the log says of a step."""
+
+    step: int
+    terms: dict[str, float]
+    norms: dict[tuple[str, str], float]
+    """Mean norm by domain and modality."""
+    accuracy: dict[str, float] = field(default_factory=dict)
+    """By domain with labels, in percent; older logs have none."""
+    classes: dict[str, dict[str, OfClass]] = field(default_factory=dict)
+    """By domain and class, at some of the steps; older logs have none."""
+
+
+def read_log(folder: Path) -> tuple[Step, ...]:
+    """The steps of a run's log, in order; none where it is gone. Lines that cannot be read are left out."""
+    try:
+        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    found = {step.step: step for line in lines if (step := _step(line))}
+    return tuple(found[number] for number in sorted(found))
+
+
+def parse(line: str) -> dict | None:
+    """A line of the log; None for one that a kill left unfinished."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _step(line: str) -> Step | None:
+    entry = parse(line)
+    try:
+        return None if entry is None else Step(
+            int(entry["step"]),
+            _floats(entry["terms"]),
+            {(d, m): value for name, value in _floats(entry["norms"]).items() for d, _, m in [name.rpartition("/")]},
+            _floats(entry.get("accuracy", {})),
+            {domain: {name: _of_class(about) for name, about in of.items()}
+             for domain, of in entry.get("classes", {}).items()},
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _of_class(about: dict) -> OfClass:
+    return OfClass(int(about["n"]), float(about["accuracy"]), _floats(about["norms"]))
+
+
+def _floats(tree: dict) -> dict[str, float]:
+    return {name: float(value) for name, value in tree.items()}

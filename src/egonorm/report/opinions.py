@@ -1,0 +1,57 @@
+"""What runs thought of single clips: the answer of each stream, how sure it was, and how long its feature was."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from egonorm.bench.predictions import Predicted
+from egonorm.report.outline import Note
+from egonorm.report.source import Pair, Source
+
+Judged = dict[str, tuple[Predicted, ...]]
+"""By method, what the run of each seed says of a domain's clips."""
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one stream of a run says of a clip: the mean over the run's selected checkpoints."""
+
+    answer: str
+    score: float
+    """Of the answer."""
+    truth: str
+    """The true class."""
+    of_truth: float
+    """The score of the true class."""
+    norm: float | None
+    """The length of the stream's feature; None for the fused decision, which has none."""
+    above: float | None
+    """The percent of the domain's clips whose feature is shorter."""
+
+
+def judged(pair: Pair, source: Source) -> Judged | Note:
+    """The predictions of both sides, or a warning that says which are missing and what would make them."""
+    domain = pair.shift.domain
+    found = {method: tuple(source.predicted(run, domain) for run in runs) for method, runs in pair.sides.items()}
+    missing = [run.folder.name for method, runs in pair.sides.items()
+               for run, there in zip(runs, found[method], strict=True) if there is None]  # fmt: skip
+    if missing:
+        return Note(f"There are no predictions on {domain} by {', '.join(missing)}, so nothing can be said of single classes and "
+                    f"clips. This makes them: egonorm test RUN --domain {domain}", is_warning=True)  # fmt: skip
+    if len({predicted.classes for side in found.values() for predicted in side}) > 1:
+        return Note(f"The runs judged on {domain} know different classes, so their answers cannot be compared.", True)
+    return found
+
+
+def opinion_of(predicted: Predicted, uid: str, stream: str) -> Opinion | None:
+    """A stream's opinion of a clip; None for a clip that was not judged."""
+    place = int(np.searchsorted(predicted.uids, uid))
+    if place == len(predicted.uids) or predicted.uids[place] != uid:
+        return None
+    scores, label = predicted.scores[stream][place], int(predicted.labels[place])
+    answer, norms = int(scores.argmax()), predicted.norms.get(stream)
+    norm = None if norms is None else float(norms[place])
+    above = None if norms is None else 100 * float((norms < norms[place]).mean())
+    return Opinion(
+        predicted.classes[answer], float(scores[answer]), predicted.classes[label], float(scores[label]), norm, above
+    )

@@ -1,0 +1,55 @@
+"""A report on disk: one file that holds the whole page, and beside it the figures and the numbers as files of their own."""
+
+import io
+from collections import Counter
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from egonorm.report.exhibit import Exhibit
+from egonorm.report.folder import write_report
+from egonorm.report.outline import Choice, Grid, Matrix, Page, Player
+from egonorm.report.render import Drawn, data_of, render, stem
+from egonorm.report.style import drawing, png_of, svg_of
+
+
+def write_page(page: Page, out: Path) -> Path:
+    """Write the page as `out/index.html`, its figures to `out/figures` and their numbers to `out/data`; the page's path.
+
+    The page needs none of the other files, and no network.
+
+    Raises:
+        RunError: when `out` holds other things than an earlier report, or cannot be written; nothing is removed then.
+    """
+    _refuse_twice(page)
+    drawn = {part.name: _draw(part) for part in page.parts() if isinstance(part, Exhibit) and part.figure is not None}
+    files = {f"figures/{stem(name)}.svg": figure.svg.encode() for name, figure in drawn.items()}
+    files |= {f"figures/{stem(name)}.png": figure.png for name, figure in drawn.items()}
+    numbers = [part for part in page.parts() if isinstance(part, Exhibit | Grid | Matrix)]
+    files |= {f"data/{stem(part.name)}.csv": content.encode() for part in numbers if (content := data_of(part))}
+    files["index.html"] = render(page, drawn).encode()
+    write_report(out, files)
+    return out / "index.html"
+
+
+def _draw(exhibit: Exhibit) -> Drawn:
+    figure = exhibit.figure
+    jpeg = _jpeg_of(figure) if exhibit.is_picture else b""
+    return Drawn(svg_of(figure, stem(exhibit.name), exhibit.title), png_of(figure), jpeg)
+
+
+def _jpeg_of(figure: Figure) -> bytes:
+    """The figure as few bytes, for one made of photographs."""
+    file = io.BytesIO()
+    with drawing():
+        figure.savefig(file, format="jpeg", dpi=160, pil_kwargs={"quality": 85})
+    return file.getvalue()
+
+
+def _refuse_twice(page: Page) -> None:
+    """Names are places: two things of one name would be one file and one target of links."""
+    named = (part.name for part in page.parts() if isinstance(part, Exhibit | Grid | Matrix | Player | Choice))
+    counts = Counter([*named, *(tab.name for tab in page.tabs)])
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise ValueError(f"A page needs one name for each of its parts; these are several parts': {twice}.")

@@ -1,0 +1,71 @@
+"""The paper's number beside ours, where it has one for the same system in the same setting."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from egonorm.bench.config import Run
+from egonorm.bench.match import as_sweep, plain
+from egonorm.bench.paper import Part, System, reported, suites
+from egonorm.bench.records import Record
+from egonorm.core import RunError
+from egonorm.report.source import Shift
+
+DOMAINS = ("D1", "D2", "D3")
+ERRATUM = "†"
+
+
+def paper_number(run: Run, shifts: Sequence[Shift]) -> str:
+    """Top-1 in percent as the paper prints it for one shift, or for the mean over all of a block's; empty where it does not."""
+    if not {domain for shift in shifts for domain in (*shift.sources, shift.domain)} <= set(DOMAINS):
+        return ""
+    shift = "Mean" if len(shifts) > 1 else f"{','.join(shifts[0].sources)}->{shifts[0].domain}"
+    for part, system in _places(tuple(run.net.streams)):
+        settings = part.family(DOMAINS)
+        wanted = [s for s in settings if shift in ("Mean", f"{','.join(s.sources)}->{s.target}")]
+        complete = {(s.sources, s.target) for s in wanted} == {(s.sources, s.domain) for s in shifts}
+        number = reported().get((part.table, part.heading, system.name, shift))
+        if number and complete and settings[0].family == run.setting.family and _is(run, system):
+            return f"{number.top1:.2f}{ERRATUM if number.erratum else ''}"
+    return ""
+
+
+def unlike_paper(records: Sequence[Record]) -> list[str]:
+    """Sentences about how far ours can be compared with the paper's numbers; none where no domain is one of the paper's."""
+    if not {record.run.setting.target for record in records} & set(DOMAINS):
+        return []
+    try:
+        unlike = ", ".join(as_sweep(records).unlike_paper())
+    except RunError:
+        unlike = "runs of several kinds"
+    verdict = (
+        f"Not the paper's: {unlike}; the two numbers cannot be compared, what can is which systems gain."
+        if unlike
+        else "Data, network, training and judgement are the paper's, as far as it tells them."
+    )
+    return [f"paper: top-1 of arXiv 2106.01689, which gives neither seeds nor deviations. {verdict} "
+            f"{ERRATUM} contradicts another number of the paper (see the end of this page)."]  # fmt: skip
+
+
+def errata() -> tuple[tuple[str, str], ...]:
+    """What is wrong with numbers inside the paper: where, and what."""
+    found: dict[str, list[str]] = {}
+    for (table, _, system, shift), number in reported().items():
+        if number.erratum:
+            found.setdefault(f"{table}, {system}: {number.erratum}", []).append(shift)
+    return tuple(
+        (place.partition(": ")[0], f"{', '.join(shifts)}: {place.partition(': ')[2]}")
+        for place, shifts in found.items()
+    )
+
+
+@cache
+def _places(modalities: tuple[str, ...]) -> tuple[tuple[Part, System], ...]:
+    parts: Iterable[Part] = suites(modalities)["paper.all"]
+    return tuple((part, system) for part in parts for system in part.systems)
+
+
+def _is(run: Run, system: System) -> bool:
+    """Whether the run is of this system; a system without modalities of its own has the paper's two."""
+    own = plain(run)
+    return (own.method, own.net.fusion, tuple(run.net.streams)) == (
+        system.method, system.fusion, system.modalities or ("rgb", "audio"))  # fmt: skip

@@ -1,0 +1,70 @@
+"""What reads runs works where nothing can train: on a copy of the package without the folder `train`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import egonorm
+from egonorm import bench
+from egonorm.bench.config import Run
+from egonorm.bench.network import build_net, load_trained
+from egonorm.core import RunError
+from egonorm.train.checkpoint import Checkpoints
+from egonorm.train.loop import make_optimizer
+from stored_runs import plain_run, store
+
+READING = (
+    "table config records select evidence cells gains summary match paper paper_lines against plan presets network formats "
+    "predictions choice clips log"
+)
+
+
+@pytest.fixture
+def without_training(tmp_path) -> dict[str, str]:
+    """The environment of a program that finds the package without `train`."""
+    shutil.copytree(Path(egonorm.__file__).parent, tmp_path / "egonorm", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(tmp_path / "egonorm" / "train")
+    return os.environ | {"PYTHONPATH": str(tmp_path)}
+
+
+def program(environment: dict[str, str], *words: object) -> str:
+    """What a Python program says that must come to its end."""
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_reading_needs_no_training(without_training):
+    lines = ["import egonorm; print(egonorm.__file__)"] + [f"import egonorm.bench.{name}" for name in READING.split()]
+    assert program(without_training, "-c", "\n".join(lines)).startswith(without_training["PYTHONPATH"])
+
+
+def test_the_command_line_reads_runs_without_training(without_training, tmp_path):
+    folder = store(tmp_path / "runs", plain_run(), {"D2": [[True, False, True, True]]})
+    table = program(without_training, "-m", "egonorm", "table", folder.parent, "--select", "last", "--format", "csv")
+    assert "source-only" in table and "75.0" in table
+    assert program(without_training, "-m", "egonorm", "--help") == program(dict(os.environ), "-m", "egonorm", "--help")
+
+
+def test_names_of_the_floor_come_when_they_are_asked_for():
+    assert all(hasattr(bench, name) for name in bench.__all__) and dir(bench) == bench.__all__
+    assert bench.Run is Run
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = bench.nothing
+
+
+def test_a_network_comes_back_as_it_was_trained(run: Run, tmp_path):
+    net = build_net(run, 3)
+    saved = Checkpoints(tmp_path / "checkpoints", steps=4, every=2, keep=9)
+    saved.save(4, net, make_optimizer(run.optim, net.parameters()), {"classes": ["cut", "mix", "wash"]})
+    found, classes = load_trained(tmp_path, run, 4)
+    assert classes == ("cut", "mix", "wash") and not found.training
+    assert all(torch.equal(x, found.state_dict()[name]) for name, x in net.state_dict().items())
+    with pytest.raises(RunError, match=r"has no network of step 2(.|\n)*000002\.safetensors(.|\n)*remedy:"):
+        load_trained(tmp_path, run, 2)

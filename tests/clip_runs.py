@@ -1,0 +1,43 @@
+"""Runs of untrained networks whose checkpoint is on disk, so that clips can be saved of them without training."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import safetensors.torch
+
+from egonorm.bench.config import Run, to_json
+from egonorm.bench.network import CHECKPOINTS, build_net
+from egonorm.bench.presets import demo
+from egonorm.bench.records import Record
+from egonorm.bench.table import COMPLETE, Row, write_rows
+from egonorm.core import Setting
+from egonorm.data.sets import open_data
+from egonorm.nets.stored import METADATA, network_of
+
+STEP = 4
+
+
+def narrow_run(data: str, modalities: tuple[str, ...] = ("rgb", "audio"), **changes) -> Run:
+    """A run of the demo's narrowest networks, two windows a clip."""
+    preset = demo()
+    net = replace(preset.choose(modalities).widen(0.0625), fusion=changes.pop("fusion", "sum"))
+    return replace(
+        Run(data, Setting.parse("dg1:D1:D2"), net, evaluation=replace(preset.evaluation, num_windows=2)), **changes
+    )
+
+
+def keep(run: Run, out: Path, classes: tuple[str, ...] | None = None) -> Record:
+    """A complete run's folder with the network's first weights, as the checkpoint of `STEP`; it was judged on nothing."""
+    folder = out / run.name
+    path = network_of(folder / CHECKPOINTS, STEP)
+    path.parent.mkdir(parents=True)
+    classes = open_data(run.data).manifest.classes if classes is None else classes
+    metadata = {METADATA: json.dumps({"step": STEP, "classes": list(classes), "clips": "none"})}
+    net = build_net(run, len(classes))
+    path.write_bytes(safetensors.torch.save({k: x.contiguous() for k, x in net.state_dict().items()}, metadata))
+    (folder / "config.json").write_text(to_json(run))
+    about = (folder.name, run.method.name(), str(run.setting), run.seed)
+    rows = [Row(*about, STEP, "test", "D2", "top1", 0.0, 8), Row(*about, STEP, "test", "D2", COMPLETE, 1.0, 0)]
+    write_rows(folder, rows)
+    return Record(folder, run, tuple(rows[:1]), (STEP,))
