@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import egonorm
-from egonorm.bench.folder import environment, find_commit
+from egonorm.bench.folder import environment
+from egonorm.bench.origin import find_commit
 from egonorm.train.runtime import start_runtime
 
 

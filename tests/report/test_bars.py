@@ -32,13 +32,13 @@ def test_streams_by_hand(tmp_path):
     exhibit = stream_accuracy(source_of(tmp_path).pairs("rna"))
     means = {(row["series"], row["stream"]): row for row in lines(exhibit, shift="mean")}
     assert {key: row["value"] for key, row in means.items()} == {
-        ("Source Only", "RGB"): 35.0, ("rna", "RGB"): 45.0, ("Source Only", "Audio"): 45.0, ("rna", "Audio"): 55.0,
-        ("Source Only", "RGB+Audio"): 55.0, ("rna", "RGB+Audio"): 65.0}  # fmt: skip
-    rgb = means["rna", "RGB"]
+        ("Source Only", "RGB"): 35.0, ("RNA-Net", "RGB"): 45.0, ("Source Only", "Audio"): 45.0, ("RNA-Net", "Audio"): 55.0,
+        ("Source Only", "RGB+Audio"): 55.0, ("RNA-Net", "RGB+Audio"): 65.0}  # fmt: skip
+    rgb = means["RNA-Net", "RGB"]
     assert rgb["high"] - rgb["value"] == pytest.approx(50**0.5, abs=1e-3)
     assert rgb["error bar"] == "standard deviation over 2 seeds" and rgb["seeds"] == "0 1" and rgb["n"] == 40
     assert {row["shift"] for row in lines(exhibit, stream="RGB")} == {"mean", "D1 → D2", "D2 → D1"}
-    assert "RGB: Source Only 35.0 % (paper 19.73), rna 45.0 % (paper 34.80); difference +10.0." in exhibit.text
+    assert "RGB: Source Only 35.0 % (paper 19.73), RNA-Net 45.0 % (paper 34.80); difference +10.0." in exhibit.text
     assert "does not say of which shifts" in exhibit.caption and "Not the paper's: data (kitchens)" in exhibit.caption
     assert exhibit.figure is not None and not exhibit.missing
 
@@ -46,7 +46,7 @@ def test_streams_by_hand(tmp_path):
 def test_one_seed_has_the_interval_over_clips_and_says_so(tmp_path):
     tell_both(tmp_path, values)
     exhibit = stream_accuracy(source_of(tmp_path).pairs("rna"))
-    (row,) = lines(exhibit, stream="RGB", series="rna", shift="mean")
+    (row,) = lines(exhibit, stream="RGB", series="RNA-Net", shift="mean")
     assert (row["low"], row["high"]) == pytest.approx(accuracy_interval(40.0, 20), abs=1e-3)
     assert "Wilson; one seed" in row["error bar"] and "Wilson; one seed" in exhibit.caption
 
@@ -54,7 +54,7 @@ def test_one_seed_has_the_interval_over_clips_and_says_so(tmp_path):
 def test_shifts_on_the_same_clips_are_not_more_clips(tmp_path):
     for setting in ("dg1:D1:D2", "dg1:D3:D2"):
         tell_both(tmp_path, values, setting=setting)
-    (row,) = lines(stream_accuracy(source_of(tmp_path).pairs("rna")), stream="RGB", series="rna", shift="mean")
+    (row,) = lines(stream_accuracy(source_of(tmp_path).pairs("rna")), stream="RGB", series="RNA-Net", shift="mean")
     assert row["n"] == 20 and (row["low"], row["high"]) == pytest.approx(
         mean_accuracy_interval([40.0], [20], [1.0]), abs=1e-3
     )
@@ -67,7 +67,7 @@ def test_the_papers_numbers_stand_beside_its_own_method_and_domains_alone(tmp_pa
     for method in (SourceOnly(), AlignOnly()):
         tell(tmp_path / "b", plain_run("dg1:D1:D2", method), {"D2": values("", 0)})
     found = lines(stream_accuracy(source_of(tmp_path / "b").pairs("align-only")), stream="RGB", shift="mean")
-    assert {row["series"]: row["paper"] for row in found} == {"Source Only": 19.73, "align-only": None}
+    assert {row["series"]: row["paper"] for row in found} == {"Source Only": 19.73, "Align. Only": None}
     tell_both(tmp_path / "c", values, setting="uda:D1:D2")
     assert {row["paper"] for row in lines(stream_accuracy(source_of(tmp_path / "c").pairs("rna")))} == {None}
 
@@ -98,8 +98,9 @@ def test_shares_are_shown_once_they_are_measured(tmp_path):
     )
     exhibit = top_features(source_of(tmp_path / "new").pairs("rna"))
     assert {(row["stream"], row["series"]): row["value"] for row in lines(exhibit, shift="mean")} == {
-        ("RGB", "Source Only"): 60.0, ("RGB", "rna"): 65.0, ("Audio", "Source Only"): 70.0, ("Audio", "rna"): 70.0}  # fmt: skip
-    assert "RGB: Source Only 60.0 % (paper 63.35), rna 65.0 % (paper 61.57); difference +5.0." in exhibit.text
+        ("RGB", "Source Only"): 60.0, ("RGB", "RNA-Net"): 65.0,
+        ("Audio", "Source Only"): 70.0, ("Audio", "RNA-Net"): 70.0}  # fmt: skip
+    assert "RGB: Source Only 60.0 % (paper 63.35), RNA-Net 65.0 % (paper 61.57); difference +5.0." in exhibit.text
     assert "inferred" in exhibit.caption and "none (one seed)" in exhibit.caption
 
 
@@ -127,6 +128,8 @@ def test_single_and_multiple_without_the_runs(tmp_path):
     tell(tmp_path / "b", alone("dg1:D1:D2", "rgb"), {"D2": {}})
     tell(tmp_path / "b", alone("dg1:D2:D1", "audio"), {"D1": {}})
     assert "different shifts" in single_and_multiple(source_of(tmp_path / "b")).missing
+    tell(tmp_path / "c", plain_run("dg1:D1:D2"), {"D2": {}})
+    assert "of one kind alone" in single_and_multiple(source_of(tmp_path / "c")).missing
 
 
 def test_single_and_multiple_keeps_to_one_kind_of_network(tmp_path):
@@ -134,6 +137,7 @@ def test_single_and_multiple_keeps_to_one_kind_of_network(tmp_path):
     tell(tmp_path, run, {"D2": {"top1": 60.0}})
     tell(tmp_path, replace(run, net=replace(run.net, fusion="concat")), {"D2": {"top1": 90.0}})
     tell(tmp_path, replace(alone("dg1:D1:D2", "rgb"), net=run.net.widen(0.5).choose(("rgb",))), {"D2": {"top1": 95.0}})
+    tell(tmp_path, alone("dg1:D1:D2", "audio"), {"D2": {"top1": 30.0}})
     found = lines(single_and_multiple(source_of(tmp_path)), shift="mean")
-    assert [(row["stream"], row["value"]) for row in found] == [("RGB+Audio", 60.0)]
+    assert {(row["stream"], row["value"]) for row in found} == {("RGB+Audio", 60.0), ("Audio", 30.0)}
     assert np.isfinite(found[0]["low"])

@@ -73,20 +73,20 @@ def test_training_by_hand(tmp_path):
 
     tell_pair(tmp_path, logs, seeds=(0, 2))
     exhibit = shown(training_curves, tmp_path)
-    rgb = lines(exhibit, quantity="mean norm", modality="rgb", series="rna", domain="D1")
+    rgb = lines(exhibit, quantity="mean norm", modality="rgb", series="RNA-Net", domain="D1")
     assert [row["step"] for row in rgb] == [1, 2, 3, 4] and [row["mean over seeds"] for row in rgb] == [4, 5, 6, 7]
     assert [(row["lowest seed"], row["highest seed"]) for row in rgb] == [(3, 5), (4, 6), (5, 7), (6, 8)]
     assert {row["mean over seeds"] for row in lines(exhibit, quantity="delta rgb-audio")} == {-4}
-    assert {row["series"] for row in lines(exhibit, quantity="loss term: class")} == {"Source Only", "rna"}
-    assert {row["series"] for row in lines(exhibit, quantity="loss term: rna")} == {"rna"}
+    assert {row["series"] for row in lines(exhibit, quantity="loss term: class")} == {"Source Only", "RNA-Net"}
+    assert {row["series"] for row in lines(exhibit, quantity="loss term: rna")} == {"RNA-Net"}
     assert {row["mean over seeds"] for row in lines(exhibit, quantity="training accuracy", domain="D1")} == {50}
     test = {
         (row["series"], row["step"]): row["mean over seeds"]
         for row in lines(exhibit, quantity="test accuracy", domain="D2")
     }
-    assert test == {("Source Only", 10): 40, ("Source Only", 20): 40, ("rna", 10): 60, ("rna", 20): 60}
-    assert "mean norm in D1: Source Only rgb 4 to 7, Source Only audio 8 to 11, rna rgb 4 to 7" in exhibit.text
-    assert "test accuracy in D2: Source Only 40 to 40, rna 60 to 60." in exhibit.text
+    assert test == {("Source Only", 10): 40, ("Source Only", 20): 40, ("RNA-Net", 10): 60, ("RNA-Net", 20): 60}
+    assert "mean norm in D1: Source Only rgb 4 to 7, Source Only audio 8 to 11, RNA-Net rgb 4 to 7" in exhibit.text
+    assert "test accuracy in D2: Source Only 40 to 40, RNA-Net 60 to 60." in exhibit.text
     assert "2 seeds" in exhibit.caption and "moving average" in exhibit.caption and "older" not in exhibit.caption
     assert svg_of(exhibit.figure, "a") == svg_of(exhibit.figure, "a")
 
@@ -104,11 +104,13 @@ def test_old_logs_have_no_accuracy_and_say_so(tmp_path):
 def test_a_log_that_is_cut_or_gone(tmp_path):
     whole = "".join(json.dumps(entry) + "\n" for entry in log_of(4, NORMS, classes=CLASSES))
     folders = tell_pair(tmp_path, lambda name, seed: whole[:-20])
-    found = lines(shown(training_curves, tmp_path), quantity="loss term: class", series="rna")
+    found = lines(shown(training_curves, tmp_path), quantity="loss term: class", series="RNA-Net")
     assert [row["step"] for row in found] == [1, 2, 3]
     (folders[0] / LOG).unlink()
     for make in (training_curves, training_by_class):
-        assert {row["series"] for row in lines(shown(make, tmp_path)) if row["quantity"] != "test accuracy"} == {"rna"}
+        assert {row["series"] for row in lines(shown(make, tmp_path)) if row["quantity"] != "test accuracy"} == {
+            "RNA-Net"
+        }
     assert "Some logs are gone, and left out: Source Only." in shown(training_curves, tmp_path).caption
     (folders[1] / LOG).unlink()
     for make in (training_curves, training_by_class):
@@ -121,7 +123,7 @@ def test_a_domain_that_one_side_alone_was_trained_on(tmp_path):
         tmp_path, lambda name, seed: log_of(4, NORMS | ({"D2/rgb": 1.0, "D2/audio": 2.0} if name == "rna" else {}))
     )
     exhibit = shown(training_curves, tmp_path)
-    assert {row["series"] for row in lines(exhibit, quantity="mean norm", domain="D2")} == {"rna"}
+    assert {row["series"] for row in lines(exhibit, quantity="mean norm", domain="D2")} == {"RNA-Net"}
     assert [text.get_text() for axes in exhibit.figure.axes for text in axes.texts] == ["not trained on"]
 
 
@@ -139,11 +141,11 @@ def test_any_number_of_modalities(tmp_path, names):
 def test_classes_by_hand(tmp_path):
     tell_pair(tmp_path, lambda name, seed: log_of(6, NORMS, classes=CLASSES), seeds=(0, 1))
     exhibit = shown(training_by_class, tmp_path)
-    take = lines(exhibit, **{"class": "take"}, series="rna")
+    take = lines(exhibit, **{"class": "take"}, series="RNA-Net")
     assert [row["step"] for row in take if row["modality"] == "rgb"] == [2, 4, 6]
     assert {row["modality"]: row["mean over seeds"] for row in take} == {"": 25, "rgb": 3, "audio": 7}
     assert (
-        "take in D1: Source Only accuracy 25 %, Source Only rgb 3, Source Only audio 7, rna accuracy 25 %"
+        "take in D1: Source Only accuracy 25 %, Source Only rgb 3, Source Only audio 7, RNA-Net accuracy 25 %"
         in exhibit.text
     )
     assert "12 to 36 clips a class" in exhibit.caption

@@ -100,12 +100,12 @@ def test_a_matrix_a_side_whose_diagonal_the_rows_state(two_seeds):
 
 def test_recall_of_each_class(two_seeds):
     grid = recall_by_class(*two_seeds)
-    assert grid.header[:5] == ("class", "clips", "source-only", "rna", "difference")
+    assert grid.header[:5] == ("class", "clips", "Source Only", "RNA-Net", "difference")
     assert grid.header[5:] == (
-        "one alone, source-only",
-        "one alone, rna",
-        "two alone, source-only",
-        "two alone, rna",
+        "one alone, Source Only",
+        "one alone, RNA-Net",
+        "two alone, Source Only",
+        "two alone, RNA-Net",
     )
     cut, put, take = grid.rows
     assert [cell.text for cell in put] == ["put", "2", "50.0", "75.0", "+25.0", "0.0", "75.0", "50.0", "75.0"]
@@ -154,8 +154,8 @@ def test_the_surest_mistakes_of_both_sides(tmp_path):
         and first.facts.items[1] == ("true class", "put")
     )
     assert second.video is None and second.missing.endswith(f"egonorm cam RUNS/{second_run(tmp_path)} --clip c1")
-    assert [cell.text for cell in first.table.rows[0]] == ["source-only, fused", "take", "0.90", "0.00", "", ""]
-    assert [cell.text for cell in first.table.rows[1]] == ["source-only, one", "take", "0.25", "0.00", "4.00", "60 %"]
+    assert [cell.text for cell in first.table.rows[0]] == ["Source Only, fused", "take", "0.90", "0.00", "", ""]
+    assert [cell.text for cell in first.table.rows[1]] == ["Source Only, one", "take", "0.25", "0.00", "4.00", "60 %"]
     assert len(first.table.rows) == 6 and len({player.name for player in players}) == 2
 
 
@@ -168,7 +168,7 @@ def test_a_mistake_of_both_sides_is_shown_once(tmp_path):
     for method in (SourceOnly(), Rna()):
         store(tmp_path, method, [(1, 0, 1, 1, 2)])
     (_, player) = mistakes(*opened(tmp_path))
-    assert player.facts.items[2] == ("mistake of", "source-only (put) and rna (put)")
+    assert player.facts.items[2] == ("mistake of", "Source Only (put) and RNA-Net (put)")
 
 
 def test_without_mistakes_there_is_nothing_to_see(tmp_path):
@@ -186,7 +186,7 @@ def test_a_clip_that_one_side_went_without(tmp_path):
     pair, source = opened(tmp_path)
     players = [part for part in mistakes(pair, source) if isinstance(part, Player)]
     (missing,) = [player for player in players if player.facts.items[0] == ("clip", "c0")]
-    assert [cell.text for cell in missing.table.rows[3]] == ["rna, fused", "not judged", "", "", "", ""]
+    assert [cell.text for cell in missing.table.rows[3]] == ["RNA-Net, fused", "not judged", "", "", "", ""]
     assert "of 4 clips" in changed_answers(pair, source).caption
     assert all(isinstance(matrix, Matrix) for matrix in confusion(pair, source))
 

@@ -46,7 +46,7 @@ def test_one_shift_by_hand(tmp_path):
     half, most = np.arange(20) < 10, np.arange(20) < 18
     store_shift(tmp_path, {SourceOnly(): half, Rna(): most})
     grid = results(source_of(tmp_path), "dg1")
-    assert grid.header == ("method", "D1 → D2") and texts(grid) == [["source-only", "50.0"], ["rna", "90.0"]]
+    assert grid.header == ("method", "D1 → D2") and texts(grid) == [["Source Only", "50.0"], ["RNA-Net", "90.0"]]
     reference, rna = (row[1] for row in grid.rows)
     assert rna.lines[1].startswith("gain +40.0 [") and rna.mark == "best" and rna.value == pytest.approx(90)
     assert reference.mark == "" and reference.lines == ("[30, 70]", "paper 39.03") and rna.lines[-1] == "paper 45.01"
@@ -70,7 +70,7 @@ def test_a_mean_needs_every_shift_with_the_same_seeds(tmp_path):
     store_shift(tmp_path, {Rna(): right}, "dg1:D1:D3", (0,))
     grid = results(source_of(tmp_path), "dg1")
     assert grid.header == ("method", "D1 → D2", "D1 → D3", "mean")
-    assert texts(grid) == [["source-only", *["50.0 ± 0.0"] * 3], ["rna", "50.0 ± 0.0", "50.0", ""]]
+    assert texts(grid) == [["Source Only", *["50.0 ± 0.0"] * 3], ["RNA-Net", "50.0 ± 0.0", "50.0", ""]]
 
 
 def test_a_domain_that_was_judged_later_is_a_shift_of_its_own(tmp_path):
@@ -100,7 +100,7 @@ def test_numbers_agree_with_the_csv_and_every_family_has_a_grid(tmp_path):
             assert cell.value == float(line["top1"]) and cell.mark == line["mark"]
             assert line["seeds"] == "0 1" and float(line["low"]) < cell.value < float(line["high"])
     uda = results(source, "uda")
-    assert uda.rows[0][0].text == "source-only" and uda.rows[0][1].lines[-1] == "paper 39.03"
+    assert uda.rows[0][0].text == "Source Only" and uda.rows[0][1].lines[-1] == "paper 39.03"
     assert all("gain" in cell.lines[1] for row in uda.rows[1:] for cell in row[1:])
 
 
@@ -110,7 +110,7 @@ def test_other_networks_have_lines_of_their_own_beside_their_own_source_only(tmp
     store_shift(tmp_path, {SourceOnly(): np.arange(20) < 5, Rna(): np.arange(20) < 15}, net=concat)
     grid = results(source_of(tmp_path), "dg1")
     assert [row[0].text for row in grid.rows] == [
-        f"{m} ({f})" for m in ("source-only", "rna") for f in ("sum", "concat")
+        f"{m} ({f})" for m in ("Source Only", "RNA-Net") for f in ("sum", "concat")
     ]
     assert grid.rows[3][1].lines[1].startswith("gain +50.0 [")
     (pair,) = source_of(tmp_path).pairs("rna")
@@ -126,7 +126,7 @@ def test_missing_and_broken_predictions_leave_the_accuracies(tmp_path):
         path.write_bytes(b"nonsense")
     source = source_of(tmp_path)
     grid = results(source, "dg1")
-    assert texts(grid) == [["source-only", "50.0"], ["rna", "50.0"], ["align-only", "50.0"]]
+    assert texts(grid) == [["Source Only", "50.0"], ["RNA-Net", "50.0"], ["Align. Only", "50.0"]]
     assert [row[1].lines[1] for row in grid.rows[1:]] == ["no gain: no predictions"] * 2
     told = [part.text for part in making(source).parts if isinstance(part, Note)]
     assert any("000010-D2.npz cannot be read" in text for text in told)
@@ -157,8 +157,11 @@ def test_whose_answer_changed(tmp_path):
     assert (found.num_clips, found.newly_right, found.newly_wrong) == (5, ("D2_0002", "D2_0003"), ("D2_0001",))
     assert found.other_answer == ()
     (first,) = summary(source, "rna", source.pairs("rna"))
-    assert "D1 → D2: rna 60.0 % against 40.0 % of source-only (1 seed), gain +20.0" in first.text
-    assert "which cannot be told from chance" in first.text and "Of 5 clips, 2 became right and 1 wrong" in first.text
+    assert "D1 → D2: RNA-Net 60.0 % against 40.0 % of Source Only (1 seed), gain +20.0" in first.text
+    assert (
+        "which cannot be told from chance" in first.text
+        and "Of 5 clips, 2 became right (D2_0002, D2_0003) and 1 became wrong (D2_0001) (seed 0)" in first.text
+    )
     predictions_of(pair.without[0].folder, 10, "D2").unlink()
     assert changes(pair, source_of(tmp_path)) is None
 
@@ -168,7 +171,7 @@ def test_a_summary_of_many_shifts_has_a_sentence_a_family(tmp_path):
     source = source_of(tmp_path)
     texts = [note.text for note in summary(source, "rna", source.pairs("rna"))]
     assert (
-        texts[0].startswith("single-source DG: rna ")
+        texts[0].startswith("single-source DG: RNA-Net ")
         and "over 6 shifts" in texts[0]
         and "higher in 6 of them" in texts[0]
     )
@@ -179,8 +182,8 @@ def test_one_method_alone_is_told(tmp_path):
     store_shift(tmp_path, {Rna(): np.arange(20) < 10})
     source = source_of(tmp_path)
     (note,) = summary(source, "rna", source.pairs("rna"))
-    assert note.is_warning and "no method beside source-only" in note.text and "methods here: rna" in note.text
-    assert texts(results(source, "dg1")) == [["rna", "50.0"]]
+    assert note.is_warning and "no method beside Source Only" in note.text and "here: RNA-Net" in note.text
+    assert texts(results(source, "dg1")) == [["RNA-Net", "50.0"]]
 
 
 def test_how_it_was_made(tmp_path):

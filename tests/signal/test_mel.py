@@ -85,3 +85,9 @@ def test_equals_essentias_values():
     found = LogMel()(fixed_signal(103424))[0]
     for band, values in ESSENTIA:
         torch.testing.assert_close(found[band, list(ESSENTIA_FRAMES)], torch.tensor(values), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("band", [5, 30, 90])
+def test_a_tone_at_a_bands_frequency_is_loudest_in_that_band(band):
+    look = LogMel()
+    assert len(look.frequencies) == 96 and look(tone(look.frequencies[band]))[0].mean(dim=1).argmax() == band

@@ -25,6 +25,8 @@ LONGEST = 10.0
 SIDE = 320
 """Pixels of the longer side, at most."""
 _SHORT_SIDE = 180
+_ASIDE = 1 / 240
+"""Seconds by which one looks later than the middle of a tick, where pictures of 30 a second change and rounding would decide."""
 _PICTURES = {"preset": "veryfast", "crf": "27", "threads": "1", "g": "15"}
 
 
@@ -88,7 +90,7 @@ def excerpt(media: Media, clip: Clip, low: float, high: float) -> bytes:
     stop = start + number / FPS
     pictures = sound = None
     if media.pictures:
-        pictures = media.seen(Span(number, 1, float(FPS)), _SHORT_SIDE)(clip.media, start, stop).numpy()
+        pictures = media.seen(Span(number, 1, float(FPS)), _SHORT_SIDE)(clip.media, start + _ASIDE, stop).numpy()
     if media.sound:
         sound = media.heard(number / FPS)(clip.media, start, stop).flatten().numpy()
     return encode(pictures, sound)

@@ -20,8 +20,8 @@ from egonorm.train.runtime import start_runtime
 KITCHENS = KitchensConfig(clips=160, kitchens=3, seed=0, size=(120, 160))
 
 
-def run_demo(out: Path, workers: int) -> None:
-    """Render three kitchens, train Source Only and RNA-Net in D1, judge both in D1, D2 and D3, and print one table."""
+def run_demo(out: Path, workers: int) -> Path:
+    """Render three kitchens, train Source Only and RNA-Net in D1, judge both in D1, D2 and D3, and print one table; the runs."""
     videos = (out / "kitchens").absolute()
     with bar("Rendering 3 kitchens") as progress:
         render_kitchens(videos, KITCHENS, progress=progress)
@@ -35,16 +35,21 @@ def run_demo(out: Path, workers: int) -> None:
             if "D3" not in {row.domain for row in read_rows(folder)}:
                 measure(trial, "D3")
     print(render(summarise(folders, last_mean(9), "last-mean:9"), "text"))
-    print(_farewell(videos, out / "runs"))
+    return out / "runs"
 
 
-def _farewell(videos: Path, runs: Path) -> str:
+def farewell(out: Path, page: Path) -> str:
+    """What a person reads last: what the table and the page are of, and what to do next."""
+    videos, runs = (out / "kitchens").absolute(), out / "runs"
     return f"""Trained in D1: the rows tested on D1 are test clips of the same kitchen, D2 and D3 are kitchens never seen.
 source-only is before alignment, rna after it.
 
 Videos  {videos}
 Runs    {runs}
+Page    {page.absolute()}
+        what RNA changed and on which clips: open it in a browser
 
 Next    egonorm train --data kitchens:{videos} --setting dgn:D1+D2:D3 --preset demo --out {runs} rna
+        egonorm report {runs} --out {page.parent}
         egonorm table {runs} --format markdown
         egonorm train --help"""

@@ -4,8 +4,6 @@ import fcntl
 import json
 import os
 import platform
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ import torch
 import egonorm
 from egonorm.bench.config import Run, read_run, to_json
 from egonorm.bench.log import LOG, parse
+from egonorm.bench.origin import called_as, find_commit
 from egonorm.core import RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.train.runtime import Runtime
@@ -79,9 +78,9 @@ def environment(runtime: Runtime) -> dict[str, object]:
     gpu = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else None
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([_program(), *sys.argv[1:]]),
+        "command": called_as(),
         "egonorm": egonorm.__version__,
-        "commit": find_commit(Path(egonorm.__file__).parent),
+        "commit": find_commit(),
         "python": sys.version.split()[0],
         "torch": torch.__version__,
         "numpy": numpy.__version__,
@@ -92,27 +91,6 @@ def environment(runtime: Runtime) -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "processes": runtime.num_ranks,
     }
-
-
-def _program() -> str:
-    """What was called, without its folders: `egonorm`, also as `python -m egonorm`."""
-    path = Path(sys.argv[0])
-    return path.parent.name if path.name == "__main__.py" else path.name
-
-
-def find_commit(package: Path) -> str | None:
-    """The git commit that a package's folder is of, with `+changes` if a file there differs; None if git does not keep it."""
-
-    def git(*words: str) -> str:
-        command = ["git", "--no-optional-locks", "-C", str(package), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
-
-    try:
-        # a package that is installed inside another project's checkout is no part of its commit
-        git("ls-files", "--error-unmatch", "__init__.py")
-        return git("rev-parse", "HEAD") + "+changes" * bool(git("status", "--porcelain", "."))
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def cut_log(folder: Path, step: int) -> None:

@@ -20,7 +20,7 @@ COMMANDS = {
     "report": "report:Report",
     "cam": "report:Cam",
     "weights": {"get": "weights:Get", "list": "weights:List"},
-    "demo": "runs:Demo",
+    "demo": "demo:Demo",
 }
 """Each command, or group of them, and where it is written in this folder: only the one that is called is imported."""
 _GROUPS = {"data": "Render or examine data.", "weights": "Fetch or list published weights."}

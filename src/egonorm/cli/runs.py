@@ -1,4 +1,4 @@
-"""The verbs that make runs: train, test, and the demo that does both."""
+"""The verbs that make runs: train and test."""
 
 import inspect
 from dataclasses import dataclass, replace
@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import tyro
 
 from egonorm.bench.config import Run, read_run
-from egonorm.bench.demo import run_demo
 from egonorm.bench.formats import render
 from egonorm.bench.presets import PRESETS, configure, usual_preset
 from egonorm.bench.run import execute, measure
@@ -124,19 +123,6 @@ class Test:
             measure(trial, self.domain or run.setting.target)
             if runtime.is_first:
                 _print_table([self.run])
-
-
-@dataclass(frozen=True)
-class Demo:
-    """The main job without data or GPU: render kitchens, train Source Only and RNA-Net in one, test in the others."""
-
-    out: Path = Path("demo")
-    """Where videos and runs are put; a second call reuses them."""
-    workers: int = 2
-    """Processes that read clips."""
-
-    def __call__(self) -> None:
-        run_demo(self.out, self.workers)
 
 
 def _print_table(folders) -> None:

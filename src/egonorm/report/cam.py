@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from egonorm.bench.clips import SavedClip, Sound
-from egonorm.core import SettingError
+from egonorm.core import RunError, SettingError
 from egonorm.core.training import FUSED
+from egonorm.report.names import label_of
 from egonorm.report.sheet import GAP, LINE, MARGIN, WIDTH, Sheet
+from egonorm.report.style import drawing
 
 MOST = 8
 """Frames in a row."""
@@ -38,12 +40,10 @@ def cam_figure(
 
     Raises:
         SettingError: for a logit that a run does not have.
+        RunError: when there are no maps, of a run on features for example.
     """
     clips = (saved,) if isinstance(saved, SavedClip) else tuple(saved)
-    for clip in clips:
-        if logit not in clip.scores:
-            raise SettingError(f"{clip.run} has no logit {logit!r}.", got=logit, expected=", ".join(clip.scores),
-                               remedy="Choose one of these.")  # fmt: skip
+    _check(clips, logit)
     rows = [row for clip in clips for row in _rows(clip, logit, of)]
     names = tuple(dict.fromkeys(name for clip in clips for name in clip.sounds))
     size = (WIDTH - 2 * MARGIN - (MOST - 1) * GAP) / MOST
@@ -61,6 +61,16 @@ def cam_figure(
     return sheet.figure
 
 
+def _check(clips: Sequence[SavedClip], logit: str) -> None:
+    for clip in clips:
+        if logit not in clip.scores:
+            raise SettingError(f"{clip.run} has no logit {logit!r}.", got=logit, expected=", ".join(clip.scores),
+                               remedy="Choose one of these.")  # fmt: skip
+    if not any(clip.maps for clip in clips):
+        raise RunError(f"There are no activation maps of {clips[0].uid}.", got=clips[0].missing,
+                       expected="a run on pictures or sound", remedy="Use a run that was trained on the media themselves.")  # fmt: skip
+
+
 def upsampled(coarse: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "{height} {width}"]:
     """A map at a picture's size: bilinear between the middles of its cells, constant beyond the outermost."""
 
@@ -76,7 +86,8 @@ def upsampled(coarse: Float[np.ndarray, "h w"], height: int, width: int) -> Floa
 def drawn(figure: Figure, suffix: str, dpi: int = 200) -> bytes:
     """The file of a figure: `.png`, `.svg`, `.pdf` or `.jpg`."""
     file = io.BytesIO()
-    figure.savefig(file, format=suffix[1:], dpi=dpi)
+    with drawing():
+        figure.savefig(file, format=suffix[1:], dpi=dpi)
     return file.getvalue()
 
 
@@ -113,10 +124,10 @@ def _title(clip: SavedClip, logit: str) -> str:
     told = f"answers {_short(clip.classes[answer])} {scores[answer]:.2f}"
     if answer != clip.label:
         told += f", true class {_short(clip.classes[clip.label])} {scores[clip.label]:.2f}"
-    return f"{clip.method}, seed {clip.seed}: {told}" + ("" if logit == FUSED else f" ({logit} alone)")
+    return f"{label_of(clip.method)}, seed {clip.seed}: {told}" + ("" if logit == FUSED else f" ({logit} alone)")
 
 
-def _short(text: str, most: int = 48) -> str:
+def _short(text: str, most: int = 32) -> str:
     text = "".join(letter if letter.isprintable() else " " for letter in text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
@@ -128,7 +139,7 @@ def _draw_row(sheet: Sheet, row: _Row, size: float) -> None:
         axes = sheet.axes(MARGIN + place * (size + GAP), size, size, below=LINE)
         axes.imshow(row.pictures[k], interpolation="bilinear", aspect="auto")
         if row.maps is not None:
-            _overlay(axes, row.maps[k], row.maps.max(), row.pictures[k].shape[:2])
+            _overlay(axes, row.maps[k], float(row.maps.max()), row.pictures[k].shape[:2])
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_xlabel(f"{row.times[k]:.2f} s", size=7, labelpad=2)
@@ -150,7 +161,7 @@ def _draw_sounds(sheet: Sheet, clips: Sequence[SavedClip], name: str, logit: str
     for column, clip in enumerate(clips):
         if name in clip.sounds:
             left = MARGIN + column * (width + MARGIN)
-            sheet.write(left, f"{clip.method}; {name}")
+            sheet.write(left, f"{label_of(clip.method)}; {name}")
             wave, look = sheet.axes(left, width, _WAVE, LINE), sheet.axes(left, width, _LOOK, LINE + _WAVE)
             _draw_wave(wave, clip.sounds[name])
             _draw_look(look, clip.sounds[name], clip.maps_of(_class(clip, of), logit).get(name))
@@ -170,7 +181,7 @@ def _draw_look(axes: Axes, sound: Sound, coarse: np.ndarray | None) -> None:
     where = {"origin": "lower", "extent": (sound.start, sound.stop, 0, rows)}
     axes.imshow(sound.look, cmap="gray", aspect="auto", **where)
     if coarse is not None:
-        _overlay(axes, coarse, coarse.max(), sound.look.shape, **where)
+        _overlay(axes, coarse, float(coarse.max()), sound.look.shape, **where)
     ticks = [k for k in _KILOHERTZ if sound.frequencies[0] <= 1000 * k <= sound.frequencies[-1]]
     places = [float(np.interp(1000 * k, sound.frequencies, np.arange(rows) + 0.5)) for k in ticks]
     kept = [n for n, place in enumerate(places) if n == 0 or place - places[n - 1] > rows / 14]

@@ -7,10 +7,10 @@ from egonorm.report.failures import changed_answers, confusion, recall_by_class
 from egonorm.report.looks import looks
 from egonorm.report.making import making
 from egonorm.report.mistakes import mistakes
+from egonorm.report.names import label_of
 from egonorm.report.norm_histograms import norm_histograms
 from egonorm.report.outline import Choice, Note, Page, Part, Section, Tab
 from egonorm.report.results import results
-from egonorm.report.sides import label_of
 from egonorm.report.single_and_multiple import single_and_multiple
 from egonorm.report.source import REFERENCE, Pair, Source
 from egonorm.report.stream_accuracy import stream_accuracy

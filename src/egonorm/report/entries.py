@@ -13,6 +13,7 @@ from egonorm.bench.records import Record
 from egonorm.bench.summary import unlike
 from egonorm.methods import SourceOnly
 from egonorm.metrics import mean_accuracy_interval
+from egonorm.report.names import label_of
 from egonorm.report.source import Shift, Source
 
 Shifts = tuple[Shift, ...]
@@ -121,6 +122,6 @@ def _labels(names: Sequence[tuple[str, str]], runs: Sequence[Run]) -> list[str]:
     """The methods' names, and where one has several configurations in what they differ."""
     plain = [name for name, _ in names]
     return [
-        name if plain.count(name) == 1 else f"{name} ({unlike(run, runs) or digits})"
+        label_of(name) if plain.count(name) == 1 else f"{label_of(name)} ({unlike(run, runs) or digits})"
         for (name, digits), run in zip(names, runs, strict=True)
     ]

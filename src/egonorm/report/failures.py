@@ -10,6 +10,7 @@ from egonorm.core.training import FUSED
 from egonorm.metrics import accuracy_interval
 from egonorm.report.answers import changes
 from egonorm.report.exhibit import csv_of
+from egonorm.report.names import label_of
 from egonorm.report.opinions import judged, opinion_of
 from egonorm.report.outline import Grid, GridCell, Matrix, Note
 from egonorm.report.source import Pair, Source
@@ -23,7 +24,7 @@ def confusion(pair: Pair, source: Source) -> tuple[Matrix, ...] | tuple[Note]:
     return tuple(
         Matrix(
             f"{pair.name}-confusion-{method}",
-            f"{method} on {pair.shift.domain}: what was taken for what",
+            f"{label_of(method)} on {pair.shift.domain}: what was taken for what",
             side[0].classes,
             tuple(tuple(map(float, row)) for row in _percents(side, FUSED)),
             _support(side[0]),
@@ -49,11 +50,11 @@ def recall_by_class(pair: Pair, source: Source) -> Grid | Note:
         (GridCell(name), GridCell(str(n), float(n)), *_recalls(n, {at: float(x[k]) for at, x in recalls.items()}))
         for k, (name, n) in enumerate(support.items())
     )
-    alone = (f"{stream} alone, {method}" for method, stream in recalls if stream != FUSED)
+    alone = (f"{stream} alone, {label_of(method)}" for method, stream in recalls if stream != FUSED)
     return Grid(
         f"{pair.name}-recall",
         f"How often each class is recognised on {pair.shift.domain}, in percent",
-        ("class", "clips", *sides, "difference", *alone),
+        ("class", "clips", *map(label_of, sides), "difference", *alone),
         rows,
         f"Recall of the fused answers, mean over the selected checkpoints and over {_seeds(pair)}; in brackets the 95 % interval "
         "over the class's clips (Wilson). difference: in points. alone: by that stream's own scores.",
@@ -73,7 +74,7 @@ def changed_answers(pair: Pair, source: Source) -> Grid | Note:
         for kind, uids in kinds.items()
         for uid in uids
     ]
-    each = lambda words: [f"{words}, {method}" for method in sides]  # noqa: E731
+    each = lambda words: [f"{words}, {label_of(method)}" for method in sides]  # noqa: E731
     norms = [name for stream in sides[pair.method][0].norms for name in each(f"{stream} norm")]
     header = ("clip", "change", "true class", *each("answer"), *each("score of the true class"), *norms)
     counts = ", ".join(f"{len(uids)} {kind}" for kind, uids in kinds.items())
@@ -82,8 +83,8 @@ def changed_answers(pair: Pair, source: Source) -> Grid | Note:
         f"Clips of {pair.shift.domain} whose answer changed",
         header,
         tuple(tuple(map(_cell, line)) for line in lines),
-        f"From {' to '.join(sides)}, seed {pair.without[0].run.seed}: {counts}, of {found.num_clips} clips. The answer is the "
-        "class with the highest fused score; scores and norms are means over the selected checkpoints.",
+        f"From {' to '.join(map(label_of, sides))}, seed {pair.without[0].run.seed}: {counts}, of {found.num_clips} clips. "
+        "The answer is the class with the highest fused score; scores and norms are means over the selected checkpoints.",
         csv_of(header, lines),
     )
 

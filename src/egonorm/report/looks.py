@@ -12,6 +12,7 @@ from egonorm.core.training import FUSED
 from egonorm.report.cam import cam_figure
 from egonorm.report.exhibit import Exhibit
 from egonorm.report.mistakes import thoughts, video_of
+from egonorm.report.names import label_of
 from egonorm.report.opinions import Judged, judged
 from egonorm.report.outline import Facts, Note, Part, Player
 from egonorm.report.source import Pair, Source
@@ -47,7 +48,7 @@ def looks(pair: Pair, source: Source, most: int) -> tuple[Part, ...]:
     if not changed:
         return (Note(f"No clip of {pair.shift.domain} has another score."),)
     seed, late = pair.without[0].run.seed, pair.without[0].run.net.fusion == "sum"
-    without, method = sides
+    without, method = map(label_of, sides)
     told = Note(RULE.format(without=without, method=method, seed=seed) + late * LATE)
     return told, *(_player(pair, sides, change, k) for k, change in enumerate(changed, start=1))
 
@@ -91,7 +92,7 @@ def _pictures(pair: Pair, uid: str, truth: str, name: str) -> tuple[Exhibit, ...
 
 def _exhibit(saved: Mapping[str, SavedClip], uid: str, truth: str, logit: str, name: str) -> Exhibit:
     whose = "the fused score" if logit == FUSED else f"the score of {logit} alone"
-    peaks = [f"{method}, {stream}: {_peak(clip, stream, cells)}" for method, clip in saved.items()
+    peaks = [f"{label_of(method)}, {stream}: {_peak(clip, stream, cells)}" for method, clip in saved.items()
              for stream, cells in clip.maps_of(clip.label, logit).items()]  # fmt: skip
     text = f"Where in clip {uid} speaks most for {truth}. {'; '.join(peaks)}."
     caption = " ".join(dict.fromkeys(clip.note for clip in saved.values() if clip.note))

@@ -36,6 +36,7 @@ def _choose(source: Source, method: str | None) -> str:
     if method is None:
         return next(iter(others), REFERENCE)
     if method not in others:
-        raise RunError(f"There is no complete run of {method!r} to compare.", got=method, expected=" or ".join(others) or "another "
-                       f"method beside {REFERENCE}", remedy="Correct --method, or train it first.")  # fmt: skip
+        raise RunError(f"There is no complete run of {method!r} to compare.", got=method,
+                       expected=" or ".join(others) or f"a method beside {REFERENCE}",
+                       remedy="Correct --method, or train it first.")  # fmt: skip
     return method

@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+import egonorm
 from egonorm.bench.config import to_json
+from egonorm.bench.origin import called_as, find_commit
 from egonorm.bench.records import Record
 from egonorm.report.exhibit import csv_of
+from egonorm.report.names import label_of
 from egonorm.report.outline import Facts, Grid, GridCell, Note, Section
 from egonorm.report.paper_numbers import errata
 from egonorm.report.source import Source
@@ -26,12 +30,25 @@ def making(source: Source) -> Section:
     missing = [*source.notes, *(f"{what} Got {got}." for what, got in source.broken.items())]
     parts = (
         *(Note(text, is_warning=True) for text in missing),
+        Facts(tuple(_page(source).items()), "This page"),
         _runs(source.records),
         *([Facts(different, "In what the runs differ")] if different else []),
         Facts(same, "What all runs have in common"),
         *([Facts(errata(), "Numbers of the paper that contradict each other")] if _shows_paper(source) else []),
     )
     return Section("making", "How it was made", parts)
+
+
+def _page(source: Source) -> dict[str, str]:
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": called_as(),
+        "egonorm": egonorm.__version__,
+        "commit": find_commit() or UNKNOWN,
+        "runs": str(len(source.records)),
+        "selection": source.selection,
+        "methods": ", ".join(f"{label_of(name)} ({name})" for name in source.methods),
+    }
 
 
 def _runs(records: Iterable[Record]) -> Grid:

@@ -7,6 +7,7 @@ from shlex import quote
 from egonorm.bench.choice import most_confidently_wrong
 from egonorm.bench.clips import video_path
 from egonorm.core.training import FUSED
+from egonorm.report.names import label_of
 from egonorm.report.opinions import Judged, Opinion, judged, opinion_of
 from egonorm.report.outline import Facts, Grid, GridCell, Note, Player
 from egonorm.report.source import Pair, Source
@@ -22,7 +23,7 @@ def mistakes(pair: Pair, source: Source, most: int = 3) -> tuple[Player | Note, 
     chosen = _chosen(sides, most)
     if not chosen:
         return (Note(f"No clip of {pair.shift.domain} got a wrong answer with seed {pair.without[0].run.seed}."),)
-    told = Note(f"The surest mistakes, {most} at most of {' and '.join(sides)}. {RULE}")
+    told = Note(f"The surest mistakes, {most} at most of {' and '.join(map(label_of, sides))}. {RULE}")
     return (
         told,
         *(_player(pair, sides, uid, number, whose) for number, (uid, whose) in enumerate(chosen.items(), start=1)),
@@ -41,7 +42,9 @@ def _player(pair: Pair, sides: Judged, uid: str, number: int, whose: list[str]) 
     facts = {
         "clip": uid,
         "true class": own.truth,
-        "mistake of": " and ".join(f"{method} ({opinion_of(sides[method][0], uid, FUSED).answer})" for method in whose),
+        "mistake of": " and ".join(
+            f"{label_of(method)} ({opinion_of(sides[method][0], uid, FUSED).answer})" for method in whose
+        ),
     }
     video, missing = video_of(pair, uid, whose)
     name = f"{pair.name}-mistake-{number}"
@@ -53,7 +56,7 @@ def thoughts(pair: Pair, sides: Judged, uid: str, name: str) -> Grid:
     """What every stream of each side's first run thought of a clip."""
     header = ("method, stream", "answer", "score", "score of the true class", "norm", "longer than")
     rows = tuple(
-        (GridCell(f"{method}, {stream}"), *_thought(opinion_of(side[0], uid, stream)))
+        (GridCell(f"{label_of(method)}, {stream}"), *_thought(opinion_of(side[0], uid, stream)))
         for method, side in sides.items()
         for stream in side[0].scores
     )

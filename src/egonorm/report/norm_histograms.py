@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from egonorm.metrics import mean_norm_difference
 from egonorm.report.exhibit import Exhibit
-from egonorm.report.sides import label_of
+from egonorm.report.names import label_of
 from egonorm.report.source import Pair, Source
 from egonorm.report.style import INK, Mark, column, mark_modalities, short
 
@@ -35,7 +35,7 @@ def norm_histograms(pair: Pair, source: Source) -> Exhibit:
                        "Make them anew: egonorm test RUN --domain DOMAIN.")  # fmt: skip
     left_out = f" Left out, for their predictions are missing or broken: {', '.join(lacking)}." if lacking else ""
     caption = (
-        f"{pair.shift.title}. The norm of a clip is the mean over its windows and the selected checkpoints "
+        f"Trained on {'+'.join(pair.shift.sources)}. A clip's norm is the mean over its windows and the selected checkpoints "
         f"({source.selection}); the clips of {len(pair.without)} seed(s) together. Upright lines: means; delta is the difference "
         f"of two (Eq. 1). The paper draws the same in Figure 6, of clips that it does not name.{left_out}"
     )

@@ -23,8 +23,9 @@ def write_page(page: Page, out: Path) -> Path:
     """
     _refuse_twice(page)
     drawn = {part.name: _draw(part) for part in page.parts() if isinstance(part, Exhibit) and part.figure is not None}
-    files = {f"figures/{stem(name)}.svg": figure.svg.encode() for name, figure in drawn.items()}
-    files |= {f"figures/{stem(name)}.png": figure.png for name, figure in drawn.items()}
+    files = {
+        f"figures/{stem(name)}.{kind}": content for name, one in drawn.items() for kind, content in one.files().items()
+    }
     numbers = [part for part in page.parts() if isinstance(part, Exhibit | Grid | Matrix)]
     files |= {f"data/{stem(part.name)}.csv": content.encode() for part in numbers if (content := data_of(part))}
     files["index.html"] = render(page, drawn).encode()
@@ -33,9 +34,9 @@ def write_page(page: Page, out: Path) -> Path:
 
 
 def _draw(exhibit: Exhibit) -> Drawn:
-    figure = exhibit.figure
-    jpeg = _jpeg_of(figure) if exhibit.is_picture else b""
-    return Drawn(svg_of(figure, stem(exhibit.name), exhibit.title), png_of(figure), jpeg)
+    if exhibit.is_picture:
+        return Drawn(jpeg=_jpeg_of(exhibit.figure))
+    return Drawn(svg_of(exhibit.figure, stem(exhibit.name), exhibit.title), png_of(exhibit.figure))
 
 
 def _jpeg_of(figure: Figure) -> bytes:

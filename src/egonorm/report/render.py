@@ -12,16 +12,21 @@ from markupsafe import Markup
 
 from egonorm.report.exhibit import Exhibit, csv_of
 from egonorm.report.outline import Grid, Matrix, Page
+from egonorm.report.poster import poster
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure in the forms that a page and its folder need."""
+    """A figure in the forms that a page and its folder need: lines, or pixels alone for one made of photographs."""
 
-    svg: str
-    png: bytes
+    svg: str = ""
+    png: bytes = b""
     jpeg: bytes = b""
-    """Instead of the lines, for a figure made of photographs."""
+
+    def files(self) -> dict[str, bytes]:
+        """The forms that there are, by the endings of their files."""
+        found = {"svg": self.svg.encode(), "png": self.png, "jpg": self.jpeg}
+        return {ending: content for ending, content in found.items() if content}
 
 
 def render(page: Page, drawn: Mapping[str, Drawn]) -> str:
@@ -67,6 +72,7 @@ def _environment() -> Environment:
         "stem": stem,
         "data_of": data_of,
         "uri": _uri,
+        "poster": poster,
         "drawing": Markup,
         "number": _number,
     }

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from egonorm.methods import SourceOnly
 from egonorm.report.bars import HEADER, Series, about, draw_bars, make_bar, rows_of, tell
 from egonorm.report.exhibit import Exhibit
+from egonorm.report.names import label_of
 from egonorm.report.paper_figures import is_papers, stream_names, unlike
 from egonorm.report.source import Pair
 from egonorm.report.style import SIDES
@@ -68,8 +68,3 @@ def names_of(pairs: Sequence[Pair]) -> dict[tuple[str, ...], str]:
     """The streams of the pairs' networks, each alone and all together, and what they are called."""
     streams = dict.fromkeys(name for pair in pairs for name in pair.with_method[0].run.net.streams)
     return stream_names(tuple(streams))
-
-
-def label_of(side: str) -> str:
-    """A method's name as legends have it."""
-    return "Source Only" if side == SourceOnly.name() else side

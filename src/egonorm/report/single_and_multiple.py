@@ -38,6 +38,9 @@ def single_and_multiple(source: Source) -> Exhibit:
     if not groups:
         return Exhibit(NAME, TITLE, missing="The streams were trained for different shifts, and their means cannot be compared. "
                        "Train the others: egonorm bench paper.figure5.")  # fmt: skip
+    if sum(len(one.bars) for one in series) < 2:
+        return Exhibit(NAME, TITLE, missing="There are Source Only runs of one kind alone, and nothing to compare them with. "
+                       "Train each stream alone and all together, supervised too: egonorm bench paper.figure5.")  # fmt: skip
     told = ["Separate runs for each stream (--modalities) and for all.", about(series, source.selection)]
     missing = [f"{name} ({one.label})" for one in series for name in names.values() if name not in one.bars]
     told += [f"Not there: {', '.join(missing)}; egonorm bench paper.figure5 trains them."] if missing else []

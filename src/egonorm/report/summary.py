@@ -6,6 +6,7 @@ from statistics import fmean
 from egonorm.bench.evidence import Contest
 from egonorm.metrics import mean_norm_difference
 from egonorm.report.answers import changes
+from egonorm.report.names import label_of
 from egonorm.report.outline import Note
 from egonorm.report.source import REFERENCE, Pair, Source
 
@@ -17,14 +18,16 @@ FAMILIES = {
     "tta": "test-time adaptation",
 }
 """The families of settings as people say them."""
+NAMED = 3
+"""Clips that are named before they are counted."""
 
 
 def summary(source: Source, method: str, pairs: Sequence[Pair]) -> tuple[Note, ...]:
     """A paragraph a shift; where there are many, one a family, in the paper's order."""
     judged = [pair for pair in pairs if pair.shift.is_unseen or pair.shift.domain == pair.shift.target]
     if not judged:
-        names = ", ".join(source.methods)
-        return (Note(f"There is no method beside {REFERENCE} with the same seeds and settings (methods here: {names}), so "
+        names = ", ".join(map(label_of, source.methods))
+        return (Note(f"There is no method beside {label_of(REFERENCE)} with the same seeds and settings (here: {names}), so "
                      "this page compares nothing.", is_warning=True),)  # fmt: skip
     if len(judged) <= 3:
         return tuple(Note(_of_shift(source, method, pair)) for pair in judged)
@@ -33,13 +36,19 @@ def summary(source: Source, method: str, pairs: Sequence[Pair]) -> tuple[Note, .
 
 
 def _of_shift(source: Source, method: str, pair: Pair) -> str:
-    words = [f"{pair.shift.title}: {method} {_accuracies(pair)}, {_gain(source, [pair])}."]
+    words = [f"{pair.shift.title}: {label_of(method)} {_accuracies(pair)}, {_gain(source, [pair])}."]
     for measure in _differences(pair):
         words.append(measure)
     if found := changes(pair, source):
-        words.append(f"Of {found.num_clips} clips, {len(found.newly_right)} became right and {len(found.newly_wrong)} wrong "
+        words.append(f"Of {found.num_clips} clips, {_clips(found.newly_right, 'right')} and {_clips(found.newly_wrong, 'wrong')} "
                      f"(seed {pair.with_method[0].run.seed}).")  # fmt: skip
     return " ".join(words)
+
+
+def _clips(uids: Sequence[str], how: str) -> str:
+    """How many clips became right or wrong, and the first few."""
+    told = f" ({', '.join(uids[:NAMED])}{', …' if len(uids) > NAMED else ''})" if uids else ""
+    return f"{len(uids)} became {how}{told}"
 
 
 def _of_family(source: Source, method: str, pairs: Sequence[Pair]) -> Note:
@@ -47,14 +56,15 @@ def _of_family(source: Source, method: str, pairs: Sequence[Pair]) -> Note:
     seeds = {tuple(record.run.seed for record in pair.with_method) for pair in pairs}
     gain = _gain(source, pairs) if len(seeds) == 1 else "seeds differ between shifts: no test"
     better = sum(_mean(pair, 1, "top1") > _mean(pair, 0, "top1") for pair in pairs)
-    return Note(f"{FAMILIES.get(pairs[0].shift.family, pairs[0].shift.family)}: {method} {after:.1f} against {before:.1f} of "
-                f"{REFERENCE} on average over {len(pairs)} shifts, {gain}; higher in {better} of them.")  # fmt: skip
+    family = FAMILIES.get(pairs[0].shift.family, pairs[0].shift.family)
+    return Note(f"{family}: {label_of(method)} {after:.1f} against {before:.1f} of {label_of(REFERENCE)} on average over "
+                f"{len(pairs)} shifts, {gain}; higher in {better} of them.")  # fmt: skip
 
 
 def _accuracies(pair: Pair) -> str:
     before, after = _mean(pair, 0, "top1"), _mean(pair, 1, "top1")
     seeds = len(pair.without)
-    return f"{after:.1f} % against {before:.1f} % of {REFERENCE} ({seeds} seed{'s' * (seeds > 1)})"
+    return f"{after:.1f} % against {before:.1f} % of {label_of(REFERENCE)} ({seeds} seed{'s' * (seeds > 1)})"
 
 
 def _gain(source: Source, pairs: Sequence[Pair]) -> str:

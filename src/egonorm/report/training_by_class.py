@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from egonorm.bench.log import Step
 from egonorm.report.curves import COLUMNS, Curve, draw_curve, make_curve
 from egonorm.report.exhibit import Exhibit
-from egonorm.report.sides import label_of
+from egonorm.report.names import label_of
 from egonorm.report.source import Pair, Source
 from egonorm.report.style import SIDES, Mark, column, mark_modalities, short
 from egonorm.report.training_curves import GONE, about_curves, read_logs

@@ -14,7 +14,7 @@ from egonorm.bench.records import Record
 from egonorm.metrics import mean_norm_difference
 from egonorm.report.curves import COLUMNS, Curve, draw_curve, make_curve
 from egonorm.report.exhibit import Exhibit
-from egonorm.report.sides import label_of
+from egonorm.report.names import label_of
 from egonorm.report.source import Pair, Source
 from egonorm.report.style import INK, MARKERS, SIDES, Mark, column, mark_modalities, short
 
