@@ -5,14 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
+import torch
 
 from egonorm.bench.config import Run, to_json
 from egonorm.bench.network import CHECKPOINTS, build_net
-from egonorm.bench.presets import demo
+from egonorm.bench.presets import configure, demo
 from egonorm.bench.records import Record
 from egonorm.bench.table import COMPLETE, Row, write_rows
 from egonorm.core import Setting
+from egonorm.data.sampling import Span
 from egonorm.data.sets import open_data
+from egonorm.data.sets.features.store import Description, Modality, write_description, write_features
+from egonorm.methods import SourceOnly
 from egonorm.nets.stored import METADATA, network_of
 
 STEP = 4
@@ -41,3 +45,20 @@ def keep(run: Run, out: Path, classes: tuple[str, ...] | None = None) -> Record:
     rows = [Row(*about, STEP, "test", "D2", "top1", 0.0, 8), Row(*about, STEP, "test", "D2", COMPLETE, 1.0, 0)]
     write_rows(folder, rows)
     return Record(folder, run, tuple(rows[:1]), (STEP,))
+
+
+def store_of(root: Path, data: str) -> str:
+    """Random features of the clips of some data, as a store."""
+    manifest, span = open_data(data).manifest, Span(8, 4, 30.0)
+    draw = torch.Generator().manual_seed(0)
+    starts = torch.tensor([[clip.start, clip.start + 0.1] for clip in manifest.clips], dtype=torch.float64)
+    for name in ("rgb", "audio"):
+        write_features(root, name, torch.randn(len(manifest), 2, 6, generator=draw), starts)
+    about = {name: Modality(6, "i3d", "a test") for name in ("rgb", "audio")}
+    write_description(root, Description(about, span, 2, manifest.classes, manifest.digest(), data), manifest)
+    return f"features:{root}"
+
+
+def features_run(data: str) -> Run:
+    """A run on features, of the narrowest layers."""
+    return configure(data, "dg1:D1:D2", SourceOnly(), "features", width=0.01)

@@ -1,16 +1,16 @@
 """What several tests need: small kitchens, rendered once, and a small run of them."""
 
 import os
-from dataclasses import replace
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+import egonorm
 from egonorm.bench.config import Run
-from egonorm.bench.presets import demo
-from egonorm.core import Setting
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
+from small_runs import small_run
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the programs that tests start: narrow networks gain nothing by more threads,
 torch.set_num_threads(1)  # and threads that wait for each other lose much on a busy machine
@@ -27,11 +27,12 @@ def kitchens(tmp_path_factory) -> Path:
 @pytest.fixture
 def run(kitchens) -> Run:
     """A run of a few steps on them, with narrow networks."""
-    preset = demo()
-    return Run(
-        data=f"kitchens:{kitchens}",
-        setting=Setting("dg1", ("D1",), "D2"),
-        net=preset.net.widen(0.0625),
-        optim=replace(preset.optim, steps=4, batch=4),
-        evaluation=replace(preset.evaluation, every=2, keep=9, num_windows=2),
-    )
+    return small_run(kitchens)
+
+
+@pytest.fixture
+def without_training(tmp_path) -> dict[str, str]:
+    """The environment of a program that finds the package without `train`."""
+    shutil.copytree(Path(egonorm.__file__).parent, tmp_path / "egonorm", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(tmp_path / "egonorm" / "train")
+    return os.environ | {"PYTHONPATH": str(tmp_path)}

@@ -36,7 +36,18 @@ def places(commands=cli.COMMANDS):
 def test_the_list_of_flags():
     found = {command.__name__: " ".join(field.name for field in fields(command)) for command in map(cli.load, places())}
     assert found == FLAGS
-    assert set(cli.COMMANDS) == {"data", "extract", "train", "test", "bench", "table", "report", "cam", "weights", "demo"}
+    assert set(cli.COMMANDS) == {
+        "data",
+        "extract",
+        "train",
+        "test",
+        "bench",
+        "table",
+        "report",
+        "cam",
+        "weights",
+        "demo",
+    }
 
 
 @pytest.mark.parametrize(

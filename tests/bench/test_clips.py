@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 import torch
-from clip_runs import STEP, keep, narrow_run
 
+from clip_runs import STEP, features_run, keep, narrow_run, store_of
 from egonorm.bench.clip_maps import fed, moments_of, windows_of
 from egonorm.bench.clip_saving import Saver, save_clips
 from egonorm.bench.clips import clip_path, read_clip, video_path
@@ -26,7 +26,6 @@ from egonorm.data.inputs import VideoInput
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.data.sampling import Span
 from egonorm.data.sets import open_data
-from egonorm.data.sets.features.store import Description, Modality, write_description, write_features
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.methods.ada_bn import AdaBn
 from egonorm.nets.activation import class_maps
@@ -179,8 +178,9 @@ def test_people_see_and_hear_also_what_the_network_does_not(kitchens, tmp_path, 
     assert len(saved.frames) == 16 and set(saved.maps_of(saved.label)) == set(modalities)
 
 
+@pytest.mark.slow
 def test_flow_is_shown_on_pictures(tmp_path):
-    config = KitchensConfig(clips=24, kitchens=2, seed=1, size=(72, 96))
+    config = KitchensConfig(clips=24, kitchens=2, seed=1, size=(48, 64))
     render_kitchens(tmp_path / "k", config, flow=True)
     saved = Saver(keep(narrow_run(f"kitchens:{tmp_path / 'k'}", ("audio", "flow")), tmp_path)).save(UID)
     assert saved.maps_of(saved.answer)["flow"].shape == (16, 2, 2)
@@ -263,24 +263,6 @@ def test_epic_kitchens_as_pictures_and_wav(tmp_path):
     assert names == ["h264", "aac"] and frames[0].shape == (180, 316, 3) and np.abs(sound).max() > 0.3
     assert saved.maps_of(saved.label)["audio"].shape == (12, 2) and saved.sounds["audio"].frequencies[-1] < 22050
     assert saved.sounds["audio"].start >= 0 and saved.sounds["audio"].stop <= 2.0
-
-
-def store_of(root: Path, data: str) -> str:
-    """Random features of the clips of some data."""
-    manifest, span = open_data(data).manifest, Span(8, 4, 30.0)
-    draw = torch.Generator().manual_seed(0)
-    starts = torch.tensor([[clip.start, clip.start + 0.1] for clip in manifest.clips], dtype=torch.float64)
-    for name in ("rgb", "audio"):
-        write_features(root, name, torch.randn(len(manifest), 2, 6, generator=draw), starts)
-    about = {name: Modality(6, "i3d", "a test") for name in ("rgb", "audio")}
-    write_description(root, Description(about, span, 2, manifest.classes, manifest.digest(), data), manifest)
-    return f"features:{root}"
-
-
-def features_run(data: str):
-    from egonorm.bench.presets import configure
-
-    return configure(data, "dg1:D1:D2", narrow_run(data).method, "features", width=0.01)
 
 
 def test_features_are_shown_by_the_media_that_they_were_computed_of(kitchens, tmp_path):

@@ -1,43 +1,23 @@
 """What reads runs works where nothing can train: on a copy of the package without the folder `train`."""
 
 import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-import egonorm
 from egonorm import bench
 from egonorm.bench.config import Run
 from egonorm.bench.network import build_net, load_trained
 from egonorm.core import RunError
 from egonorm.train.checkpoint import Checkpoints
 from egonorm.train.loop import make_optimizer
+from programs import program
 from stored_runs import plain_run, store
 
 READING = (
     "table config records select evidence cells gains summary match paper paper_lines against plan presets network formats "
-    "predictions choice clips log"
+    "predictions choice clips clip_maps clip_video clip_saving log"
 )
-
-
-@pytest.fixture
-def without_training(tmp_path) -> dict[str, str]:
-    """The environment of a program that finds the package without `train`."""
-    shutil.copytree(Path(egonorm.__file__).parent, tmp_path / "egonorm", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.rmtree(tmp_path / "egonorm" / "train")
-    return os.environ | {"PYTHONPATH": str(tmp_path)}
-
-
-def program(environment: dict[str, str], *words: object) -> str:
-    """What a Python program says that must come to its end."""
-    command = [sys.executable, *map(str, words)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_reading_needs_no_training(without_training):

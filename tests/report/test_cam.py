@@ -1,7 +1,6 @@
 """The figure of activation maps: what is drawn where, by the command too, and refusals."""
 
 import io
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,17 +8,14 @@ import numpy as np
 import pytest
 import simplejpeg
 import torch
-from clip_runs import keep, narrow_run
 from matplotlib.image import imread
 
+from clip_runs import features_run, keep, narrow_run, store_of
 from egonorm.bench.clips import SavedClip, Sound
 from egonorm.cli import main
 from egonorm.core import RunError, SettingError
 from egonorm.methods import Rna
 from egonorm.report.cam import MOST, OPACITY, cam_figure, drawn, upsampled
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
-import test_clips
 
 UID = "D2_test_00_0"
 
@@ -41,9 +37,9 @@ def clip(method: str = "source-only", **changes) -> SavedClip:
         np.zeros((16, 20), np.float32), np.linspace(0, 12000, 16, dtype=np.float32), np.ones(500, np.float32), 4.0, 5.0
     )
     scores = {name: np.array([0.25, 0.75], np.float32) for name in ("fused", "see", "hear")}
-    given = {"run": "r", "method": method, "seed": 3, "step": 9, "uid": "c1", "domain": "D2", "label": 0, "classes": ("cut", "mix"),
-             "start": 4.0, "stop": 5.0, "times": (4.25, 4.5, 4.75), "frames": (frame,) * 3, "sounds": {"hear": sound},
-             "maps": maps, "scores": scores, "norms": {"see": 1.0, "hear": 2.0}}  # fmt: skip
+    given = {"run": "r", "method": method, "seed": 3, "step": 9, "uid": "c1", "domain": "D2", "label": 0,
+             "classes": ("cut", "mix"), "start": 4.0, "stop": 5.0, "times": (4.25, 4.5, 4.75), "frames": (frame,) * 3,
+             "sounds": {"hear": sound}, "maps": maps, "scores": scores, "norms": {"see": 1.0, "hear": 2.0}}  # fmt: skip
     return SavedClip(**given | changes)
 
 
@@ -169,8 +165,8 @@ def test_the_command_refuses_in_four_lines(runs, words, told):
 
 
 def test_the_command_says_that_features_have_no_place(kitchens, tmp_path):
-    data = test_clips.store_of(tmp_path / "features", f"kitchens:{kitchens}")
-    folder = keep(test_clips.features_run(data), tmp_path).folder
+    data = store_of(tmp_path / "features", f"kitchens:{kitchens}")
+    folder = keep(features_run(data), tmp_path).folder
     with pytest.raises(SystemExit, match="which have no place"):
         main(["cam", str(folder), "--clip", UID, "--out", str(tmp_path / "x.png")])
     assert not (tmp_path / "x.png").exists()

@@ -40,7 +40,9 @@ def test_norms_by_hand(tmp_path):
             assert {row["mean of all clips"] for row in rgb} == {3.5}
             assert [(row["from"], row["to"]) for row in rgb if row["clips"]] == [(3.0, 3.25), (4.0, 4.25)]
     assert "D2, RNA-Net: mean norms rgb 3.50, audio 7.50, delta rgb-audio -4.00." in exhibit.text
-    assert "Trained on D1." in exhibit.caption and "2 seed(s)" in exhibit.caption and "last-mean:9" in exhibit.caption
+    assert (
+        "Trained on D1." in exhibit.caption and "all seeds (2)" in exhibit.caption and "last-mean:9" in exhibit.caption
+    )
     drawn = [text.get_text() for axes in exhibit.figure.axes for text in axes.texts]
     assert drawn == ["delta rgb-audio: -4.00"] * 4
 

@@ -67,8 +67,12 @@ def _check(clips: Sequence[SavedClip], logit: str) -> None:
             raise SettingError(f"{clip.run} has no logit {logit!r}.", got=logit, expected=", ".join(clip.scores),
                                remedy="Choose one of these.")  # fmt: skip
     if not any(clip.maps for clip in clips):
-        raise RunError(f"There are no activation maps of {clips[0].uid}.", got=clips[0].missing,
-                       expected="a run on pictures or sound", remedy="Use a run that was trained on the media themselves.")  # fmt: skip
+        raise RunError(
+            f"There are no activation maps of {clips[0].uid}.",
+            got=clips[0].missing,
+            expected="a run on pictures or sound",
+            remedy="Use a run that was trained on the media themselves.",
+        )
 
 
 def upsampled(coarse: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "{height} {width}"]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from egonorm.bench.records import Record
+from egonorm.report.answers import changes
 from egonorm.report.failures import changed_answers, confusion, recall_by_class
 from egonorm.report.looks import looks
 from egonorm.report.making import making
@@ -57,8 +58,10 @@ def _nothing(family: str, method: str) -> Section:
 
 
 def _comparison(source: Source, family: str, method: str, pairs: Sequence[Pair], most: int) -> tuple[Section, ...]:
+    first = max(pairs, key=lambda pair: _num_changed(pair, source)).shift.title
+
     def by_shift(name: str, parts: Callable[[Pair], Iterable[Part]]) -> Choice:
-        return Choice(f"{family}-{name}", "Shift", {pair.shift.title: tuple(parts(pair)) for pair in pairs})
+        return Choice(f"{family}-{name}", "Shift", {pair.shift.title: tuple(parts(pair)) for pair in pairs}, first)
 
     def by_runs(name: str, parts: Callable[[Pair], Iterable[Part]]) -> Choice:
         return Choice(
@@ -81,6 +84,12 @@ def _comparison(source: Source, family: str, method: str, pairs: Sequence[Pair],
         Section(f"{family}-failures", "Where it fails", (failed,)),
         Section(f"{family}-training", "Through training", (trained,)),
     )
+
+
+def _num_changed(pair: Pair, source: Source) -> int:
+    """On how many clips the method's answer became right or wrong."""
+    found = changes(pair, source)
+    return len(found.newly_right) + len(found.newly_wrong) if found else 0
 
 
 def _by_runs(pairs: Sequence[Pair]) -> dict[str, Pair]:

@@ -36,8 +36,8 @@ def norm_histograms(pair: Pair, source: Source) -> Exhibit:
     left_out = f" Left out, for their predictions are missing or broken: {', '.join(lacking)}." if lacking else ""
     caption = (
         f"Trained on {'+'.join(pair.shift.sources)}. A clip's norm is the mean over its windows and the selected checkpoints "
-        f"({source.selection}); the clips of {len(pair.without)} seed(s) together. Upright lines: means; delta is the difference "
-        f"of two (Eq. 1). The paper draws the same in Figure 6, of clips that it does not name.{left_out}"
+        f"({source.selection}); the clips of all seeds ({len(pair.without)}) together. Upright lines: means; delta is the "
+        f"difference of two (Eq. 1). The paper draws the same in Figure 6, of clips that it does not name.{left_out}"
     )
     edges = _edges(panels)
     return Exhibit(name, title, _draw(panels, edges), _tell(panels), caption, HEADER, tuple(_rows(panels, edges)))

@@ -95,6 +95,8 @@ class Choice:
     name: str
     label: str
     options: Mapping[str, tuple["Part", ...]]
+    first: str = ""
+    """The one that is shown until another is chosen; the first of all if empty."""
 
 
 Part = Note | Facts | Grid | Matrix | Player | Choice | Exhibit

@@ -10,8 +10,7 @@ from egonorm.report.exhibit import csv_of
 from egonorm.report.outline import Grid, GridCell
 from egonorm.report.paper_numbers import paper_number, unlike_paper
 from egonorm.report.source import Source
-
-LEVEL = 0.05
+from egonorm.report.summary import LEVEL
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class Source:
         """
         references, groups = self.references, defaultdict(list)
         for record in self.records:
-            if record.run.method.name() == method:
+            if record.run.method.name() == method != REFERENCE:
                 groups[str(record.run.setting), record.variant].append(record)
         pairs = {}
         for records in groups.values():

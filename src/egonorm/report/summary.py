@@ -18,6 +18,8 @@ FAMILIES = {
     "tta": "test-time adaptation",
 }
 """The families of settings as people say them."""
+LEVEL = 0.05
+"""Above it, a difference is not told from chance."""
 NAMED = 3
 """Clips that are named before they are counted."""
 
@@ -73,9 +75,11 @@ def _gain(source: Source, pairs: Sequence[Pair]) -> str:
     if found.test is None:
         return f"no test: {found.missing}"
     low, high = (100 * end for end in found.test.interval())
-    certain = "which chance alone would seldom give" if found.test.p < 0.05 else "which cannot be told from chance"
-    alone = " over new clips alone" if found.test.num_seeds == 1 else ""
-    return f"gain {100 * found.test.mean:+.1f} [{low:+.1f}, {high:+.1f}], {certain} (p {found.test.p:.2g}{alone})"
+    told = f"gain {100 * found.test.mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+    if found.test.num_seeds == 1:
+        return f"{told} over new clips alone; what another seed would give cannot be known from one"
+    certain = "which chance alone would seldom give" if found.test.p < LEVEL else "which cannot be told from chance"
+    return f"{told}, {certain} (p {found.test.p:.2g})"
 
 
 def _differences(pair: Pair) -> list[str]:

@@ -89,7 +89,7 @@ function makeChoice(box) {
   box.querySelector(":scope > .chooser").hidden = false;
   const select = box.querySelector(":scope > .chooser select");
   select.addEventListener("change", () => choose(box, Number(select.value)));
-  choose(box, 0);
+  choose(box, Number(select.value));
 }
 
 // Places: whatever a link names is shown before it is scrolled to.
