@@ -64,7 +64,7 @@ def _row(name, run, step, metric, value, n):
 
 
 def opened(out) -> tuple[Pair, Source]:
-    source = read_source(out, find_runs(out), last_mean(9), "last-mean:9")
+    source = read_source(find_runs(out), last_mean(9), "last-mean:9")
     (pair,) = source.pairs("rna")
     return pair, source
 

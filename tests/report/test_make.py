@@ -11,7 +11,7 @@ from egonorm.bench.run import execute
 from egonorm.bench.trial import Options, Trial
 from egonorm.core import RunError
 from egonorm.methods import Rna
-from egonorm.report import make_report
+from egonorm.report.make import make_report
 from egonorm.train.runtime import start_runtime
 from programs import program
 from small_runs import small_run

@@ -15,10 +15,15 @@ from egonorm.core import RunError
 from egonorm.methods import Rna, SourceOnly
 from egonorm.methods.align_only import AlignOnly
 from egonorm.report.answers import changes
+from egonorm.report.compose import compose, of_family
+from egonorm.report.looks import looks
 from egonorm.report.making import making
+from egonorm.report.mistakes import mistakes
+from egonorm.report.opinions import judged
 from egonorm.report.outline import Facts, Grid, Note
+from egonorm.report.page import write_page
 from egonorm.report.paper_numbers import errata
-from egonorm.report.results import results
+from egonorm.report.results import find_numbers, results
 from egonorm.report.source import Shift, read_source
 from egonorm.report.summary import summary
 from stored_runs import drawn_hits, plain_run, store, store_suite
@@ -27,7 +32,16 @@ SIZES = {"D1": 60, "D2": 80, "D3": 50}
 
 
 def source_of(out, selection="last-mean:9"):
-    return read_source(out, find_runs(out), last_mean(9), selection)
+    return read_source(find_runs(out), last_mean(9), selection)
+
+
+def grid_of(source, family):
+    return results(source, family, find_numbers(source, family))
+
+
+def lead_of(source):
+    pairs = [pair for family in source.families for pair in of_family(source.pairs("rna"), family)]
+    return summary(source, "rna", pairs, {family: find_numbers(source, family) for family in source.families})
 
 
 def store_shift(out, right, setting="dg1:D1:D2", seeds=(0,), **changed):
@@ -45,7 +59,7 @@ def texts(grid):
 def test_one_shift_by_hand(tmp_path):
     half, most = np.arange(20) < 10, np.arange(20) < 18
     store_shift(tmp_path, {SourceOnly(): half, Rna(): most})
-    grid = results(source_of(tmp_path), "dg1")
+    grid = grid_of(source_of(tmp_path), "dg1")
     assert grid.header == ("method", "D1 → D2") and texts(grid) == [["Source Only", "50.0"], ["RNA-Net", "90.0"]]
     reference, rna = (row[1] for row in grid.rows)
     assert rna.lines[1].startswith("gain +40.0 [") and rna.mark == "best" and rna.value == pytest.approx(90)
@@ -60,7 +74,7 @@ def test_one_shift_by_hand(tmp_path):
 def test_what_cannot_be_told_from_the_best_is_marked(tmp_path):
     most, fewer, none = (np.arange(20) < k for k in (18, 17, 0))
     store_shift(tmp_path, {SourceOnly(): fewer, Rna(): most, AlignOnly(): none})
-    assert [row[1].mark for row in results(source_of(tmp_path), "dg1").rows] == ["tied", "best", ""]
+    assert [row[1].mark for row in grid_of(source_of(tmp_path), "dg1").rows] == ["tied", "best", ""]
 
 
 def test_a_mean_needs_every_shift_with_the_same_seeds(tmp_path):
@@ -68,7 +82,7 @@ def test_a_mean_needs_every_shift_with_the_same_seeds(tmp_path):
     store_shift(tmp_path, {SourceOnly(): right, Rna(): right}, "dg1:D1:D2", (0, 1))
     store_shift(tmp_path, {SourceOnly(): right}, "dg1:D1:D3", (0, 1))
     store_shift(tmp_path, {Rna(): right}, "dg1:D1:D3", (0,))
-    grid = results(source_of(tmp_path), "dg1")
+    grid = grid_of(source_of(tmp_path), "dg1")
     assert grid.header == ("method", "D1 → D2", "D1 → D3", "mean")
     assert texts(grid) == [["Source Only", *["50.0 ± 0.0"] * 3], ["RNA-Net", "50.0 ± 0.0", "50.0", ""]]
 
@@ -76,7 +90,7 @@ def test_a_mean_needs_every_shift_with_the_same_seeds(tmp_path):
 def test_a_domain_that_was_judged_later_is_a_shift_of_its_own(tmp_path):
     for method in (SourceOnly(), Rna()):
         store(tmp_path, plain_run("dg1:D1:D2", method), {d: [np.arange(20) < 10] for d in ("D1", "D2", "D3")})
-    grid = results(source_of(tmp_path), "dg1")
+    grid = grid_of(source_of(tmp_path), "dg1")
     assert grid.header == ("method", "D1 → D2", "D1 → D3", "mean")
     assert [row[2].lines[-1] for row in grid.rows] == ["paper 39.17", "paper 44.62"]
 
@@ -87,7 +101,7 @@ def test_numbers_agree_with_the_csv_and_every_family_has_a_grid(tmp_path):
     source = source_of(tmp_path)
     assert source.families == ("dg1", "dgn", "uda")
     for family in source.families:
-        grid = results(source, family)
+        grid = grid_of(source, family)
         lines = list(csv.DictReader(io.StringIO(grid.csv)))
         cells = {
             (row[0].text, title): cell
@@ -99,7 +113,7 @@ def test_numbers_agree_with_the_csv_and_every_family_has_a_grid(tmp_path):
             cell = cells[line["method"], line["shift"]]
             assert cell.value == float(line["top1"]) and cell.mark == line["mark"]
             assert line["seeds"] == "0 1" and float(line["low"]) < cell.value < float(line["high"])
-    uda = results(source, "uda")
+    uda = grid_of(source, "uda")
     assert uda.rows[0][0].text == "Source Only" and uda.rows[0][1].lines[-1] == "paper 39.03"
     assert all("gain" in cell.lines[1] for row in uda.rows[1:] for cell in row[1:])
 
@@ -108,7 +122,7 @@ def test_other_networks_have_lines_of_their_own_beside_their_own_source_only(tmp
     concat = replace(plain_run().net, fusion="concat")
     store_shift(tmp_path, {SourceOnly(): np.arange(20) < 10, Rna(): np.arange(20) < 10})
     store_shift(tmp_path, {SourceOnly(): np.arange(20) < 5, Rna(): np.arange(20) < 15}, net=concat)
-    grid = results(source_of(tmp_path), "dg1")
+    grid = grid_of(source_of(tmp_path), "dg1")
     assert [row[0].text for row in grid.rows] == [
         f"{m} ({f})" for m in ("Source Only", "RNA-Net") for f in ("sum", "concat")
     ]
@@ -125,7 +139,7 @@ def test_missing_and_broken_predictions_leave_the_accuracies(tmp_path):
     for path in tmp_path.glob("align*/predictions/*"):
         path.write_bytes(b"nonsense")
     source = source_of(tmp_path)
-    grid = results(source, "dg1")
+    grid = grid_of(source, "dg1")
     assert texts(grid) == [["Source Only", "50.0"], ["RNA-Net", "50.0"], ["Align. Only", "50.0"]]
     assert [row[1].lines[1] for row in grid.rows[1:]] == ["no gain: no predictions"] * 2
     told = [part.text for part in making(source).parts if isinstance(part, Note)]
@@ -156,10 +170,10 @@ def test_whose_answer_changed(tmp_path):
     found = changes(pair, source)
     assert (found.num_clips, found.newly_right, found.newly_wrong) == (5, ("D2_0002", "D2_0003"), ("D2_0001",))
     assert found.other_answer == ()
-    (first,) = summary(source, "rna", source.pairs("rna"))
+    (first,) = lead_of(source)
     assert "D1 → D2: RNA-Net 60.0 % against 40.0 % of Source Only (1 seed), gain +20.0" in first.text
     assert (
-        "which cannot be told from chance" in first.text
+        "cannot be known from one" in first.text
         and "Of 5 clips, 2 became right (D2_0002, D2_0003) and 1 became wrong (D2_0001) (seed 0)" in first.text
     )
     predictions_of(pair.without[0].folder, 10, "D2").unlink()
@@ -169,7 +183,7 @@ def test_whose_answer_changed(tmp_path):
 def test_a_summary_of_many_shifts_has_a_sentence_a_family(tmp_path):
     store_suite(tmp_path, suites(("rgb", "audio"))["paper.table1"], SIZES, (0, 1), {"source-only": 0.3, "others": 0.9})
     source = source_of(tmp_path)
-    texts = [note.text for note in summary(source, "rna", source.pairs("rna"))]
+    texts = [note.text for note in lead_of(source)]
     assert (
         texts[0].startswith("single-source DG: RNA-Net ")
         and "over 6 shifts" in texts[0]
@@ -181,9 +195,9 @@ def test_a_summary_of_many_shifts_has_a_sentence_a_family(tmp_path):
 def test_one_method_alone_is_told(tmp_path):
     store_shift(tmp_path, {Rna(): np.arange(20) < 10})
     source = source_of(tmp_path)
-    (note,) = summary(source, "rna", source.pairs("rna"))
+    (note,) = lead_of(source)
     assert note.is_warning and "no method beside Source Only" in note.text and "here: RNA-Net" in note.text
-    assert texts(results(source, "dg1")) == [["RNA-Net", "50.0"]]
+    assert texts(grid_of(source, "dg1")) == [["RNA-Net", "50.0"]]
 
 
 def test_how_it_was_made(tmp_path):
@@ -229,3 +243,92 @@ def test_no_complete_run_is_an_error(tmp_path):
     store(tmp_path, plain_run(), {"D2": drawn_hits(plain_run(), "D2", 10, 0.5)}, complete=False)
     with pytest.raises(RunError, match="no complete run"):
         source_of(tmp_path)
+
+
+def test_configurations_that_words_do_not_tell_apart_keep_their_own_numbers(tmp_path):
+    run = plain_run()
+    store(tmp_path, run, {"D2": [[1] * 5 + [0] * 5]})
+    for lr, hits in ((0.03, [1] * 9 + [0]), (0.01, [1] * 2 + [0] * 8)):
+        store(tmp_path, replace(run, method=Rna(), optim=replace(run.optim, lr=lr)), {"D2": [hits]})
+    grid = grid_of(source_of(tmp_path), "dg1")
+    found = {row[0].text: row[1].text for row in grid.rows}
+    assert sorted(found.values()) == ["20.0", "50.0", "90.0"] and all(
+        name.startswith(("Source", "RNA-Net (")) for name in found
+    )
+
+
+def test_gains_of_some_seeds_or_clips_say_so(tmp_path):
+    store_shift(tmp_path, {SourceOnly(): [1] * 4 + [0] * 16}, seeds=(0, 1, 2))
+    store_shift(tmp_path, {Rna(): [1] * 8 + [0] * 12}, seeds=(0, 1))
+    store(tmp_path, plain_run(method=AlignOnly(), seed=9), {"D2": [[1] * 20]})
+    rna, align = (row[1] for row in grid_of(source_of(tmp_path), "dg1").rows[1:])
+    assert rna.lines[1].startswith("gain +20.0") and rna.lines[2] == "(on seeds 0, 1)"
+    assert align.lines[1] == "no gain: seeds differ"
+
+
+def test_clips_that_not_all_were_judged_on_are_counted(tmp_path):
+    store(tmp_path, plain_run(), {"D2": [[1, 0] * 10]})
+    store(tmp_path, plain_run(method=Rna()), {"D2": [[1] * 5]})
+    assert (
+        grid_of(source_of(tmp_path), "dg1").rows[1][1].lines[2]
+        == "(without 15 clips that not all were judged on)"
+    )
+
+
+def test_the_mean_is_over_the_settings_own_targets(tmp_path):
+    for method in (SourceOnly(), Rna()):
+        for setting in ("uda:D1:D2", "uda:D2:D1"):
+            target = setting[-2:]
+            store(tmp_path, plain_run(setting, method), {target: [[1] * 6 + [0] * 4], "D3": [[0] * 10]})
+    grid = grid_of(source_of(tmp_path), "uda")
+    assert grid.header == ("method", "D1 → D2", "D1 → D3 (target D2)", "D2 → D1", "D2 → D3 (target D1)", "mean")
+    assert texts(grid)[0] == ["Source Only", "60.0", "0.0", "60.0", "0.0", "60.0"]
+    assert [note.text[:7] for note in lead_of(source_of(tmp_path))] == ["D1 → D2", "D2 → D1"]
+
+
+def test_supervised_runs_that_were_judged_elsewhere_keep_their_mean(tmp_path):
+    for domain in ("D1", "D2"):
+        store(tmp_path, plain_run(f"supervised:{domain}:{domain}"), {domain: [[1] * 10], "D3": [[0] * 10]})
+    grid = grid_of(source_of(tmp_path), "supervised")
+    assert grid.header[-1] == "mean" and texts(grid)[0][-1] == "100.0"
+
+
+def test_what_is_said_first_has_the_p_of_the_table(tmp_path):
+    hits = {SourceOnly(): 0.3, Rna(): 0.55, AlignOnly(): 0.5}
+    for method, share in hits.items():
+        for seed in (0, 1, 2):
+            for setting in ("dg1:D1:D2", "dg1:D1:D3"):
+                run = plain_run(setting, method, seed)
+                store(tmp_path, run, {setting[-2:]: drawn_hits(run, setting[-2:], 60, share)})
+    source = source_of(tmp_path)
+    cells = next(row for row in grid_of(source, "dg1").rows if row[0].text == "RNA-Net")
+    for cell, note in zip(cells[1:], lead_of(source), strict=False):
+        assert f"(p {cell.lines[1].rpartition('p ')[2]})" in note.text
+
+
+def test_runs_on_different_data_are_not_compared(tmp_path):
+    labels = np.arange(10) % 3
+    store(tmp_path, plain_run(), {"D2": [[1] * 10]}, labels=labels)
+    store(tmp_path, plain_run(method=Rna()), {"D2": [[1] * 10]}, labels=(labels + 1) % 3)
+    source = source_of(tmp_path)
+    (pair,) = source.pairs("rna")
+    assert changes(pair, source) is None and "other labels" in judged(pair, source).text
+    (note,) = looks(pair, source, 2)
+    assert note.is_warning and "different data" in note.text
+
+
+def test_clips_that_were_not_asked_for(tmp_path):
+    store_shift(tmp_path, {SourceOnly(): [1, 0], Rna(): [0, 1]})
+    source = source_of(tmp_path)
+    (pair,) = source.pairs("rna")
+    for (note,) in (looks(pair, source, 0), mistakes(pair, source, 0)):
+        assert "--clips" in note.text and "No clip of" not in note.text
+
+
+def test_domains_with_dashes_have_places_of_their_own(tmp_path):
+    for setting in ("dg1:A:B-C", "dg1:A-B:C"):
+        for method in (SourceOnly(), Rna()):
+            store(tmp_path, plain_run(setting, method), {setting.split(":")[2]: [[1, 0, 1]]})
+    source = source_of(tmp_path)
+    assert len({pair.name for pair in source.pairs("rna")}) == 2
+    assert write_page(compose(source, "rna"), tmp_path / "page").exists()

@@ -16,7 +16,7 @@ STEPS = (10, 20)
 
 
 def source_of(out):
-    return read_source(out, find_runs(out), last_mean(9), "last-mean:9")
+    return read_source(find_runs(out), last_mean(9), "last-mean:9")
 
 
 def tell(out, run, measured, norms=None, log=None):

@@ -33,6 +33,8 @@ class Moment:
     """A frame of a test window."""
 
     window: int
+    frame: int
+    """Its number in the window."""
     time: float
     """Seconds into the medium."""
 
@@ -46,9 +48,9 @@ def moments_of(run: Run, windows: Sequence[Window], most: int = MOST) -> tuple[M
     """At most so many of the windows' frames, evenly chosen, in the order of time; what two windows show is taken once."""
     times = {}
     for number, window in enumerate(windows):
-        for time in run.net.span.times(window.start):
-            times.setdefault(round(time, 6), number)
-    moments = [Moment(number, time) for time, number in sorted(times.items())]
+        for frame, time in enumerate(run.net.span.times(window.start)):
+            times.setdefault(round(time, 6), (number, frame))
+    moments = [Moment(number, frame, time) for time, (number, frame) in sorted(times.items())]
     places = np.linspace(0, len(moments) - 1, min(most, len(moments))).round().astype(int)
     return tuple(moments[place] for place in places)
 
@@ -82,12 +84,12 @@ def find_maps(
         found["own"] = found[FUSED]
     else:
         found["own"] = {name: class_maps(net, inputs, labels, name)[name] for name in net.encoders}
-    times = [(moment.window, (moment.time - windows[moment.window].start) / run.net.span.seconds) for moment in moments]
+    places = [(moment.window, (moment.frame + 0.5) / run.net.span.num_frames) for moment in moments]
     chosen = {}
     for how, maps in found.items():
         for name, x in maps.items():
             heard = isinstance(run.net.streams[name].input, AudioInput)
-            chosen[label, how, name] = (x[middle(windows)] if heard else _at(x, times)).numpy()
+            chosen[label, how, name] = (x[middle(windows)] if heard else _at(x, places)).numpy()
     return chosen
 
 
@@ -96,10 +98,10 @@ def middle(windows: Sequence[Window]) -> int:
     return len(windows) // 2
 
 
-def _at(maps: Float[Tensor, "window frame height width"], times: Sequence[tuple[int, float]]) -> Float[Tensor, "n h w"]:
-    """The maps at places in their windows from 0 to 1: between the middles of two of a map's frames, a part of each."""
+def _at(maps: Float[Tensor, "window frame height width"], places: Sequence[tuple[int, float]]) -> Float[Tensor, "n h w"]:
+    """The maps at places among their windows' frames from 0 to 1: between the middles of two of a map's frames, a part of each."""
     last, chosen = maps.shape[1] - 1, []
-    for window, place in times:
+    for window, place in places:
         at = min(max(place * (last + 1) - 0.5, 0.0), float(last))
         low = int(at)
         chosen.append(torch.lerp(maps[window, low], maps[window, min(low + 1, last)], at - low))
@@ -117,10 +119,9 @@ def frames_of(
     for number in {moment.window for moment in moments}:
         window = windows[number]
         pictures = given.view(media.seen(span)(clip.media, window.start, window.stop), None)
-        times = [round(time, 6) for time in span.times(window.start)]
-        shown |= {(number, time): picture for time, picture in zip(times, pictures.permute(1, 2, 3, 0), strict=True)}
+        shown |= {(number, frame): picture for frame, picture in enumerate(pictures.permute(1, 2, 3, 0))}
     encode = lambda x: simplejpeg.encode_jpeg(x.contiguous().numpy(), quality=QUALITY, colorspace="RGB")  # noqa: E731
-    return tuple(encode(shown[moment.window, moment.time]) for moment in moments)
+    return tuple(encode(shown[moment.window, moment.frame]) for moment in moments)
 
 
 def sounds_of(run: Run, data: ClipSet, clip: Clip, window: Window) -> dict[str, Sound]:

@@ -1,12 +1,14 @@
 """Save clips of runs for people: pictures, sound and activation maps, from a run's data and its last selected checkpoint."""
 
 import difflib
+import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from egonorm.bench.clip_maps import fed, find_maps, frames_of, judged, middle, moments_of, sounds_of, windows_of
-from egonorm.bench.clip_video import Media, excerpt, find_media
+from egonorm.bench.clip_video import Media, excerpt, find_media, plays
 from egonorm.bench.clips import SavedClip, read_clip, video_path, write_clip
 from egonorm.bench.network import load_trained
 from egonorm.bench.presets import small
@@ -52,7 +54,7 @@ class Saver:
             saved = read_clip(self.record.folder, uid)
         except RunError:
             return None
-        whole = saved is not None and saved.step == self._step and video_path(self.record.folder, uid).exists()
+        whole = saved is not None and saved.step == self._step and plays(video_path(self.record.folder, uid))
         return saved if whole else None
 
     def _made(self, clip: Clip, shown: Clip, media: Media) -> SavedClip:
@@ -112,18 +114,30 @@ class Saver:
 def save_clips(
     wanted: Mapping[Record, Sequence[str]], progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[str, ...]:
-    """Save the clips of runs that are not there yet; what could not be saved and why, a sentence for each reason."""
-    total, done, reasons = sum(map(len, wanted.values())), 0, {}
+    """Save the clips of runs that are not there yet; what could not be saved and why, a sentence for each cause."""
+    total, done, causes = sum(map(len, wanted.values())), 0, defaultdict(list)
     for record, uids in wanted.items():
         saver = Saver(record)
         for uid in uids:
             try:
                 saver.save(uid)
             except EgonormError as error:
-                reasons.setdefault(f"{error.what} (got: {error.got})", []).append(uid)
+                causes[_cause(error, uid)].append((uid, f"{error.what} (got: {error.got})"))
             done += 1
             progress(done, total)
-    return tuple(f"Not shown: {some(sorted(set(uids)))}. {reason}" for reason, uids in reasons.items())
+    return tuple(_tell(sorted(found)) for found in causes.values())
+
+
+def _cause(error: EgonormError, uid: str) -> tuple[type, str]:
+    """What errors of other clips have in common with this one: its kind, and its words without names, paths and numbers."""
+    words = error.what.replace(uid, "/").split()
+    return type(error), " ".join(word for word in words if not re.search(r"[/\\\d]|\.\w", word))
+
+
+def _tell(found: Sequence[tuple[str, str]]) -> str:
+    uids, reasons = zip(*found, strict=True)
+    one = len(set(reasons)) == 1
+    return f"Not shown: {some(sorted(set(uids)))}. {'' if one else 'Of the first: '}{reasons[0]}"
 
 
 def _find(manifest: Manifest, uid: str, data: str) -> Clip:

@@ -1,6 +1,7 @@
 """A stretch of a clip's media as a small MP4 file that browsers play: H.264 and AAC."""
 
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
@@ -109,6 +110,18 @@ def encode(
     except (FFmpegError, ValueError) as error:
         raise RunError("A video could not be encoded.", got=error, expected="an FFmpeg with the encoders libx264 and aac",
                        remedy="Install the wheel of PyAV.") from None  # fmt: skip
+
+
+def plays(path: Path) -> bool:
+    """Whether a file is a video of which nothing is missing."""
+    try:
+        with av.open(path) as container:
+            packets = [packet for packet in container.demux() if packet.size]
+            found = Counter(packet.stream_index for packet in packets)
+            whole = all(found[stream.index] == stream.frames for stream in container.streams)
+            return whole and bool(packets) and not any(packet.is_corrupt for packet in packets)
+    except (FFmpegError, ValueError):
+        return False
 
 
 def _fill(container, pictures: np.ndarray | None, sound: np.ndarray | None) -> None:

@@ -13,7 +13,7 @@ import simplejpeg
 from jaxtyping import Float, UInt8
 
 from egonorm.core import RunError
-from egonorm.core.files import write_atomically
+from egonorm.core.files import fitting, write_atomically
 from egonorm.core.training import FUSED
 
 FOLDER = "clips"
@@ -92,9 +92,14 @@ _ABOUT = ("run", "method", "seed", "step", "uid", "domain", "label", "classes", 
 """The fields of a saved clip that are not arrays."""
 
 
+def file_name(uid: str) -> str:
+    """A clip's uid as part of a file's name."""
+    return fitting(quote(uid, safe="", errors="surrogatepass"), 150)
+
+
 def clip_path(folder: Path, uid: str) -> Path:
     """The file of a run's saved clip."""
-    return folder / FOLDER / f"{quote(uid, safe='')}.npz"
+    return folder / FOLDER / f"{file_name(uid)}.npz"
 
 
 def video_path(folder: Path, uid: str) -> Path:

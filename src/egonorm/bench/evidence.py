@@ -4,15 +4,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from egonorm.bench.config import ANYWHERE, Run
-from egonorm.bench.predictions import read_arrays
+from egonorm.bench.predictions import hits_of, read_arrays, stated_files
 from egonorm.bench.records import Record
-from egonorm.bench.table import predictions_of
 from egonorm.core import RunError
 from egonorm.core.training import FUSED
 from egonorm.methods import SourceOnly
@@ -106,26 +104,13 @@ def read_hits(record: Record, domain: str) -> Hits | None:
     Raises:
         RunError: for predictions that cannot be read, or are not those that the rows speak of.
     """
-    stated = {row.step: row.value for row in record.rows if row.metric == "top1" and row.domain == domain}
-    paths = [predictions_of(record.folder, step, domain) for step in record.steps if step in stated]
-    if not paths or not all(path.exists() for path in paths):
+    stated = stated_files(record, domain)
+    if not stated:
         return None
-    uids, labels = read_arrays(paths[-1], ["uids", "labels"]).values()
-    values = [stated[step] for step in record.steps if step in stated]
-    hits = [_hits(path, labels, value) for path, value in zip(paths, values, strict=True)]
+    uids, labels = read_arrays(list(stated)[-1], ["uids", "labels"]).values()
+    scores = {path: read_arrays(path, [f"scores/{FUSED}"])[f"scores/{FUSED}"] for path in stated}
+    hits = [hits_of(path, scores[path], labels, value) for path, value in stated.items()]
     return Hits(uids, labels, np.mean(hits, axis=0))
-
-
-def _hits(path: Path, labels: np.ndarray, stated: float) -> np.ndarray:
-    """Whether a checkpoint was right on each clip, in accordance with the top-1 that its row states."""
-    (scores,) = read_arrays(path, [f"scores/{FUSED}"]).values()
-    if len(scores) == len(labels):
-        hits = scores.argmax(axis=1) == labels
-        if abs(100 * hits.mean() - stated) < 1e-6:
-            return hits
-    raise RunError(f"{path} does not agree with the rows of its run.", got="other predictions or other clips",
-                   expected=f"a top-1 of {stated:.2f} on {len(labels)} clips",
-                   remedy=f"Measure anew: egonorm test {path.parent.parent} --domain DOMAIN")  # fmt: skip
 
 
 def _differences(contests: Sequence[Contest], read: HitReader) -> tuple[Float[np.ndarray, "seed clip"], int] | str:

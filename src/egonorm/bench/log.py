@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 
 LOG = "train.jsonl"
@@ -34,12 +35,20 @@ class Step:
 
 def read_log(folder: Path) -> tuple[Step, ...]:
     """The steps of a run's log, in order; none where it is gone. Lines that cannot be read are left out."""
-    try:
-        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ()
-    found = {step.step: step for line in lines if (step := _step(line))}
+    found = {step.step: step for line in _lines(folder) if (step := _step(line))}
     return tuple(found[number] for number in sorted(found))
+
+
+def last_seconds(folder: Path) -> float | None:
+    """How many seconds after its last start a training was when it wrote its last readable line; None where no line says it."""
+    for line in reversed(_lines(folder)):
+        try:
+            seconds = float(parse(line)["seconds"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+        if isfinite(seconds):
+            return seconds
+    return None
 
 
 def parse(line: str) -> dict | None:
@@ -51,23 +60,36 @@ def parse(line: str) -> dict | None:
     return entry if isinstance(entry, dict) else None
 
 
+def _lines(folder: Path) -> list[str]:
+    try:
+        return (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
 def _step(line: str) -> Step | None:
     entry = parse(line)
     try:
         return None if entry is None else Step(
-            int(entry["step"]),
+            _count(entry["step"]),
             _floats(entry["terms"]),
             {(d, m): value for name, value in _floats(entry["norms"]).items() for d, _, m in [name.rpartition("/")]},
             _floats(entry.get("accuracy", {})),
             {domain: {name: _of_class(about) for name, about in of.items()}
              for domain, of in entry.get("classes", {}).items()},
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         return None
 
 
 def _of_class(about: dict) -> OfClass:
-    return OfClass(int(about["n"]), float(about["accuracy"]), _floats(about["norms"]))
+    return OfClass(_count(about["n"]), float(about["accuracy"]), _floats(about["norms"]))
+
+
+def _count(value: float) -> int:
+    if not 0 <= value < 2**53:
+        raise ValueError(f"{value!r} counts nothing")
+    return int(value)
 
 
 def _floats(tree: dict) -> dict[str, float]:

@@ -24,7 +24,8 @@ def find_commit(package: Path = Path(egonorm.__file__).parent) -> str | None:
 
     def git(*words: str) -> str:
         command = ["git", "--no-optional-locks", "-C", str(package), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30)
+        return done.stdout.strip()
 
     try:
         # a package that is installed inside another project's checkout is no part of its commit

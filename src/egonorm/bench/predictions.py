@@ -2,16 +2,21 @@
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from egonorm.bench.records import Record
 from egonorm.bench.table import predictions_of
 from egonorm.core import RunError
+from egonorm.core.training import FUSED
+
+
+_SAME = ("uids", "labels", "classes")
+"""What all checkpoints of a run have in common on a domain."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +39,18 @@ def read_predicted(record: Record, domain: str) -> Predicted | None:
     """The predictions of the selected checkpoints; None where they are not there any more.
 
     Raises:
-        RunError: for predictions that cannot be read, or of other clips in each checkpoint.
+        RunError: for predictions that cannot be read, are not those that the rows speak of, or are of other clips or streams
+            in each checkpoint.
     """
-    paths = [predictions_of(record.folder, step, domain) for step in record.steps]
-    if not paths or not all(path.exists() for path in paths):
+    stated = stated_files(record, domain)
+    if not stated:
         return None
-    found = [read_arrays(path) for path in paths]
+    found = [_read_whole(path, value) for path, value in stated.items()]
     first = found[0]
-    if any(not np.array_equal(one["uids"], first["uids"]) for one in found):
-        raise RunError(f"{paths[0].parent} holds predictions of different clips.", got="other clips in each checkpoint",
-                       expected="one domain's test clips", remedy=_remedy(paths[0]))  # fmt: skip
+    if not all(_are_alike(one, first) for one in found):
+        path = next(iter(stated))
+        raise RunError(f"{path.parent} holds predictions of different clips.", got="other clips or streams in each checkpoint",
+                       expected="one domain's test clips", remedy=_remedy(path))  # fmt: skip
     streams = [name.partition("/")[2] for name in first if name.startswith("scores/")]
     mean = lambda name: np.mean([one[name] for one in found], axis=0)  # noqa: E731
     votes = lambda name: np.mean([_first(one[f"scores/{name}"]) for one in found], axis=0)  # noqa: E731
@@ -57,14 +64,67 @@ def read_predicted(record: Record, domain: str) -> Predicted | None:
     )
 
 
+def stated_files(record: Record, domain: str) -> dict[Path, float]:
+    """The files of the selected checkpoints, with the top-1 that each one's row states; none where not all are there."""
+    stated = {row.step: row.value for row in record.rows if row.metric == "top1" and row.domain == domain}
+    found = {predictions_of(record.folder, step, domain): stated[step] for step in record.steps if step in stated}
+    return found if all(path.exists() for path in found) else {}
+
+
+def hits_of(
+    path: Path, scores: Shaped[np.ndarray, "..."], labels: Shaped[np.ndarray, "..."], stated: float
+) -> Bool[np.ndarray, " clip"]:
+    """Whether a checkpoint was right on each clip. RunError when that is not the top-1 that its row states."""
+    if scores.ndim == 2 and scores.size and labels.shape == scores.shape[:1]:
+        hits = scores.argmax(axis=1) == labels
+        if abs(100 * hits.mean() - stated) < 1e-6:
+            return hits
+    raise RunError(f"{path} does not agree with the rows of its run.", got="other predictions or other clips",
+                   expected=f"a top-1 of {stated:.2f} on {labels.size} clips", remedy=_remedy(path))  # fmt: skip
+
+
 def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """Some arrays of a file of predictions, or all. RunError when it cannot be read."""
     try:
         with path.open("rb") as file, np.load(file) as arrays:
             return {name: arrays[name] for name in names or arrays.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise RunError(f"{path} cannot be read.", got=f"{type(error).__name__}: {error}",
-                       expected="predictions, as training writes them", remedy=_remedy(path)) from None  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, f"{type(error).__name__}: {error}") from None
+
+
+def _read_whole(path: Path, stated: float) -> dict[str, np.ndarray]:
+    """A checkpoint's predictions, of which everything is there and fits together, and the rows agree with."""
+    arrays = read_arrays(path)
+    if wrong := _wrong(arrays):
+        raise _unreadable(path, wrong)
+    hits_of(path, arrays[f"scores/{FUSED}"], arrays["labels"], stated)
+    return arrays
+
+
+def _wrong(arrays: Mapping[str, np.ndarray]) -> str:
+    """What is missing or does not fit together; empty if nothing."""
+    if missing := [name for name in (*_SAME, f"scores/{FUSED}") if name not in arrays]:
+        return f"no {', '.join(missing)}"
+    uids, labels, classes = (arrays[name] for name in _SAME)
+    sizes = {"uids": (uids.size,), "labels": (uids.size,), "classes": (classes.size,)}
+    sizes |= {name: (uids.size, classes.size) for name in arrays if name.startswith("scores/")}
+    sizes |= {name: (uids.size,) for name in arrays if name.startswith("norms/")}
+    kinds = {"uids": "U", "labels": "iu", "classes": "U"}
+    for name, size in sizes.items():
+        if arrays[name].shape != size or arrays[name].dtype.kind not in kinds.get(name, "f"):
+            return f"{name} of {arrays[name].dtype} and shape {arrays[name].shape}"
+    if not uids.size or labels.min() < 0 or labels.max() >= classes.size:
+        return f"labels that are not among {classes.size} classes" if uids.size else "no clips"
+    return "" if (uids[:-1] < uids[1:]).all() else "uids out of order"
+
+
+def _are_alike(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
+    """Whether two checkpoints judged the same clips by the same streams."""
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in _SAME)
+
+
+def _unreadable(path: Path, got: str) -> RunError:
+    return RunError(f"{path} cannot be read.", got=got, expected="predictions, as training writes them", remedy=_remedy(path))
 
 
 def _first(scores: Float[np.ndarray, "clip label"]) -> Float[np.ndarray, "clip label"]:

@@ -21,12 +21,12 @@ def last(rows: Sequence[Row]) -> tuple[int, ...]:
 
 def best_on_source(rows: Sequence[Row]) -> tuple[int, ...]:
     """The checkpoint with the best mean accuracy on the sources' test clips: the honest choice when the target is unknown."""
-    return _best(rows, Setting.parse(rows[0].setting).sources)
+    return _best(rows, _setting(rows).sources)
 
 
 def oracle(rows: Sequence[Row]) -> tuple[int, ...]:
     """The checkpoint that is best on the very target it is judged on: an upper bound, never a result."""
-    return _best(rows, (Setting.parse(rows[0].setting).target,))
+    return _best(rows, (_setting(rows).target,))
 
 
 def parse_selector(text: str) -> Selector:
@@ -44,6 +44,13 @@ def parse_selector(text: str) -> Selector:
 def steps(rows: Sequence[Row]) -> tuple[int, ...]:
     """The steps that were measured, in order."""
     return tuple(sorted({row.step for row in rows if row.metric != COMPLETE}))
+
+
+def _setting(rows: Sequence[Row]) -> Setting:
+    if not rows:
+        raise RunError("A run has no measurements to select by.", got="no rows of its checkpoints", expected="a judged run",
+                       remedy="Measure it with egonorm test RUN --domain, or select otherwise.")  # fmt: skip
+    return Setting.parse(rows[0].setting)
 
 
 def _best(rows: Sequence[Row], domains: tuple[str, ...]) -> tuple[int, ...]:

@@ -39,12 +39,21 @@ def write_rows(folder: Path, rows: Iterable[Row]) -> None:
 def read_rows(folder: Path) -> tuple[Row, ...]:
     """A run's rows; none when it has not been judged yet. RunError names the file and the line that cannot be read."""
     path = folder / FILE
-    lines = path.read_text().splitlines() if path.exists() else []
     try:
-        return tuple(Row(**json.loads(line)) for line in lines)
-    except (ValueError, TypeError) as error:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return tuple(_row(line) for line in lines)
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise RunError(f"{path} cannot be read.", got=str(error), expected="one row a line, as training writes them",
                        remedy="Remove the file, and give the command that made the run again.") from None  # fmt: skip
+
+
+def _row(line: str) -> Row:
+    entry = json.loads(line)
+    for name, kind in Row.__annotations__.items():
+        allowed = (int, float) if kind is float else kind
+        if name in entry and (isinstance(entry[name], bool) or not isinstance(entry[name], allowed)):
+            raise TypeError(f"{name} is {json.dumps(entry[name])}")
+    return Row(**entry | {"value": float(entry["value"])})
 
 
 def predictions_of(folder: Path, step: int, domain: str) -> Path:

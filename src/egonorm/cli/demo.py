@@ -5,7 +5,7 @@ from pathlib import Path
 
 from egonorm.bench.demo import farewell, run_demo
 from egonorm.bench.progress import bar
-from egonorm.report import make_report
+from egonorm.report.make import make_report
 
 
 @dataclass(frozen=True)

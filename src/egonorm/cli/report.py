@@ -33,7 +33,7 @@ class Report:
     """Clips of each kind and shift: whose score rose most, fell most, and each side's surest mistakes. 0 saves none."""
 
     def __call__(self) -> None:
-        from egonorm.report import make_report
+        from egonorm.report.make import make_report
 
         if self.clips < 0:
             raise RunError("--clips cannot be used.", got=self.clips, expected="0 or more", remedy="Correct --clips.")

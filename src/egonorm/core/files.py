@@ -1,6 +1,7 @@
 """Files that are whole or absent, whatever stops the program, and what a refusal to write means."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +30,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+def fitting(name: str, most: int = 100) -> str:
+    """A name in ASCII if it is short enough for a file, else its beginning and a digest of all of it: others stay others."""
+    return name if len(name) <= most else f"{name[: most - 20]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 @contextmanager

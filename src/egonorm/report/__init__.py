@@ -3,7 +3,6 @@
 from egonorm.report.cam import cam_figure
 from egonorm.report.compose import compose
 from egonorm.report.exhibit import Exhibit
-from egonorm.report.make import make_report
 from egonorm.report.norm_histograms import norm_histograms
 from egonorm.report.page import write_page
 from egonorm.report.single_and_multiple import single_and_multiple
@@ -17,7 +16,6 @@ __all__ = [
     "Exhibit",
     "cam_figure",
     "compose",
-    "make_report",
     "norm_histograms",
     "read_source",
     "single_and_multiple",

@@ -22,13 +22,15 @@ class Changes:
 
 
 def changes(pair: Pair, source: Source) -> Changes | None:
-    """What changed from the first seed's Source Only run to that of the method; None without predictions of both."""
+    """What changed from the first seed's Source Only run to that of the method; None where they cannot be compared."""
     domain = pair.shift.domain
     sides = source.predicted(pair.without[0], domain), source.predicted(pair.with_method[0], domain)
     if sides[0] is None or sides[1] is None:
         return None
     common = np.intersect1d(sides[0].uids, sides[1].uids)
-    (before, labels), (after, _) = (_answers(side, common) for side in sides)
+    (before, labels), (after, others) = (_answers(side, common) for side in sides)
+    if sides[0].classes != sides[1].classes or not np.array_equal(labels, others):
+        return None
     pick = lambda mask: tuple(map(str, common[mask]))  # noqa: E731
     return Changes(
         len(common),

@@ -119,15 +119,19 @@ def _tell(group: str, bars: Sequence[tuple[str, Bar]], unit: str) -> str:
 
 def about(series: Sequence[Series], selection: str = "") -> str:
     """Over what the bars are means, and what their bars of error are."""
-    means = [bar.mean for one in series for bar in one.bars.values()]
+    told = {one.label: _over([bar.mean for bar in one.bars.values()]) for one in series if one.bars}
+    alike = len(set(told.values())) < 2
+    over = next(iter(told.values()), "") if alike else "; ".join(f"{label}: {words}" for label, words in told.items())
+    errors = dict.fromkeys(bar.mean.error or "none (one seed)" for one in series for bar in one.bars.values())
+    chosen = f" Selection: {selection}." if selection else ""
+    return f"Bars: mean over seeds, then over shifts ({over}).{chosen} Bars of error: {'; '.join(errors)}."
+
+
+def _over(means: Sequence[Mean]) -> str:
+    """The shifts of some means, and their numbers of seeds and test clips."""
     shifts = dict.fromkeys(shift.title for mean in means for shift in mean.shifts)
-    errors = dict.fromkeys(mean.error or "none (one seed)" for mean in means)
-    seeds = sorted({len(mean.seeds) for mean in means})
-    counts = sorted({mean.n for mean in means})
-    return (
-        f"Bars: mean over the shifts {', '.join(shifts)} of the mean over seeds (seeds: {_some(seeds)}; test clips: "
-        f"{_some(counts)}{f'; selection: {selection}' if selection else ''}). Bars of error: {'; '.join(errors)}."
-    )
+    seeds, clips = sorted({len(mean.seeds) for mean in means}), sorted({mean.n for mean in means})
+    return f"{', '.join(shifts)}; seeds: {_some(seeds)}; test clips: {_some(clips)}"
 
 
 def _some(numbers: Sequence[int]) -> str:

@@ -47,7 +47,7 @@ def cam_figure(
     rows = [row for clip in clips for row in _rows(clip, logit, of)]
     names = tuple(dict.fromkeys(name for clip in clips for name in clip.sounds))
     size = (WIDTH - 2 * MARGIN - (MOST - 1) * GAP) / MOST
-    height = 3 * LINE + GAP + sum(row.height(size) for row in rows) + len(names) * _SOUND
+    height = 4 * LINE + GAP + sum(row.height(size) for row in rows) + len(names) * _SOUND
     sheet = Sheet(Figure((WIDTH, height)), height)
     first = clips[0]
     title = f"{_short(first.uid)}, true class {_short(first.classes[first.label])}"
@@ -57,8 +57,16 @@ def cam_figure(
         _draw_row(sheet, row, size)
     for name in names:
         _draw_sounds(sheet, clips, name, logit, of)
+    sheet.write(MARGIN, _checkpoints(clips), size=7, color="0.35")
+    sheet.skip(LINE)
     sheet.write(MARGIN, _LEGENDS[of], size=7, color="0.35")
     return sheet.figure
+
+
+def _checkpoints(clips: Sequence[SavedClip]) -> str:
+    """Whose scores and maps these are; a page's other numbers are means over several checkpoints."""
+    steps = ", ".join(dict.fromkeys(str(clip.step) for clip in clips))
+    return f"Scores and maps are those of one network (checkpoint at step {steps})."
 
 
 def _check(clips: Sequence[SavedClip], logit: str) -> None:

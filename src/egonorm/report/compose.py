@@ -10,8 +10,8 @@ from egonorm.report.making import making
 from egonorm.report.mistakes import mistakes
 from egonorm.report.names import label_of
 from egonorm.report.norm_histograms import norm_histograms
-from egonorm.report.outline import Choice, Note, Page, Part, Section, Tab
-from egonorm.report.results import results
+from egonorm.report.outline import Choice, Grid, Note, Page, Part, Section, Tab
+from egonorm.report.results import find_numbers, results
 from egonorm.report.single_and_multiple import single_and_multiple
 from egonorm.report.source import REFERENCE, Pair, Source
 from egonorm.report.stream_accuracy import stream_accuracy
@@ -29,24 +29,25 @@ def compose(source: Source, method: str, most: int = 2, not_saved: Sequence[str]
         not_saved: why some clips could not be saved.
     """
     pairs = source.pairs(method)
-    tabs = tuple(_tab(source, family, method, of_family(pairs, family), most) for family in source.families)
+    numbers = {family: find_numbers(source, family) for family in source.families}
+    tabs = tuple(
+        _tab(source, method, results(source, family, numbers[family]), family, of_family(pairs, family), most)
+        for family in source.families
+    )
     modalities = Section("single-and-multiple", "Single against multiple modalities", (single_and_multiple(source),))
     title = f"{label_of(method)} against {label_of(REFERENCE)}" if pairs else "Results"
-    lead = (*summary(source, method, pairs), *(Note(text, is_warning=True) for text in not_saved))
+    told = [pair for family in source.families for pair in of_family(pairs, family)]
+    lead = (*summary(source, method, told, numbers), *(Note(text, is_warning=True) for text in not_saved))
     return Page(title, lead, tabs, (modalities, making(source)))
 
 
 def of_family(pairs: Sequence[Pair], family: str) -> tuple[Pair, ...]:
-    """The pairs of a family that are judged by: on domains without training labels, or on the target."""
-    return tuple(
-        pair
-        for pair in pairs
-        if pair.shift.family == family and (pair.shift.is_unseen or pair.shift.domain == pair.shift.target)
-    )
+    """The pairs of a family that are judged on their settings' targets."""
+    return tuple(pair for pair in pairs if pair.shift.family == family and pair.shift.is_official)
 
 
-def _tab(source: Source, family: str, method: str, pairs: Sequence[Pair], most: int) -> Tab:
-    result = Section(f"{family}-result", "The result", (results(source, family),))
+def _tab(source: Source, method: str, grid: Grid, family: str, pairs: Sequence[Pair], most: int) -> Tab:
+    result = Section(f"{family}-result", "The result", (grid,))
     further = _comparison(source, family, method, pairs, most) if pairs else (_nothing(family, method),)
     return Tab(family, FAMILIES.get(family, family), (result, *further))
 
@@ -58,9 +59,8 @@ def _nothing(family: str, method: str) -> Section:
 
 
 def _comparison(source: Source, family: str, method: str, pairs: Sequence[Pair], most: int) -> tuple[Section, ...]:
-    first = max(pairs, key=lambda pair: _num_changed(pair, source)).shift.title
-
     def by_shift(name: str, parts: Callable[[Pair], Iterable[Part]]) -> Choice:
+        first = max(pairs, key=lambda pair: _num_changed(pair, source)).shift.title
         return Choice(f"{family}-{name}", "Shift", {pair.shift.title: tuple(parts(pair)) for pair in pairs}, first)
 
     def by_runs(name: str, parts: Callable[[Pair], Iterable[Part]]) -> Choice:
@@ -75,8 +75,7 @@ def _comparison(source: Source, family: str, method: str, pairs: Sequence[Pair],
         by_shift("answers", lambda pair: [changed_answers(pair, source)]),
     )
     looked = by_shift("looks-in", lambda pair: looks(pair, source, most))
-    failed = by_shift("failures-in", lambda pair: [
-        *mistakes(pair, source, most), *confusion(pair, source), recall_by_class(pair, source)])  # fmt: skip
+    failed = by_shift("failures-in", lambda pair: failures(pair, source, most))
     trained = by_runs("training-in", lambda pair: [training_curves(pair, source), training_by_class(pair, source)])
     return (
         Section(f"{family}-changes", f"What {label_of(method)} changed", changed),
@@ -84,6 +83,12 @@ def _comparison(source: Source, family: str, method: str, pairs: Sequence[Pair],
         Section(f"{family}-failures", "Where it fails", (failed,)),
         Section(f"{family}-training", "Through training", (trained,)),
     )
+
+
+def failures(pair: Pair, source: Source, most: int) -> Iterable[Part]:
+    """The surest mistakes, what was taken for what, and how often each class was recognised; one warning without predictions."""
+    parts = (*mistakes(pair, source, most), *confusion(pair, source), recall_by_class(pair, source))
+    return dict.fromkeys(parts) if isinstance(parts[0], Note) and parts[0].is_warning else parts
 
 
 def _num_changed(pair: Pair, source: Source) -> int:

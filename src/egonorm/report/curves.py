@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +13,8 @@ MOST = 200
 """Stretches of a curve, at most; where a log has no more steps, each is one."""
 SMOOTHED = 40
 """The moving average reaches to each side by one stretch for so many that the curve has."""
+LARGEST = 1e30
+"""The largest value that is drawn."""
 COLUMNS = ("step", "mean over seeds", "lowest seed", "highest seed", "smoothed")
 Samples = Mapping[int, tuple[float, float]]
 """One run's values by step, each with its weight in a mean."""
@@ -32,6 +33,8 @@ class Curve:
     smooth: Float[np.ndarray, " stretch"]
     """Moving average of the means."""
     num_seeds: int
+    num_left_out: int
+    """Values that are not finite, or so large that nothing could be seen beside them."""
 
     @property
     def rows(self) -> list[tuple[float, ...]]:
@@ -42,7 +45,9 @@ class Curve:
 
 def make_curve(seeds: Sequence[Samples], most: int = MOST, smoothed: bool = True) -> Curve | None:
     """The curve of a quantity in several runs; None where no run has it."""
-    seeds = [{k: x for k, x in samples.items() if isfinite(x[0])} for samples in seeds]
+    weighty = [{step: x for step, x in samples.items() if x[1] > 0} for samples in seeds]
+    seeds = [{step: x for step, x in samples.items() if abs(x[0]) <= LARGEST} for samples in weighty]
+    num_left_out = sum(map(len, weighty)) - sum(map(len, seeds))
     seeds = [samples for samples in seeds if samples]
     if not seeds:
         return None
@@ -51,7 +56,8 @@ def make_curve(seeds: Sequence[Samples], most: int = MOST, smoothed: bool = True
     means = np.nanmean(table, axis=0)
     reach = round(len(means) / SMOOTHED) if smoothed else 0
     middle = np.array([float(np.mean(stretch)) for stretch in stretches])
-    return Curve(middle, means, np.nanmin(table, axis=0), np.nanmax(table, axis=0), _smooth(means, reach), len(seeds))
+    lows, highs = np.nanmin(table, axis=0), np.nanmax(table, axis=0)
+    return Curve(middle, means, lows, highs, _smooth(means, reach), len(seeds), num_left_out)
 
 
 def _mean(samples: Samples, stretch: np.ndarray) -> float:

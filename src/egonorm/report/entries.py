@@ -93,11 +93,16 @@ def find_entries(source: Source, family: str) -> tuple[Entry, ...]:
     return tuple(sorted(entries, key=lambda entry: source.methods.index(entry.run.method.name())))
 
 
-def contest(source: Source, entry: Entry, other: Entry, shifts: Shifts) -> Comparison | None:
-    """The first's gain over the second on these shifts, with the seeds that both have in all of them; None without any."""
-    seeds = [seed for seed in entry.seeds(shifts) if seed in other.seeds(shifts)]
+def shared_seeds(entry: Entry, other: Entry, shifts: Shifts) -> tuple[int, ...]:
+    """The seeds that both have in all of these shifts."""
+    return tuple(seed for seed in entry.seeds(shifts) if seed in other.seeds(shifts))
+
+
+def contest(source: Source, entry: Entry, other: Entry, shifts: Shifts) -> Comparison:
+    """The first's gain over the second on these shifts, with the seeds that both have in all of them."""
+    seeds = shared_seeds(entry, other, shifts)
     if not seeds:
-        return None
+        return Comparison(None, "seeds differ")
     pick = lambda one, shift: tuple(r for r in one.by_shift[shift] if r.run.seed in seeds)  # noqa: E731
     return source.compare([Contest(pick(entry, s), pick(other, s), s.domain) for s in shifts])
 
@@ -119,9 +124,12 @@ def _world(run: Run) -> Run:
 
 
 def _labels(names: Sequence[tuple[str, str]], runs: Sequence[Run]) -> list[str]:
-    """The methods' names, and where one has several configurations in what they differ."""
+    """The methods' names, where one has several configurations in what they differ, and where words do not tell, digits."""
     plain = [name for name, _ in names]
+    told = [(name, unlike(run, runs) if plain.count(name) > 1 else "") for name, run in zip(plain, runs, strict=True)]
     return [
-        label_of(name) if plain.count(name) == 1 else f"{label_of(name)} ({unlike(run, runs) or digits})"
-        for (name, digits), run in zip(names, runs, strict=True)
+        f"{label_of(name)} ({' '.join(filter(None, (words, digits if told.count((name, words)) > 1 else '')))})".removesuffix(
+            " ()"
+        )
+        for (name, words), (_, digits) in zip(told, names, strict=True)
     ]

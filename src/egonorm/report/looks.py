@@ -11,7 +11,7 @@ from egonorm.core import RunError
 from egonorm.core.training import FUSED
 from egonorm.report.cam import cam_figure
 from egonorm.report.exhibit import Exhibit
-from egonorm.report.mistakes import thoughts, video_of
+from egonorm.report.mistakes import NOT_ASKED, thoughts, video_of
 from egonorm.report.names import label_of
 from egonorm.report.opinions import Judged, judged
 from egonorm.report.outline import Facts, Note, Part, Player
@@ -21,6 +21,9 @@ RULE = (
     "The clips whose true class's fused score rose most, and those for which it fell most, from {without} to {method} (seed "
     "{seed}; scores are means over the selected checkpoints). The maps are Grad-CAM on the last convolution of each stream, "
     "of the true class, by the last of these checkpoints. "
+)
+STALE = (
+    "Its maps were saved of another checkpoint than the last selected one. A report where the data are saves them anew."
 )
 LATE = "Where logits are summed, the map of the fused score is that of the stream's own."
 
@@ -44,6 +47,8 @@ def looks(pair: Pair, source: Source, most: int) -> tuple[Part, ...]:
     sides = judged(pair, source)
     if isinstance(sides, Note):
         return (sides,)
+    if not most:
+        return (Note(NOT_ASKED),)
     changed = _changed(sides, most)
     if not changed:
         return (Note(f"No clip of {pair.shift.domain} has another score."),)
@@ -56,10 +61,7 @@ def looks(pair: Pair, source: Source, most: int) -> tuple[Part, ...]:
 def _changed(sides: Judged, most: int) -> tuple[Change, ...]:
     """What rose most and what fell most."""
     before, after = (side[0] for side in sides.values())
-    try:
-        rose, fell = largest_changes(before, after, most)
-    except RunError:  # on different data; the table of results says so
-        return ()
+    rose, fell = largest_changes(before, after, most)
     return *rose, *fell
 
 
@@ -80,8 +82,9 @@ def _pictures(pair: Pair, uid: str, truth: str, name: str) -> tuple[Exhibit, ...
     except RunError as error:
         return (Exhibit(f"{name}-cam", f"Activation maps of {uid}", missing=f"{error.what} {error.remedy}"),)
     there = {method: clip for method, clip in saved.items() if clip is not None and clip.maps}
+    there = {method: clip for method, clip in there.items() if clip.step == pair.sides[method][0].steps[-1]}
     if not there:
-        why = next((clip.missing for clip in saved.values() if clip is not None), "The clip was not saved.")
+        why = next((clip.missing for clip in saved.values() if clip is not None), "The clip was not saved.") or STALE
         return (Exhibit(f"{name}-cam", f"Activation maps of {uid}", missing=why),)
     shared = all(records[0].run.net.fusion == "sum" for records in pair.sides.values())
     streams = [m for m in next(iter(there.values())).scores if m != FUSED]

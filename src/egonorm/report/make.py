@@ -24,7 +24,7 @@ def make_report(runs: Path, out: Path, method: str | None = None, select: str = 
     Raises:
         RunError: when no run is complete, none is of the method, or `out` holds something that is no report.
     """
-    source = read_source(runs, find_runs(runs), parse_selector(select), select)
+    source = read_source(find_runs(runs), parse_selector(select), select)
     chosen = _choose(source, method)
     pairs = tuple(pair for family in source.families for pair in of_family(source.pairs(chosen), family))
     not_saved = save_clips(wanted_clips(source, pairs, clips), progress) if clips else ()

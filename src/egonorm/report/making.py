@@ -12,7 +12,7 @@ from egonorm.bench.records import Record
 from egonorm.report.exhibit import csv_of
 from egonorm.report.names import label_of
 from egonorm.report.outline import Facts, Grid, GridCell, Note, Section
-from egonorm.report.paper_numbers import errata
+from egonorm.report.paper_numbers import DOMAINS, errata
 from egonorm.report.source import Source
 
 SHOWN = 12
@@ -55,7 +55,7 @@ def _runs(records: Iterable[Record]) -> Grid:
     lines = [_run(record) for record in records]
     header = tuple(lines[0])
     rows = tuple(tuple(_cell(value) for value in line.values()) for line in lines)
-    caption = "seconds: from the first to the last step of the last start. left out: clips with broken media."
+    caption = "seconds: how long the last start trained. left out: clips with broken media."
     return Grid("runs", "Runs", header, rows, caption, csv_of(header, (line.values() for line in lines)))
 
 
@@ -122,4 +122,4 @@ def _several(values: list[str]) -> str:
 
 
 def _shows_paper(source: Source) -> bool:
-    return any(record.run.setting.target in ("D1", "D2", "D3") for record in source.records)
+    return any(record.run.setting.target in DOMAINS for record in source.records)

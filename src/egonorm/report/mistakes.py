@@ -12,6 +12,7 @@ from egonorm.report.opinions import Judged, Opinion, judged, opinion_of
 from egonorm.report.outline import Facts, Grid, GridCell, Note, Player
 from egonorm.report.source import Pair, Source
 
+NOT_ASKED = "No clips were asked for; egonorm report shows some with --clips 2."
 RULE = "Of the first seed's wrong fused answers, those with the highest score (mean over the selected checkpoints) are shown."
 
 
@@ -20,6 +21,8 @@ def mistakes(pair: Pair, source: Source, most: int = 3) -> tuple[Player | Note, 
     sides = judged(pair, source)
     if isinstance(sides, Note):
         return (sides,)
+    if not most:
+        return (Note(NOT_ASKED),)
     chosen = _chosen(sides, most)
     if not chosen:
         return (Note(f"No clip of {pair.shift.domain} got a wrong answer with seed {pair.without[0].run.seed}."),)

@@ -1,5 +1,6 @@
 """What runs thought of single clips: the answer of each stream, how sure it was, and how long its feature was."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,20 @@ def judged(pair: Pair, source: Source) -> Judged | Note:
                     f"clips. This makes them: egonorm test RUN --domain {domain}", is_warning=True)  # fmt: skip
     if len({predicted.classes for side in found.values() for predicted in side}) > 1:
         return Note(f"The runs judged on {domain} know different classes, so their answers cannot be compared.", True)
+    if not _agree([predicted for side in found.values() for predicted in side]):
+        return Note(f"Clips of {domain} have other labels in some runs than in others: they were judged on different data, and "
+                    " their answers cannot be compared. Keep such runs in different folders.", is_warning=True)  # fmt: skip
     return found
+
+
+def _agree(several: Sequence[Predicted]) -> bool:
+    """Whether clips that several runs were judged on have the same labels in all of them."""
+    labels: dict[str, int] = {}
+    return all(
+        labels.setdefault(uid, label) == label
+        for predicted in several
+        for uid, label in zip(predicted.uids.tolist(), predicted.labels.tolist(), strict=True)
+    )
 
 
 def opinion_of(predicted: Predicted, uid: str, stream: str) -> Opinion | None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from egonorm.report.exhibit import Exhibit
 from egonorm.report.folder import write_report
 from egonorm.report.outline import Choice, Grid, Matrix, Page, Player
-from egonorm.report.render import Drawn, data_of, render, stem
+from egonorm.report.render import Drawn, data_of, encoded, render, stem
 from egonorm.report.style import drawing, png_of, svg_of
 
 
@@ -27,8 +27,8 @@ def write_page(page: Page, out: Path) -> Path:
         f"figures/{stem(name)}.{kind}": content for name, one in drawn.items() for kind, content in one.files().items()
     }
     numbers = [part for part in page.parts() if isinstance(part, Exhibit | Grid | Matrix)]
-    files |= {f"data/{stem(part.name)}.csv": content.encode() for part in numbers if (content := data_of(part))}
-    files["index.html"] = render(page, drawn).encode()
+    files |= {f"data/{stem(part.name)}.csv": encoded(content) for part in numbers if (content := data_of(part))}
+    files["index.html"] = encoded(render(page, drawn))
     write_report(out, files)
     return out / "index.html"
 

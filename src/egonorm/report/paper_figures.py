@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 
-from egonorm.bench.match import as_sweep
 from egonorm.bench.paper import figure5
-from egonorm.bench.records import Record
-from egonorm.core import RunError
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.paper_numbers import DOMAINS
 from egonorm.report.source import Pair
@@ -33,14 +30,3 @@ def is_papers(pairs: Sequence[Pair]) -> bool:
     shifts = [pair.shift for pair in pairs]
     domains = {domain for shift in shifts for domain in (*shift.sources, shift.domain)}
     return domains <= set(DOMAINS) and all(shift.family in ("dg1", "dgn") for shift in shifts)
-
-
-def unlike(records: Sequence[Record]) -> str:
-    """A sentence on whether the paper's numbers can be compared with these runs'."""
-    try:
-        different = ", ".join(as_sweep(records).unlike_paper())
-    except RunError:
-        different = "runs of several kinds"
-    if not different:
-        return "Data, network, training and judgement are the paper's, as far as it tells them."
-    return f"Not the paper's: {different}; sizes cannot be compared, directions can."

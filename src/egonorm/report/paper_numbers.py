@@ -29,21 +29,22 @@ def paper_number(run: Run, shifts: Sequence[Shift]) -> str:
     return ""
 
 
-def unlike_paper(records: Sequence[Record]) -> list[str]:
-    """Sentences about how far ours can be compared with the paper's numbers; none where no domain is one of the paper's."""
-    if not {record.run.setting.target for record in records} & set(DOMAINS):
-        return []
+def unlike_paper(records: Sequence[Record], has_errata: bool) -> list[str]:
+    """Sentences about how far ours can be compared with the paper's numbers."""
+    errata = f"{ERRATUM} contradicts another number of the paper (see the end of this page)."
+    return ["paper: top-1 of arXiv 2106.01689, which gives neither seeds nor deviations.", unlike(records),
+            *([errata] if has_errata else [])]  # fmt: skip
+
+
+def unlike(records: Sequence[Record]) -> str:
+    """A sentence on whether the paper's numbers can be compared with these runs'."""
     try:
-        unlike = ", ".join(as_sweep(records).unlike_paper())
+        different = ", ".join(as_sweep(records).unlike_paper())
     except RunError:
-        unlike = "runs of several kinds"
-    verdict = (
-        f"Not the paper's: {unlike}; the two numbers cannot be compared, what can is which systems gain."
-        if unlike
-        else "Data, network, training and judgement are the paper's, as far as it tells them."
-    )
-    return [f"paper: top-1 of arXiv 2106.01689, which gives neither seeds nor deviations. {verdict} "
-            f"{ERRATUM} contradicts another number of the paper (see the end of this page)."]  # fmt: skip
+        different = "runs of several kinds"
+    if not different:
+        return "Data, network, training and judgement are the paper's, as far as it tells them."
+    return f"Not the paper's: {different}; sizes cannot be compared, directions can."
 
 
 def errata() -> tuple[tuple[str, str], ...]:

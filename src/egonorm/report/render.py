@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from egonorm.core.files import fitting
 from egonorm.report.exhibit import Exhibit, csv_of
 from egonorm.report.outline import Grid, Matrix, Page
 from egonorm.report.poster import poster
@@ -25,7 +26,7 @@ class Drawn:
 
     def files(self) -> dict[str, bytes]:
         """The forms that there are, by the endings of their files."""
-        found = {"svg": self.svg.encode(), "png": self.png, "jpg": self.jpeg}
+        found = {"svg": encoded(self.svg), "png": self.png, "jpg": self.jpeg}
         return {ending: content for ending, content in found.items() if content}
 
 
@@ -48,8 +49,12 @@ def stem(name: str) -> str:
     Characters other than letters, digits and dashes become their numbers; what would be too long for a file ends in a digest.
     """
     safe = re.sub(r"[^A-Za-z0-9-]", lambda found: f"_{ord(found[0]):x}_", name) or "_"
-    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
-    return safe if len(safe) <= 100 else f"{safe[:80]}_{digest[:16]}"
+    return fitting(safe)
+
+
+def encoded(text: str) -> bytes:
+    """A text as a file holds it, with question marks for what no file can hold, such as parts of names that are not UTF-8."""
+    return text.encode("utf-8", "replace")
 
 
 def data_of(part: Exhibit | Grid | Matrix) -> str:
@@ -85,7 +90,7 @@ def _text(environment: Environment, name: str) -> str:
 
 def _uri(content: bytes | str, kind: str) -> str:
     """The content as an address that holds it."""
-    content = content.encode() if isinstance(content, str) else content
+    content = encoded(content) if isinstance(content, str) else content
     return f"data:{kind};base64,{b64encode(content).decode()}"
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from egonorm.report.bars import HEADER, Series, about, draw_bars, make_bar, rows_of, tell
 from egonorm.report.exhibit import Exhibit
 from egonorm.report.names import label_of
-from egonorm.report.paper_figures import is_papers, stream_names, unlike
+from egonorm.report.paper_figures import is_papers, stream_names
+from egonorm.report.paper_numbers import unlike
 from egonorm.report.source import Pair
 from egonorm.report.style import SIDES
 

@@ -10,8 +10,8 @@ from egonorm.bench.records import Record
 from egonorm.methods import SourceOnly
 from egonorm.report.bars import HEADER, Series, about, draw_bars, make_bar, rows_of, tell
 from egonorm.report.exhibit import Exhibit
-from egonorm.report.paper_figures import stream_names, unlike
-from egonorm.report.paper_numbers import DOMAINS
+from egonorm.report.paper_figures import stream_names
+from egonorm.report.paper_numbers import DOMAINS, unlike
 from egonorm.report.source import Shift, Source
 from egonorm.report.style import SIDES, THIRD
 

@@ -33,7 +33,7 @@ class Shift:
     @classmethod
     def of(cls, setting: Setting, domain: str) -> "Shift":
         """The shift of runs of a setting that were judged on a domain, perhaps another than the target."""
-        unseen = setting.target_visible == "never" and domain not in setting.sources
+        unseen = setting.target_visible == "never" and not {domain, setting.target} & set(setting.sources)
         return cls(setting.family, setting.sources, domain if unseen else setting.target, domain)
 
     @property
@@ -41,6 +41,11 @@ class Shift:
         """As a person writes it: `D1+D2 → D3`."""
         seen = f" (target {self.target})" if self.domain != self.target and self.is_unseen else ""
         return f"{'+'.join(self.sources)} → {self.domain}{seen}"
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the domain is the one that the setting is about; another may have been judged besides."""
+        return self.domain == self.target and (self.is_unseen or self.family == "supervised")
 
     @property
     def is_unseen(self) -> bool:
@@ -62,8 +67,9 @@ class Pair:
     def name(self) -> str:
         """For names of files."""
         shift = self.shift
-        seen = f"-seen-{shift.target}" if shift.is_unseen and shift.target != shift.domain else ""
-        return f"{shift.family}-{'-'.join(shift.sources)}-{shift.domain}{seen}-{self.method}"
+        seen = ("seen", shift.target) if shift.is_unseen and not shift.is_official else ()
+        parts = (shift.family, *shift.sources, shift.domain, *seen, self.method)
+        return "-".join(part.replace("%", "%25").replace("-", "%2D") for part in parts[:-1]) + f"-{self.method}"
 
     @property
     def sides(self) -> dict[str, tuple[Record, ...]]:
@@ -75,7 +81,6 @@ class Pair:
 class Source:
     """All that a page reads."""
 
-    out: Path
     records: tuple[Record, ...]
     selection: str
     notes: tuple[str, ...] = ()
@@ -123,7 +128,7 @@ class Source:
             run = records[0].run
             opposite = references.get(reference_key(run), {})
             both = [(opposite[r.run.seed], r) for r in records if r.run.seed in opposite]
-            for domain in records[0].measured if both else ():
+            for domain in dict.fromkeys(domain for _, record in both for domain in record.measured):
                 shift = Shift.of(run.setting, domain)
                 judged = [(a, b) for a, b in both if domain in a.measured and domain in b.measured]
                 if judged and shift not in pairs:
@@ -150,14 +155,14 @@ class Source:
         return tuple(sorted(found, key=lambda family: order.index(family) if family in order else len(order)))
 
 
-def read_source(out: Path, folders: Iterable[Path], selector: Selector, selection: str) -> Source:
+def read_source(folders: Iterable[Path], selector: Selector, selection: str) -> Source:
     """The complete runs among the folders, and in words what could not be used.
 
     Raises:
         RunError: when none is complete.
     """
     records, left_out = read_records(folders, selector)
-    return Source(out, _sorted(records), selection, (left_out,) if left_out else ())
+    return Source(_sorted(records), selection, (left_out,) if left_out else ())
 
 
 def _sorted(records: Sequence[Record]) -> tuple[Record, ...]:

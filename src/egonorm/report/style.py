@@ -95,7 +95,8 @@ def drawing(**changes: object) -> Iterator[None]:
 
 
 def short(name: str, most: int = 24) -> str:
-    """A name that fits a label."""
+    """A name that fits a label, of characters that can be drawn."""
+    name = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", name)
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
@@ -129,6 +130,8 @@ def svg_of(figure: Figure, name: str, title: str = "") -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half a character, or a byte of a name that is not UTF-8."""
 _FONTS = "DejaVu Sans, Verdana, Arial, Helvetica, sans-serif"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -1,13 +1,13 @@
 """What a page says first: what the method changed, by how much, how sure that is, and on how many clips."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from statistics import fmean
 
-from egonorm.bench.evidence import Contest
-from egonorm.metrics import mean_norm_difference
 from egonorm.report.answers import changes
 from egonorm.report.names import label_of
 from egonorm.report.outline import Note
+from egonorm.report.results import LEVEL, Numbers
 from egonorm.report.source import REFERENCE, Pair, Source
 
 FAMILIES = {
@@ -18,29 +18,34 @@ FAMILIES = {
     "tta": "test-time adaptation",
 }
 """The families of settings as people say them."""
-LEVEL = 0.05
-"""Above it, a difference is not told from chance."""
 NAMED = 3
 """Clips that are named before they are counted."""
 
 
-def summary(source: Source, method: str, pairs: Sequence[Pair]) -> tuple[Note, ...]:
-    """A paragraph a shift; where there are many, one a family, in the paper's order."""
-    judged = [pair for pair in pairs if pair.shift.is_unseen or pair.shift.domain == pair.shift.target]
-    if not judged:
+def summary(source: Source, method: str, pairs: Sequence[Pair], numbers: Mapping[str, Numbers]) -> tuple[Note, ...]:
+    """A paragraph a shift; where there are many, one a family, in the paper's order.
+
+    Args:
+        pairs: those of the settings' own targets.
+        numbers: what the tables of results hold, by family, so that both say the same.
+    """
+    if not pairs:
         names = ", ".join(map(label_of, source.methods))
         return (Note(f"There is no method beside {label_of(REFERENCE)} with the same seeds and settings (here: {names}), so "
                      "this page compares nothing.", is_warning=True),)  # fmt: skip
-    if len(judged) <= 3:
-        return tuple(Note(_of_shift(source, method, pair)) for pair in judged)
-    families = dict.fromkeys(pair.shift.family for pair in judged)
-    return tuple(_of_family(source, method, [p for p in judged if p.shift.family == family]) for family in families)
+    if len(pairs) <= 3:
+        return tuple(Note(_of_shift(source, method, pair, numbers[pair.shift.family])) for pair in pairs)
+    families = dict.fromkeys(pair.shift.family for pair in pairs)
+    return tuple(
+        _of_family(method, [p for p in pairs if p.shift.family == family], numbers[family]) for family in families
+    )
 
 
-def _of_shift(source: Source, method: str, pair: Pair) -> str:
-    words = [f"{pair.shift.title}: {label_of(method)} {_accuracies(pair)}, {_gain(source, [pair])}."]
-    for measure in _differences(pair):
-        words.append(measure)
+def _of_shift(source: Source, method: str, pair: Pair, numbers: Numbers) -> str:
+    words = [
+        f"{pair.shift.title}: {label_of(method)} {_accuracies(pair)}, {_gain(numbers, [pair])}.",
+        *_differences(pair),
+    ]
     if found := changes(pair, source):
         words.append(f"Of {found.num_clips} clips, {_clips(found.newly_right, 'right')} and {_clips(found.newly_wrong, 'wrong')} "
                      f"(seed {pair.with_method[0].run.seed}).")  # fmt: skip
@@ -53,14 +58,12 @@ def _clips(uids: Sequence[str], how: str) -> str:
     return f"{len(uids)} became {how}{told}"
 
 
-def _of_family(source: Source, method: str, pairs: Sequence[Pair]) -> Note:
+def _of_family(method: str, pairs: Sequence[Pair], numbers: Numbers) -> Note:
     before, after = (fmean(_mean(pair, side, "top1") for pair in pairs) for side in (0, 1))
-    seeds = {tuple(record.run.seed for record in pair.with_method) for pair in pairs}
-    gain = _gain(source, pairs) if len(seeds) == 1 else "seeds differ between shifts: no test"
     better = sum(_mean(pair, 1, "top1") > _mean(pair, 0, "top1") for pair in pairs)
-    family = FAMILIES.get(pairs[0].shift.family, pairs[0].shift.family)
+    family, many = FAMILIES.get(pairs[0].shift.family, pairs[0].shift.family), len(pairs) > 1
     return Note(f"{family}: {label_of(method)} {after:.1f} against {before:.1f} of {label_of(REFERENCE)} on average over "
-                f"{len(pairs)} shifts, {gain}; higher in {better} of them.")  # fmt: skip
+                f"{len(pairs)} shift{'s' * many}, {_gain(numbers, pairs)}; higher in {better} of them.")  # fmt: skip
 
 
 def _accuracies(pair: Pair) -> str:
@@ -69,29 +72,30 @@ def _accuracies(pair: Pair) -> str:
     return f"{after:.1f} % against {before:.1f} % of {label_of(REFERENCE)} ({seeds} seed{'s' * (seeds > 1)})"
 
 
-def _gain(source: Source, pairs: Sequence[Pair]) -> str:
-    """The gain over pairs with the same seeds, and whether it can be told from chance."""
-    found = source.compare([Contest(pair.with_method, pair.without, pair.shift.domain) for pair in pairs])
-    if found.test is None:
-        return f"no test: {found.missing}"
-    low, high = (100 * end for end in found.test.interval())
-    told = f"gain {100 * found.test.mean:+.1f} [{low:+.1f}, {high:+.1f}]"
-    if found.test.num_seeds == 1:
+def _gain(numbers: Numbers, pairs: Sequence[Pair]) -> str:
+    """The gain over all these pairs as the table of results has it, and whether it can be told from chance."""
+    shifts, run = {pair.shift for pair in pairs}, pairs[0].with_method[0]
+    found = [n for (entry, column), n in numbers.items()
+             if set(column.shifts) == shifts and run in entry.by_shift.get(pairs[0].shift, ())]  # fmt: skip
+    if not found or found[0].gain is None or found[0].gain.test is None:
+        return f"no test: {found[0].gain.missing if found and found[0].gain else 'not all shifts with the same seeds'}"
+    test, p = found[0].gain.test, found[0].p
+    low, high = (100 * end for end in test.interval())
+    told = f"gain {100 * test.mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+    if test.num_seeds == 1:
         return f"{told} over new clips alone; what another seed would give cannot be known from one"
-    certain = "which chance alone would seldom give" if found.test.p < LEVEL else "which cannot be told from chance"
-    return f"{told}, {certain} (p {found.test.p:.2g})"
+    certain = "which chance alone would seldom give" if p < LEVEL else "which cannot be told from chance"
+    return f"{told}, {certain} (p {p:.2g})"
 
 
 def _differences(pair: Pair) -> list[str]:
     """How far apart the modalities' mean norms are, without and with the method (Eq. 1)."""
-    domain = pair.shift.domain
-    streams = [
-        metric.partition("/")[2] for metric in pair.without[0].measured[domain] if metric.startswith("mean_norm/")
-    ]
-    deltas = [mean_norm_difference({m: _mean(pair, side, f"mean_norm/{m}") for m in streams}) for side in (0, 1)]
-    told = lambda name: " and ".join(name.split("-", 1))  # noqa: E731
-    return [f"The mean norms of {told(name)} differed by {before:+.2f}, now by {deltas[1][name]:+.2f}."
-            for name, before in deltas[0].items()]  # fmt: skip
+    measured = pair.without[0].measured[pair.shift.domain]
+    streams = [metric.partition("/")[2] for metric in measured if metric.startswith("mean_norm/")]
+    norms = [{m: _mean(pair, side, f"mean_norm/{m}") for m in streams} for side in (0, 1)]
+    gaps = {pair: [of[pair[0]] - of[pair[1]] for of in norms] for pair in combinations(streams, 2)}
+    return [f"The mean norms of {a} and {b} differed by {before:+.2f}, now by {after:+.2f}."
+            for (a, b), (before, after) in gaps.items()]  # fmt: skip
 
 
 def _mean(pair: Pair, side: int, metric: str) -> float:

@@ -49,7 +49,10 @@ def _curves(logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> tuple[Curves, dic
         for log in several:
             for key, samples in _of_log(log, clips).items():
                 found[*key, side].append(samples)
-    return {key: make_curve(samples, MOST_STRETCHES) for key, samples in found.items()}, clips
+    curves = {key: make_curve(samples, MOST_STRETCHES) for key, samples in found.items()}
+    curves = {key: curve for key, curve in curves.items() if curve}
+    shown = {key[:2] for key in curves}
+    return curves, {place: number for place, number in clips.items() if place in shown}
 
 
 def _of_log(

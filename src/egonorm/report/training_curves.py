@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from egonorm.bench.log import Step, read_log
 from egonorm.bench.records import Record
 from egonorm.metrics import mean_norm_difference
-from egonorm.report.curves import COLUMNS, Curve, draw_curve, make_curve
+from egonorm.report.curves import COLUMNS, LARGEST, Curve, draw_curve, make_curve
 from egonorm.report.exhibit import Exhibit
 from egonorm.report.names import label_of
 from egonorm.report.source import Pair, Source
@@ -44,9 +44,14 @@ def read_logs(pair: Pair) -> dict[str, list[tuple[Step, ...]]]:
 
 def about_curves(pair: Pair, curves: Iterable[Curve]) -> str:
     """How the lines of the figure came about."""
-    seeds = max(curve.num_seeds for curve in curves)
+    curves = tuple(curves)
+    seeds, gone = max(curve.num_seeds for curve in curves), sum(curve.num_left_out for curve in curves)
     behind = f"bands from the lowest to the highest of {seeds} seeds" if seeds > 1 else "pale: as measured (one seed)"
-    return f"Trained on {'+'.join(pair.shift.sources)}. Lines are smoothed by a moving average, the data file has both; {behind}."
+    left_out = f" Values that are not finite, or above {LARGEST:g}, are left out: {gone}." if gone else ""
+    return (
+        f"Trained on {'+'.join(pair.shift.sources)}. Lines are smoothed by a moving average, the data file has both; "
+        f"{behind}.{left_out}"
+    )
 
 
 def _curves(pair: Pair, logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> Curves:
