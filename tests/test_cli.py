@@ -21,7 +21,7 @@ FLAGS = {
     "Test": "run domain data device workers skip_broken",
     "Tabulate": "runs select format against",
     "Report": "runs out method select clips",
-    "Cam": "run clip beside logit out",
+    "Cam": "run clip beside logit of out",
     "Demo": "out workers",
     "Get": "name source",
     "List": "",

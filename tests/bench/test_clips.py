@@ -13,15 +13,18 @@ import pytest
 import torch
 
 from clip_runs import STEP, features_run, keep, narrow_run, store_of
-from egonorm.bench.clip_maps import fed, moments_of, windows_of
+from egonorm.bench.clip_maps import fed, find_maps, moments_of, windows_of
 from egonorm.bench.clip_saving import Saver, save_clips
+from egonorm.bench.clip_video import plays
 from egonorm.bench.clips import clip_path, read_clip, video_path
-from egonorm.bench.network import load_trained
+from egonorm.bench.network import build_net, load_trained
 from egonorm.bench.records import read_records
 from egonorm.bench.run import execute
 from egonorm.bench.select import last
 from egonorm.bench.trial import Options, Trial
 from egonorm.core import DataError, RunError, Setting
+from egonorm.core.files import write_atomically
+from egonorm.core.listing import some
 from egonorm.data.inputs import VideoInput
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.data.sampling import Span
@@ -122,8 +125,8 @@ def test_maps_of_many_frames_change_between_them(kitchens, tmp_path):
     windows = windows_of(run, clip)
     found = saved.maps_of(saved.answer)["rgb"]
     for moment, x in zip(moments_of(run, windows), found, strict=True):
-        place = (moment.time - windows[moment.window].start) / span.seconds
-        part = min(max(2 * place - 0.5, 0), 1)
+        frame = np.argmin(np.abs(np.array(span.times(windows[moment.window].start)) - moment.time))
+        part = min(max(2 * (frame + 0.5) / 16 - 0.5, 0), 1)
         expected = (1 - part) * maps[moment.window, 0] + part * maps[moment.window, 1]
         np.testing.assert_allclose(x, expected, rtol=5e-3, atol=1e-5)
 
@@ -349,3 +352,51 @@ def test_moments_are_in_order_and_seen_once():
         assert times[-1] == pytest.approx(run.net.span.times(windows[-1].start)[-1], abs=1e-5)
         assert all(windows[m.window].start < m.time < windows[m.window].stop for m in moments)
     assert isinstance(run.net.streams["rgb"].input, VideoInput)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_with_as_many_maps_as_frames_each_frame_has_its_own(monkeypatch, stride):
+    run, span = narrow_run("kitchens:/nowhere", ("rgb",)), Span(16, stride, 30.0)
+    run = replace(run, net=replace(run.net, span=span))
+    windows = windows_of(run, Clip("c", "m", 10.0, 40.0, "cut", "D2", "test"))
+    maps = torch.arange(2 * 16.0).reshape(2, 16, 1, 1).expand(2, 16, 2, 2)
+    monkeypatch.setattr("egonorm.bench.clip_maps.class_maps", lambda *_: {"rgb": maps})
+    moments = moments_of(run, windows, 32)
+    found = find_maps(run, build_net(run, 2), {}, windows, moments, 0)[0, "fused", "rgb"]
+    assert found[:, 0, 0].tolist() == [16 * moment.window + moment.frame for moment in moments] == list(range(32))
+    assert [moment.time for moment in moments[:16]] == pytest.approx(span.times(windows[0].start), abs=1e-6)
+
+
+@pytest.mark.parametrize("left", [0, 0.5, 0.999])
+def test_a_video_that_is_cut_is_made_anew(record, left):
+    Saver(record).save(UID)
+    path = video_path(record.folder, UID)
+    whole = path.read_bytes()
+    assert plays(path)
+    path.write_bytes(whole[: int(left * len(whole))])
+    assert not plays(path)
+    Saver(record).save(UID)
+    assert plays(path) and len(path.read_bytes()) > 0.9 * len(whole)
+
+
+@pytest.mark.parametrize("name", ["наливать_воду_в_кастрюлю_" * 4, "倒水" * 100, "a/" * 200, "\ud800" * 100])
+def test_long_names_are_files_and_others_are_other_files(tmp_path, name):
+    paths = [clip_path(tmp_path, uid) for uid in (name, name + "1", name + "2")]
+    assert len(set(paths)) == 3 and not any(path.exists() for path in paths)
+    for path in paths:
+        write_atomically(path, b"it")
+        assert path.parent == tmp_path / "clips" and video_path(tmp_path, name).suffix == ".mp4"
+
+
+def test_one_cause_is_one_sentence_whatever_the_clips_are_called(kitchens, tmp_path):
+    root = tmp_path / "broken"
+    shutil.copytree(kitchens, root)
+    record = keep(narrow_run(f"kitchens:{root}"), tmp_path)
+    clips = open_data(f"kitchens:{root}").manifest.select(["D1", "D2"], "test").clips
+    for clip in clips:
+        (root / clip.media).write_bytes(b"nonsense")
+    uids = sorted(clip.uid for clip in clips)
+    assert len({clip.media for clip in clips}) > 1 and len(uids) > 2
+    broken, unknown = save_clips({record: [*uids, "no such", "other-7"]})
+    assert broken.startswith(f"Not shown: {some(uids)}. Of the first: ") and "cannot be read" in broken
+    assert unknown.startswith("Not shown: no such, other-7. Of the first: There is no clip 'no such'")

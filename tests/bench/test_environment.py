@@ -1,6 +1,7 @@
 """What a run's folder says of how its numbers came about: the command and the commit of the source."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -70,3 +71,9 @@ def test_a_program_is_named_without_its_folders(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/opt/place/bin/egonorm", "demo", "--out", "a folder"])
     with start_runtime("cpu") as runtime:
         assert environment(runtime)["command"] == "egonorm demo --out 'a folder'"
+
+
+def test_a_commit_is_found_beside_names_that_are_not_utf8(package):
+    git(package, "config", "core.quotePath", "false")
+    (package / os.fsdecode(b"\xff.py")).write_text("y = 2\n")
+    assert find_commit(package) == f"{git(package, 'rev-parse', 'HEAD')}+changes"

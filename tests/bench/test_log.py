@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from egonorm.bench.log import LOG, OfClass, read_log
+from egonorm.bench.log import LOG, OfClass, last_seconds, read_log
 from egonorm.bench.presets import configure
 from egonorm.bench.run import execute
 from egonorm.bench.trial import Options, Trial
@@ -75,3 +75,39 @@ def test_a_log_that_is_gone_or_no_text_has_no_steps(tmp_path):
     (tmp_path / LOG).unlink()
     (tmp_path / LOG).mkdir()
     assert read_log(tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": Infinity, "terms": {}, "norms": {}}',
+        '{"step": NaN, "terms": {}, "norms": {}}',
+        entry(10**300),
+        entry(-1),
+        entry("2"),
+        entry(2, terms={"class": 10**400}),
+        entry(2, norms={"D1/rgb": None}),
+        entry(2, classes={"D1": {"cut": {"n": 10**400, "accuracy": 1.0, "norms": {}}}}),
+        entry(2, classes={"D1": {"cut": {"n": float("inf"), "accuracy": 1.0, "norms": {}}}}),
+        f'{{"step": 2, "terms": {{"class": 1{"0" * 5000}}}, "norms": {{}}}}',
+    ],
+)
+def test_a_line_of_absurd_numbers_is_left_out(tmp_path, line):
+    (tmp_path / LOG).write_text(f"{entry(1)}\n{line}\n{entry(3)}\n")
+    assert [step.step for step in read_log(tmp_path)] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [
+        ([entry(1), entry(2, seconds=2.5)], 2.5),
+        ([entry(1, seconds=3), entry(2)[:-9]], 3.0),
+        ([entry(1), '{"step": 2}', "3", '{"seconds": NaN}', '{"seconds": "x"}', '{"seconds": [1]}', ""], 1.0),
+        ([entry(1), f'{{"seconds": 1{"0" * 400}}}'], 1.0),
+        (['{"step": 2}'], None),
+    ],
+)
+def test_the_seconds_are_those_of_the_last_line_that_says_them(tmp_path, lines, seconds):
+    assert last_seconds(tmp_path) is None
+    (tmp_path / LOG).write_text("\n".join(lines))
+    assert last_seconds(tmp_path) == seconds

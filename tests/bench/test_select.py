@@ -2,9 +2,11 @@
 
 import pytest
 
+from egonorm.bench.records import read_records
 from egonorm.bench.select import best_on_source, last, last_mean, oracle, parse_selector
 from egonorm.bench.table import COMPLETE, Row
 from egonorm.core import RunError
+from stored_runs import plain_run, store
 
 
 def row(step, domain, value, metric="top1"):
@@ -37,3 +39,12 @@ def test_names():
 def test_best_on_source_needs_the_sources_to_be_judged():
     with pytest.raises(RunError, match="was not judged on D1"):
         best_on_source([r for r in ROWS if r.domain == "D2"])
+
+
+@pytest.mark.parametrize("name", ["oracle", "best-on-source"])
+def test_a_run_that_is_complete_without_measurements_is_named(tmp_path, name):
+    folder = store(tmp_path, plain_run(), {})
+    with pytest.raises(RunError, match=rf"{folder.name} was not judged on D[12](.|\n)*got: +none"):
+        read_records([folder], parse_selector(name))
+    (record,), _ = read_records([folder], last)
+    assert record.steps == record.rows == ()

@@ -77,7 +77,7 @@ def player(name: str = "clip", video: bytes | None = None) -> Player:
     table = Grid(f"{name}-thoughts", "What was thought of it", ("run, stream", "answer", "score"), rows)
     missing = "" if video else "the run saved no clip"
     pictures = (drawing("Where it looked", f"{name}-map", is_picture=True),)
-    return Player(name, f"Clip {EVIL}", facts, table, video, missing, pictures)
+    return Player(name, f"Clip {EVIL}", EVIL, facts, table, video, missing, pictures)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from egonorm.report.outline import Choice, Facts, Grid, GridCell, Note, Page, Player, Section, Tab
 from egonorm.report.page import write_page
 
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
@@ -273,3 +274,26 @@ def test_without_script_everything_is_there(opened):
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
         browser.get_log("browser")
+
+
+def test_all_parts_of_a_tab_show_the_same_shift_and_links_lead_to_what_is_hidden(browser, tmp_path):
+    def clip(name):
+        return Player(name, name, "uid", Facts(()), missing="not saved")
+
+    def choice(name):
+        return Choice(name, "Shift", {"D1 → D2": (Note(f"{name} one"),), "D1 → D3": (clip(f"{name}-clip"),)}, "D1 → D3")
+
+    table = Grid("changed", "Clips", ("clip",), ((GridCell("uid", link="looks-clip"),),))
+    tab = Tab("dg1", "DG", (Section("all", "All", (choice("looks"), choice("fails"), table)),))
+    lead = Note("Changed.", links=(("a <b>clip</b>", "fails-clip"),))
+    browser.get(write_page(Page("Shifts", (lead,), (tab,)), tmp_path / "page").as_uri())
+    assert [select.first_selected_option.text for select in map(Select, shown(browser, "select"))] == ["D1 → D3"] * 2
+    Select(find(browser, "#looks_select")).select_by_visible_text("D1 → D2")
+    assert [note.text for note in shown(browser, ".option > p:not(.option-name)")] == ["looks one", "fails one"]
+    link = find(browser, ".summary a")
+    assert link.text == "a <b>clip</b>" and not shown(browser, ".player")
+    link.click()
+    assert [player.get_attribute("id") for player in shown(browser, ".player")] == ["fails-clip"]
+    find(browser, "#changed_table a").click()
+    assert {player.get_attribute("id") for player in shown(browser, ".player")} == {"fails-clip", "looks-clip"}
+    assert browser.get_log("browser") == []

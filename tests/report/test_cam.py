@@ -59,6 +59,7 @@ def test_upsampling_is_bilinear_between_the_middles_of_cells():
 def test_a_row_for_each_run_and_a_spectrogram_for_each():
     figure = cam_figure([clip(), clip("rna")])
     told = texts(figure)
+    assert told[-2] == "Scores and maps of one network (checkpoint at step 9)."
     assert told[0] == "c1, true class cut" and "Grad-CAM" in told[-1] and "true class" in told[-1]
     assert told[1] == "Source Only, seed 3: answers mix 0.75, true class cut 0.25; see" and "; hear" in told[3]
     pictures = [axes for axes in figure.axes if axes.get_xlabel().endswith(" s")]
@@ -147,6 +148,17 @@ def test_the_command_draws_and_says_where(runs, tmp_path, capsys, monkeypatch):
             ]
         )
         assert capsys.readouterr().out.strip() == str(tmp_path / name) and (tmp_path / name).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("of", ["true", "answer"])
+def test_the_command_draws_maps_of_either_class(runs, tmp_path, monkeypatch, of):
+    asked = []
+    monkeypatch.setattr(
+        "egonorm.report.cam.cam_figure", lambda *a, **more: asked.append(more) or cam_figure(*a, **more)
+    )
+    main(["cam", str(runs[0]), "--clip", UID, "--of", of, "--out", str(tmp_path / "a.svg")])
+    told = {"true": "the true class", "answer": "the run's answer"}[of]
+    assert asked == [{"logit": "fused", "of": of}] and f"speaks more for {told}" in (tmp_path / "a.svg").read_text()
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_a_domain_that_one_side_alone_was_trained_on(tmp_path):
     )
     exhibit = shown(training_curves, tmp_path)
     assert {row["series"] for row in lines(exhibit, quantity="mean norm", domain="D2")} == {"RNA-Net"}
-    assert [text.get_text() for axes in exhibit.figure.axes for text in axes.texts] == ["not trained on"]
+    assert [text.get_text() for axes in exhibit.figure.axes for text in axes.texts] == ["nothing logged"]
 
 
 @pytest.mark.parametrize("names", [("rgb",), ("rgb", "audio", "imu")])
@@ -160,3 +160,42 @@ def test_classes_with_few_clips_are_in_the_data_alone_where_there_are_many(tmp_p
     exhibit = shown(training_by_class, tmp_path)
     assert len(exhibit.figure.axes) == 32 and "4 classes with fewer are in the data file alone" in exhibit.caption
     assert "verb-19" not in exhibit.text and lines(exhibit, **{"class": "verb-19"})
+
+
+ABSURD = {"D1/rgb": 1.7e308, "D1/audio": 7.0}
+
+
+def test_absurd_values_and_steps_without_clips_are_missing():
+    curve = make_curve([{1: (1.7e308, 1.0), 2: (3.0, 1.0), 3: (float("inf"), 1.0), 4: (9.0, 0.0)}])
+    assert (curve.steps.tolist(), curve.means.tolist(), curve.num_left_out) == ([2.0], [3.0], 2)
+    assert make_curve([{1: (1.0, 0.0)}, {1: (1e308, 1.0)}]) is None
+
+
+def test_a_log_of_absurd_values_is_drawn_without_them(tmp_path):
+    tell_pair(tmp_path, lambda name, seed: log_of(4, NORMS) + [entry | {"step": 5} for entry in log_of(1, ABSURD)])
+    exhibit = shown(training_curves, tmp_path)
+    found = lines(exhibit, quantity="mean norm", series="RNA-Net")
+    assert {row["modality"]: row["step"] for row in found} == {"rgb": 4, "audio": 5}
+    assert "Values that are not finite, or above 1e+30, are left out: 4." in exhibit.caption, "norms and deltas"
+    assert "1e+308" not in svg_of(exhibit.figure, "a")
+
+
+def test_a_class_without_clips_has_no_curve(tmp_path):
+    empty = {"D1": CLASSES["D1"] | {"none": {"n": 0, "accuracy": 0.0, "norms": {"rgb": 0.0}}}}
+    tell_pair(tmp_path, lambda name, seed: log_of(4, NORMS, classes=empty))
+    exhibit = shown(training_by_class, tmp_path)
+    assert "none" not in {row["class"] for row in lines(exhibit)} and "none" not in exhibit.text
+    assert [axes.get_title(loc="left") for axes in exhibit.figure.axes][::2] == ["take, D1", "<b>put</b> $x$, D1"]
+
+
+def test_classes_without_clips_alone_are_none(tmp_path):
+    empty = {"D1": {"none": {"n": 0, "accuracy": 0.0, "norms": {"rgb": 0.0}}}}
+    tell_pair(tmp_path, lambda name, seed: log_of(4, NORMS, classes=empty))
+    assert "do not tell classes apart" in shown(training_by_class, tmp_path).missing
+
+
+def test_names_of_half_characters_are_drawn(tmp_path):
+    odd = {"D1": {"put\ud800": {"n": 1, "accuracy": 75.0, "norms": {"rgb": 4.0}}}}
+    tell_pair(tmp_path, lambda name, seed: log_of(4, NORMS, ("class", "a\ud800"), classes=odd))
+    for make in (training_curves, training_by_class):
+        assert "\N{REPLACEMENT CHARACTER}" in svg_of(shown(make, tmp_path).figure, "a")

@@ -127,7 +127,7 @@ def test_a_class_without_clips(tmp_path):
 def test_clips_whose_answer_changed(tmp_path):
     store(tmp_path, SourceOnly(), [(0, 1, 1, 2, 2)], sure=0.5, norms=(1, 2, 3, 4, 5))
     store(tmp_path, Rna(), [(0, 0, 1, 0, 1)], sure=0.75, norms=(5, 4, 3, 2, 1))
-    grid = changed_answers(*opened(tmp_path))
+    grid = changed_answers(*opened(tmp_path), {})
     assert [[cell.text for cell in row][:5] for row in grid.rows] == [
         ["c1", "newly right", "cut", "put", "cut"],
         ["c4 <b>", "newly wrong", "take", "take", "put"],
@@ -177,7 +177,7 @@ def test_without_mistakes_there_is_nothing_to_see(tmp_path):
     pair, source = opened(tmp_path)
     (note,) = mistakes(pair, source)
     assert "No clip of D2 got a wrong answer" in note.text and not note.is_warning
-    assert changed_answers(pair, source).rows == ()
+    assert changed_answers(pair, source, {}).rows == ()
 
 
 def test_a_clip_that_one_side_went_without(tmp_path):
@@ -187,7 +187,7 @@ def test_a_clip_that_one_side_went_without(tmp_path):
     players = [part for part in mistakes(pair, source) if isinstance(part, Player)]
     (missing,) = [player for player in players if player.facts.items[0] == ("clip", "c0")]
     assert [cell.text for cell in missing.table.rows[3]] == ["RNA-Net, fused", "not judged", "", "", "", ""]
-    assert "of 4 clips" in changed_answers(pair, source).caption
+    assert "of 4 clips" in changed_answers(pair, source, {}).caption
     assert all(isinstance(matrix, Matrix) for matrix in confusion(pair, source))
 
 
@@ -198,7 +198,7 @@ def test_missing_predictions_are_named_with_the_remedy(two_seeds):
     found = [
         *confusion(pair, source),
         recall_by_class(pair, source),
-        changed_answers(pair, source),
+        changed_answers(pair, source, {}),
         *mistakes(pair, source),
     ]
     assert len(found) == 4

@@ -11,6 +11,7 @@ from egonorm.bench.run import execute
 from egonorm.bench.trial import Options, Trial
 from egonorm.core import RunError
 from egonorm.methods import Rna
+from egonorm.report.looks import _third
 from egonorm.report.make import make_report
 from egonorm.train.runtime import start_runtime
 from programs import program
@@ -45,6 +46,8 @@ def test_a_page_where_nothing_can_train(runs, tmp_path, without_training):
     assert str(page) in said and " MB" in said
     text = page.read_text()
     assert "RNA-Net against Source Only" in text and text.count("data:video/mp4") >= 2
+    places = re.findall(r'<li><a href="#([^"]*look-[^"]*)"', text)
+    assert places and all(f'id="{place}"' in text for place in places)
     pictures = list((tmp_path / "page" / "figures").glob("*cam*.jpg"))
     assert len(pictures) == text.count('class="drawing" src="data:image/jpeg') and pictures
     assert [warning for warning in warnings(page) if "bench paper.figure5" not in warning] == []
@@ -122,3 +125,10 @@ def test_refusals(tmp_path):
         make_report(tmp_path / "nothing", tmp_path / "page")
     with pytest.raises(RunError, match="is no report"):
         make_report(tmp_path / "runs", tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(1, "m"), (2, "fl"), (3, "fml"), (4, "fmml"), (7, "ffmmmll")], ids=lambda x: str(x)
+)
+def test_a_cell_is_where_its_middle_is(number, expected):
+    assert "".join(_third(k, number)[0] for k in range(number)) == expected

@@ -8,14 +8,16 @@ from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from egonorm.bench.clip_video import encode
 from egonorm.core import RunError
 from egonorm.report import folder
 from egonorm.report.exhibit import Exhibit
 from egonorm.report.folder import LISTING
-from egonorm.report.outline import Facts, Grid, GridCell, Note, Page, Section
+from egonorm.report.outline import Facts, Grid, GridCell, Note, Page, Player, Section
 from egonorm.report.page import write_page
 from egonorm.report.render import stem
 
@@ -264,3 +266,21 @@ def test_facts_and_notes_keep_their_words(tmp_path):
     page = replace(small(Facts((("a < b", "c & d"),), "T"), Note("x > y", is_warning=True)), title="5 < 6")
     parsed = Parsed(write_page(page, tmp_path / "out").read_text())
     assert {"a < b", "c & d", "5 < 6"} <= set(parsed.texts) and any("x > y" in text for text in parsed.texts)
+
+
+def test_names_that_are_not_utf8_are_written_with_marks(tmp_path):
+    odd = "runs\udcff \ud800"
+    drawn = replace(line(odd), title=odd, text=odd, header=(odd,), rows=((odd,),))
+    told = Grid("odd", odd, (odd,), ((GridCell(odd),),), odd, f"{odd}\n")
+    page = small(drawn, told, Facts(((odd, odd),), odd), Note(odd), title=odd)
+    text = write_page(page, tmp_path).read_text()
+    assert "<title>runs? ?</title>" in text
+    assert (tmp_path / "data/odd.csv").read_text() == "runs? ?\n"
+    assert (tmp_path / f"data/{stem(odd)}.csv").read_text() == "runs? ?\nruns? ?\n"
+
+
+@pytest.mark.parametrize(("left", "still"), [(0, False), (100, False), (None, True)])
+def test_a_video_that_is_cut_has_a_player_all_the_same(tmp_path, left, still):
+    film = encode(np.full((30, 72, 96, 3), 200, np.uint8), np.zeros(64000, np.float32))[:left]
+    text = write_page(small(Player("clip", "Clip", "uid", Facts(()), video=film)), tmp_path).read_text()
+    assert "<video controls" in text and ('poster="data:image/jpeg' in text) == still

@@ -74,6 +74,13 @@ def test_modalities_are_told_apart_by_more_than_colour():
     assert marks["g"] == marks["a"]
 
 
-@pytest.mark.parametrize(("name", "shown"), [("take", "take"), ("a" * 25, "a" * 23 + "…")])
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("take", "take"),
+        ("a" * 25, "a" * 23 + "…"),
+        ("a\udcff\ud800", "a\N{REPLACEMENT CHARACTER}" + "\N{REPLACEMENT CHARACTER}"),
+    ],
+)
 def test_long_names_are_cut(name, shown):
     assert short(name) == shown

@@ -98,8 +98,10 @@ def middle(windows: Sequence[Window]) -> int:
     return len(windows) // 2
 
 
-def _at(maps: Float[Tensor, "window frame height width"], places: Sequence[tuple[int, float]]) -> Float[Tensor, "n h w"]:
-    """The maps at places among their windows' frames from 0 to 1: between the middles of two of a map's frames, a part of each."""
+def _at(
+    maps: Float[Tensor, "window frame height width"], places: Sequence[tuple[int, float]]
+) -> Float[Tensor, "n h w"]:
+    """The maps at places among their windows' frames, 0 to 1: between the middles of two of a map's frames, part of each."""
     last, chosen = maps.shape[1] - 1, []
     for window, place in places:
         at = min(max(place * (last + 1) - 0.5, 0.0), float(last))

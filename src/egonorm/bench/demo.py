@@ -40,7 +40,7 @@ def run_demo(out: Path, workers: int) -> Path:
 
 def farewell(out: Path, page: Path) -> str:
     """What a person reads last: what the table and the page are of, and what to do next."""
-    videos, runs = (out / "kitchens").absolute(), out / "runs"
+    videos, runs = (out / "kitchens").absolute(), (out / "runs").absolute()
     return f"""Trained in D1: the rows tested on D1 are test clips of the same kitchen, D2 and D3 are kitchens never seen.
 source-only is before alignment, rna after it.
 
@@ -50,6 +50,6 @@ Page    {page.absolute()}
         what RNA changed and on which clips: open it in a browser
 
 Next    egonorm train --data kitchens:{videos} --setting dgn:D1+D2:D3 --preset demo --out {runs} rna
-        egonorm report {runs} --out {page.parent}
+        egonorm report {runs} --out {page.parent.absolute()}
         egonorm table {runs} --format markdown
         egonorm train --help"""

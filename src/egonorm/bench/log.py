@@ -86,7 +86,7 @@ def _of_class(about: dict) -> OfClass:
     return OfClass(_count(about["n"]), float(about["accuracy"]), _floats(about["norms"]))
 
 
-def _count(value: float) -> int:
+def _count(value: float | int) -> int:
     if not 0 <= value < 2**53:
         raise ValueError(f"{value!r} counts nothing")
     return int(value)

@@ -14,7 +14,6 @@ from egonorm.bench.table import predictions_of
 from egonorm.core import RunError
 from egonorm.core.training import FUSED
 
-
 _SAME = ("uids", "labels", "classes")
 """What all checkpoints of a run have in common on a domain."""
 
@@ -89,7 +88,7 @@ def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, np.
         with path.open("rb") as file, np.load(file) as arrays:
             return {name: arrays[name] for name in names or arrays.files}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unreadable(path, f"{type(error).__name__}: {error}") from None
+        raise _unreadable(path, f"{type(error).__name__}: a file that is damaged or something else") from None
 
 
 def _read_whole(path: Path, stated: float) -> dict[str, np.ndarray]:
@@ -124,7 +123,9 @@ def _are_alike(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
 
 
 def _unreadable(path: Path, got: str) -> RunError:
-    return RunError(f"{path} cannot be read.", got=got, expected="predictions, as training writes them", remedy=_remedy(path))
+    return RunError(
+        f"{path} cannot be read.", got=got, expected="predictions, as training writes them", remedy=_remedy(path)
+    )
 
 
 def _first(scores: Float[np.ndarray, "clip label"]) -> Float[np.ndarray, "clip label"]:

@@ -51,7 +51,7 @@ def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Rec
             continue
         if rows and rows[-1].metric == COMPLETE:
             measurements = tuple(row for row in rows if row.metric != COMPLETE)
-            records.append(Record(folder, run, measurements, selector(measurements)))
+            records.append(Record(folder, run, measurements, selector(rows)))
         else:
             unfinished += 1
     if not records and unreadable:

@@ -6,7 +6,7 @@ from egonorm.bench.table import COMPLETE, Row
 from egonorm.core import RunError, Setting
 
 Selector = Callable[[Sequence[Row]], tuple[int, ...]]
-"""From the rows of one run to the steps whose measurements are averaged."""
+"""From the rows of one complete run to the steps whose measurements are averaged."""
 
 
 def last_mean(k: int) -> Selector:
@@ -21,12 +21,12 @@ def last(rows: Sequence[Row]) -> tuple[int, ...]:
 
 def best_on_source(rows: Sequence[Row]) -> tuple[int, ...]:
     """The checkpoint with the best mean accuracy on the sources' test clips: the honest choice when the target is unknown."""
-    return _best(rows, _setting(rows).sources)
+    return _best(rows, Setting.parse(rows[0].setting).sources)
 
 
 def oracle(rows: Sequence[Row]) -> tuple[int, ...]:
     """The checkpoint that is best on the very target it is judged on: an upper bound, never a result."""
-    return _best(rows, (_setting(rows).target,))
+    return _best(rows, (Setting.parse(rows[0].setting).target,))
 
 
 def parse_selector(text: str) -> Selector:
@@ -46,18 +46,12 @@ def steps(rows: Sequence[Row]) -> tuple[int, ...]:
     return tuple(sorted({row.step for row in rows if row.metric != COMPLETE}))
 
 
-def _setting(rows: Sequence[Row]) -> Setting:
-    if not rows:
-        raise RunError("A run has no measurements to select by.", got="no rows of its checkpoints", expected="a judged run",
-                       remedy="Measure it with egonorm test RUN --domain, or select otherwise.")  # fmt: skip
-    return Setting.parse(rows[0].setting)
-
-
 def _best(rows: Sequence[Row], domains: tuple[str, ...]) -> tuple[int, ...]:
     found = [row for row in rows if row.metric == "top1" and row.domain in domains and row.split == "test"]
     if {row.domain for row in found} != set(domains):
         raise RunError(f"{rows[0].run} was not judged on {', '.join(domains)}.",
-                       got=", ".join(sorted({row.domain for row in rows})), expected="test clips of each of these domains",
+                       got=", ".join(sorted({row.domain for row in rows if row.metric != COMPLETE})) or "none",
+                       expected="test clips of each of these domains",
                        remedy="Measure them with egonorm test RUN --domain, or select otherwise.")  # fmt: skip
     totals = {step: sum(row.value for row in found if row.step == step) for step in steps(found)}
     return (max(totals, key=lambda step: (totals[step], step)),)

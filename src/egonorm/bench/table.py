@@ -49,10 +49,12 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
 
 def _row(line: str) -> Row:
     entry = json.loads(line)
+    if not isinstance(entry, dict):
+        raise TypeError(f"{line[:40]} is no row")
     for name, kind in Row.__annotations__.items():
-        allowed = (int, float) if kind is float else kind
-        if name in entry and (isinstance(entry[name], bool) or not isinstance(entry[name], allowed)):
-            raise TypeError(f"{name} is {json.dumps(entry[name])}")
+        given, allowed = entry.get(name), (int, float) if kind is float else kind
+        if isinstance(given, bool) or not isinstance(given, allowed):
+            raise TypeError(f"{name} is {json.dumps(given)}")
     return Row(**entry | {"value": float(entry["value"])})
 
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import quote
+from typing import Annotated, Literal
 
 import tyro
 
 from egonorm.bench.clip_saving import Saver
+from egonorm.bench.clips import file_name
 from egonorm.bench.progress import bar
 from egonorm.bench.records import read_records
 from egonorm.bench.select import last
@@ -37,7 +37,7 @@ class Report:
 
         if self.clips < 0:
             raise RunError("--clips cannot be used.", got=self.clips, expected="0 or more", remedy="Correct --clips.")
-        with bar("Saving clips") as progress:
+        with bar("Saving clips", self.clips > 0) as progress:
             page = make_report(self.runs, self.out, self.method, self.select, self.clips, progress)
         print(f"{page} ({page.stat().st_size / 1e6:.1f} MB); open it in a browser.")
 
@@ -54,17 +54,19 @@ class Cam:
     """Another run to be drawn below it, with RNA-Net for example."""
     logit: Annotated[str, named("fused|MODALITY")] = FUSED
     """What is asked for the class: the decision over all modalities, or one modality alone."""
+    of: Literal["true", "answer"] = "true"
+    """Whose maps: those of the true class, or of the class that each run answers."""
     out: Annotated[Path | None, named("FILE")] = None
     """Where to draw it: .png, .svg, .pdf or .jpg; without it a .png here, named after run and clip."""
 
     def __call__(self) -> None:
         from egonorm.report.cam import cam_figure, drawn
 
-        out = self.out or Path(f"cam-{self.run.resolve().name}-{quote(self.clip, safe='')}.png")
+        out = self.out or Path(f"cam-{self.run.resolve().name}-{file_name(self.clip)}.png")
         if out.suffix not in (".png", ".svg", ".pdf", ".jpg"):
             raise RunError("--out cannot be used.", got=out, expected="a file that ends in .png, .svg, .pdf or .jpg",
                            remedy="Give it one of these endings.")  # fmt: skip
         folders = [self.run] if self.beside is None else [self.run, self.beside]
         saved = [Saver(read_records([folder], last)[0][0]).save(self.clip) for folder in folders]
-        write_atomically(out, drawn(cam_figure(saved, logit=self.logit), out.suffix))
+        write_atomically(out, drawn(cam_figure(saved, logit=self.logit, of=self.of), out.suffix))
         print(out)

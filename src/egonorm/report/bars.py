@@ -131,7 +131,7 @@ def _over(means: Sequence[Mean]) -> str:
     """The shifts of some means, and their numbers of seeds and test clips."""
     shifts = dict.fromkeys(shift.title for mean in means for shift in mean.shifts)
     seeds, clips = sorted({len(mean.seeds) for mean in means}), sorted({mean.n for mean in means})
-    return f"{', '.join(shifts)}; seeds: {_some(seeds)}; test clips: {_some(clips)}"
+    return f"{', '.join(shifts)}; {_some(seeds)} seed{'s' * (seeds != [1])}; {_some(clips)} test clips"
 
 
 def _some(numbers: Sequence[int]) -> str:

@@ -22,11 +22,9 @@ MOST = 8
 COLOURS = "inferno"
 """Dark to bright in equal steps for every kind of sight, so that it can be read in grey too."""
 OPACITY = 0.6
+NOTHING = "nothing here speaks for it"
 _KILOHERTZ = (0.25, 0.5, 1, 2, 4, 8, 16)
-_LEGENDS = {
-    "true": "Brighter: speaks more for the true class (Grad-CAM); each row and each spectrogram on a scale of its own.",
-    "answer": "Brighter: speaks more for the run's answer (Grad-CAM); each row and each spectrogram on a scale of its own.",
-}
+_LEGEND = "Brighter: speaks more for {} (Grad-CAM); each row and each spectrogram on a scale of its own."
 
 
 def cam_figure(
@@ -57,16 +55,11 @@ def cam_figure(
         _draw_row(sheet, row, size)
     for name in names:
         _draw_sounds(sheet, clips, name, logit, of)
-    sheet.write(MARGIN, _checkpoints(clips), size=7, color="0.35")
-    sheet.skip(LINE)
-    sheet.write(MARGIN, _LEGENDS[of], size=7, color="0.35")
-    return sheet.figure
-
-
-def _checkpoints(clips: Sequence[SavedClip]) -> str:
-    """Whose scores and maps these are; a page's other numbers are means over several checkpoints."""
     steps = ", ".join(dict.fromkeys(str(clip.step) for clip in clips))
-    return f"Scores and maps are those of one network (checkpoint at step {steps})."
+    sheet.write(MARGIN, f"Scores and maps of one network (checkpoint at step {steps}).", size=7, color="0.35")
+    sheet.skip(LINE)
+    sheet.write(MARGIN, _LEGEND.format("the true class" if of == "true" else "the run's answer"), size=7, color="0.35")
+    return sheet.figure
 
 
 def _check(clips: Sequence[SavedClip], logit: str) -> None:
@@ -145,7 +138,8 @@ def _short(text: str, most: int = 32) -> str:
 
 
 def _draw_row(sheet: Sheet, row: _Row, size: float) -> None:
-    sheet.write(MARGIN, row.title)
+    nothing = row.maps is not None and not row.maps.any()
+    sheet.write(MARGIN, row.title + nothing * f" ({NOTHING})")
     shown = np.linspace(0, len(row.times) - 1, min(MOST, len(row.times))).round().astype(int)
     for place, k in enumerate(shown):
         axes = sheet.axes(MARGIN + place * (size + GAP), size, size, below=LINE)
@@ -173,10 +167,12 @@ def _draw_sounds(sheet: Sheet, clips: Sequence[SavedClip], name: str, logit: str
     for column, clip in enumerate(clips):
         if name in clip.sounds:
             left = MARGIN + column * (width + MARGIN)
-            sheet.write(left, f"{label_of(clip.method)}; {name}")
+            coarse = clip.maps_of(_class(clip, of), logit).get(name)
+            nothing = coarse is not None and not coarse.any()
+            sheet.write(left, f"{label_of(clip.method)}; {name}" + nothing * f" ({NOTHING})")
             wave, look = sheet.axes(left, width, _WAVE, LINE), sheet.axes(left, width, _LOOK, LINE + _WAVE)
             _draw_wave(wave, clip.sounds[name])
-            _draw_look(look, clip.sounds[name], clip.maps_of(_class(clip, of), logit).get(name))
+            _draw_look(look, clip.sounds[name], coarse)
     sheet.skip(_SOUND)
 
 

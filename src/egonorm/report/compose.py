@@ -1,6 +1,6 @@
 """From runs to a page: a tab for each family of settings, with the result, what changed, where it looks and where it fails."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from egonorm.bench.records import Record
 from egonorm.report.answers import changes
@@ -10,7 +10,7 @@ from egonorm.report.making import making
 from egonorm.report.mistakes import mistakes
 from egonorm.report.names import label_of
 from egonorm.report.norm_histograms import norm_histograms
-from egonorm.report.outline import Choice, Grid, Note, Page, Part, Section, Tab
+from egonorm.report.outline import Choice, Grid, Note, Page, Part, Player, Section, Tab
 from egonorm.report.results import find_numbers, results
 from egonorm.report.single_and_multiple import single_and_multiple
 from egonorm.report.source import REFERENCE, Pair, Source
@@ -29,16 +29,30 @@ def compose(source: Source, method: str, most: int = 2, not_saved: Sequence[str]
         not_saved: why some clips could not be saved.
     """
     pairs = source.pairs(method)
-    numbers = {family: find_numbers(source, family) for family in source.families}
+    official = {family: of_family(pairs, family) for family in source.families}
+    families = sorted(source.families, key=lambda family: not official[family])
+    numbers = {family: find_numbers(source, family) for family in families}
+    looked = {pair: looks(pair, source, most) for family in families for pair in official[family]}
+    told = summary(source, method, tuple(looked), numbers, {pair: _players(parts) for pair, parts in looked.items()})
     tabs = tuple(
-        _tab(source, method, results(source, family, numbers[family]), family, of_family(pairs, family), most)
-        for family in source.families
+        _tab(
+            source,
+            method,
+            results(source, family, numbers[family]),
+            family,
+            {pair: looked[pair] for pair in official[family]},
+            most,
+        )
+        for family in families
     )
     modalities = Section("single-and-multiple", "Single against multiple modalities", (single_and_multiple(source),))
     title = f"{label_of(method)} against {label_of(REFERENCE)}" if pairs else "Results"
-    told = [pair for family in source.families for pair in of_family(pairs, family)]
-    lead = (*summary(source, method, told, numbers), *(Note(text, is_warning=True) for text in not_saved))
-    return Page(title, lead, tabs, (modalities, making(source)))
+    warnings = tuple(Note(text, is_warning=True) for text in (*source.notes, *not_saved))
+    return Page(title, (*told, *warnings), tabs, (modalities, making(source)))
+
+
+def _players(parts: Iterable[Part]) -> tuple[Player, ...]:
+    return tuple(part for part in parts if isinstance(part, Player))
 
 
 def of_family(pairs: Sequence[Pair], family: str) -> tuple[Pair, ...]:
@@ -46,9 +60,12 @@ def of_family(pairs: Sequence[Pair], family: str) -> tuple[Pair, ...]:
     return tuple(pair for pair in pairs if pair.shift.family == family and pair.shift.is_official)
 
 
-def _tab(source: Source, method: str, grid: Grid, family: str, pairs: Sequence[Pair], most: int) -> Tab:
+Parts = Sequence[Part]
+
+
+def _tab(source: Source, method: str, grid: Grid, family: str, looked: Mapping[Pair, Parts], most: int) -> Tab:
     result = Section(f"{family}-result", "The result", (grid,))
-    further = _comparison(source, family, method, pairs, most) if pairs else (_nothing(family, method),)
+    further = _comparison(source, family, method, looked, most) if looked else (_nothing(family, method),)
     return Tab(family, FAMILIES.get(family, family), (result, *further))
 
 
@@ -58,37 +75,39 @@ def _nothing(family: str, method: str) -> Section:
     return Section(f"{family}-changes", "What it changed", (Note(text, is_warning=True),))
 
 
-def _comparison(source: Source, family: str, method: str, pairs: Sequence[Pair], most: int) -> tuple[Section, ...]:
+def _comparison(
+    source: Source, family: str, method: str, looked: Mapping[Pair, Parts], most: int
+) -> tuple[Section, ...]:
+    pairs = tuple(looked)
+    first = max(pairs, key=lambda pair: _num_changed(pair, source)).shift.title
+    failed = {pair: failures(pair, source, most) for pair in pairs}
+
     def by_shift(name: str, parts: Callable[[Pair], Iterable[Part]]) -> Choice:
-        first = max(pairs, key=lambda pair: _num_changed(pair, source)).shift.title
         return Choice(f"{family}-{name}", "Shift", {pair.shift.title: tuple(parts(pair)) for pair in pairs}, first)
 
     def by_runs(name: str, parts: Callable[[Pair], Iterable[Part]]) -> Choice:
         return Choice(
-            f"{family}-{name}", "Runs", {title: tuple(parts(pair)) for title, pair in _by_runs(pairs).items()}
+            f"{family}-{name}", "Runs", {title: tuple(parts(pair)) for title, pair in _by_runs(pairs).items()}, first
         )
 
-    changed = (
-        stream_accuracy(pairs),
-        by_runs("norms", lambda pair: [norm_histograms(pair, source)]),
-        top_features(pairs),
-        by_shift("answers", lambda pair: [changed_answers(pair, source)]),
-    )
-    looked = by_shift("looks-in", lambda pair: looks(pair, source, most))
-    failed = by_shift("failures-in", lambda pair: failures(pair, source, most))
+    def answers(pair: Pair) -> tuple[Part, ...]:
+        return (changed_answers(pair, source, {p.uid: p.name for p in _players((*failed[pair], *looked[pair]))}),)
+
+    norms = by_runs("norms", lambda pair: [norm_histograms(pair, source)])
+    changed = (stream_accuracy(pairs), norms, top_features(pairs), by_shift("answers", answers))
     trained = by_runs("training-in", lambda pair: [training_curves(pair, source), training_by_class(pair, source)])
     return (
         Section(f"{family}-changes", f"What {label_of(method)} changed", changed),
-        Section(f"{family}-looks", "Where it looks", (looked,)),
-        Section(f"{family}-failures", "Where it fails", (failed,)),
+        Section(f"{family}-looks", "Where it looks", (by_shift("looks-in", looked.__getitem__),)),
+        Section(f"{family}-failures", "Where it fails", (by_shift("failures-in", failed.__getitem__),)),
         Section(f"{family}-training", "Through training", (trained,)),
     )
 
 
-def failures(pair: Pair, source: Source, most: int) -> Iterable[Part]:
+def failures(pair: Pair, source: Source, most: int) -> tuple[Part, ...]:
     """The surest mistakes, what was taken for what, and how often each class was recognised; one warning without predictions."""
     parts = (*mistakes(pair, source, most), *confusion(pair, source), recall_by_class(pair, source))
-    return dict.fromkeys(parts) if isinstance(parts[0], Note) and parts[0].is_warning else parts
+    return parts[:1] if isinstance(parts[0], Note) and parts[0].is_warning else parts
 
 
 def _num_changed(pair: Pair, source: Source) -> int:

@@ -62,8 +62,8 @@ def recall_by_class(pair: Pair, source: Source) -> Grid | Note:
     )
 
 
-def changed_answers(pair: Pair, source: Source) -> Grid | Note:
-    """Every clip whose fused answer differs between the sides' runs of the first seed."""
+def changed_answers(pair: Pair, source: Source, places: Mapping[str, str]) -> Grid | Note:
+    """Every clip whose fused answer differs between the sides' runs of the first seed; `places` are where some can be played."""
     sides = judged(pair, source)
     if isinstance(sides, Note):
         return sides
@@ -82,7 +82,7 @@ def changed_answers(pair: Pair, source: Source) -> Grid | Note:
         f"{pair.name}-changed",
         f"Clips of {pair.shift.domain} whose answer changed",
         header,
-        tuple(tuple(map(_cell, line)) for line in lines),
+        tuple((GridCell(uid, link=places.get(uid, "")), *map(_cell, line)) for uid, *line in lines),
         f"From {' to '.join(map(label_of, sides))}, seed {pair.without[0].run.seed}: {counts}, of {found.num_clips} clips. "
         "The answer is the class with the highest fused score; scores and norms are means over the selected checkpoints.",
         csv_of(header, lines),

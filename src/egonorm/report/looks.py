@@ -72,7 +72,7 @@ def _player(pair: Pair, sides: Judged, change: Change, number: int) -> Player:
     facts = Facts((("clip", change.uid), ("true class", truth)))
     video, missing = video_of(pair, change.uid, tuple(pair.sides))
     pictures = _pictures(pair, change.uid, truth, name)
-    return Player(name, title, facts, thoughts(pair, sides, change.uid, name), video, missing, pictures)
+    return Player(name, title, change.uid, facts, thoughts(pair, sides, change.uid, name), video, missing, pictures)
 
 
 def _pictures(pair: Pair, uid: str, truth: str, name: str) -> tuple[Exhibit, ...]:
@@ -112,10 +112,13 @@ def _peak(clip: SavedClip, stream: str, cells: np.ndarray) -> str:
     place = np.unravel_index(cells.argmax(), cells.shape)
     if stream in clip.sounds:
         return f"around {_kilohertz(clip, stream, cells)[place[0]]:.1f} kHz at {_seconds(clip, stream, cells)[place[1]]:.2f} s"
-    down, right = (
-        ("first", "middle", "last")[min(2, 3 * k // n)] for k, n in zip(place[1:], cells.shape[1:], strict=True)
-    )
+    down, right = (_third(int(k), n) for k, n in zip(place[1:], cells.shape[1:], strict=True))
     return f"at {clip.times[place[0]]:.2f} s in the {_DOWN[down]} {_RIGHT[right]} of the picture"
+
+
+def _third(place: int, number: int) -> str:
+    """Where a cell's middle lies along a side: in its first, middle or last third."""
+    return ("first", "middle", "last")[int(3 * (place + 0.5) / number)]
 
 
 _DOWN = {"first": "upper", "middle": "middle", "last": "lower"}

@@ -35,6 +35,9 @@ def _choose(source: Source, method: str | None) -> str:
     others = [name for name in source.methods if name != REFERENCE]
     if method is None:
         return next(iter(others), REFERENCE)
+    if method == REFERENCE:
+        raise RunError(f"{REFERENCE} cannot be compared with itself.", got=f"--method {REFERENCE}",
+                       expected=" or ".join(others) or "another method", remedy="Name another method.")  # fmt: skip
     if method not in others:
         raise RunError(f"There is no complete run of {method!r} to compare.", got=method,
                        expected=" or ".join(others) or f"a method beside {REFERENCE}",

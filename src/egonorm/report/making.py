@@ -7,6 +7,7 @@ from pathlib import Path
 
 import egonorm
 from egonorm.bench.config import to_json
+from egonorm.bench.log import last_seconds
 from egonorm.bench.origin import called_as, find_commit
 from egonorm.bench.records import Record
 from egonorm.report.exhibit import csv_of
@@ -27,7 +28,7 @@ def making(source: Source) -> Section:
     values = {key: list(dict.fromkeys(config.get(key, "-") for config in configs)) for key in keys}
     same = tuple((key, found[0]) for key, found in values.items() if len(found) == 1)
     different = tuple((key, _several(found)) for key, found in values.items() if len(found) > 1)
-    missing = [*source.notes, *(f"{what} Got {got}." for what, got in source.broken.items())]
+    missing = [*(f"{what} Got {got}." for what, got in source.broken.items())]
     parts = (
         *(Note(text, is_warning=True) for text in missing),
         Facts(tuple(_page(source).items()), "This page"),
@@ -40,13 +41,14 @@ def making(source: Source) -> Section:
 
 
 def _page(source: Source) -> dict[str, str]:
+    counts = ", ".join(map(str, sorted({len(record.steps) for record in source.records})))
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": called_as(),
         "egonorm": egonorm.__version__,
         "commit": find_commit() or UNKNOWN,
         "runs": str(len(source.records)),
-        "selection": source.selection,
+        "selection": f"{source.selection} (checkpoints a run: {counts})",
         "methods": ", ".join(f"{label_of(name)} ({name})" for name in source.methods),
     }
 
@@ -75,26 +77,17 @@ def _run(record: Record) -> dict[str, object]:
         "run": record.folder.name,
         "started": str(first.get("started", UNKNOWN)),
         "starts": len(starts),
-        "seconds": _seconds(record.folder / "train.jsonl"),
+        "seconds": UNKNOWN if (seconds := last_seconds(record.folder)) is None else seconds,
         "left out": sum(_count(path) for path in record.folder.glob("left_out*.json")),
         **told,
         "command": str(last.get("command") or UNKNOWN),
     }
 
 
-def _seconds(log: Path) -> float | str:
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    for line in reversed(lines[-2:]):  # a kill may have cut the last
-        try:
-            return float(json.loads(line)["seconds"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return UNKNOWN
-
-
 def _count(listing: Path) -> int:
     found = _read_json(listing) or []
-    return len({uid for problem in found for uid in problem.get("clips", ())})
+    lists = [clips for problem in found if isinstance(clips := problem.get("clips"), list)]
+    return len({str(uid) for clips in lists for uid in clips})
 
 
 def _read_json(path: Path) -> list[dict] | None:

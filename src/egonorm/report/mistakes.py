@@ -52,18 +52,18 @@ def _player(pair: Pair, sides: Judged, uid: str, number: int, whose: list[str]) 
     video, missing = video_of(pair, uid, whose)
     name = f"{pair.name}-mistake-{number}"
     title = f"{number}. {own.truth} taken for {own.answer}"
-    return Player(name, title, Facts(tuple(facts.items())), thoughts(pair, sides, uid, name), video, missing)
+    return Player(name, title, uid, Facts(tuple(facts.items())), thoughts(pair, sides, uid, name), video, missing)
 
 
 def thoughts(pair: Pair, sides: Judged, uid: str, name: str) -> Grid:
     """What every stream of each side's first run thought of a clip."""
-    header = ("method, stream", "answer", "score", "score of the true class", "norm", "longer than")
+    header = ("method, stream", "answer", "score", "score of the true class", "norm", "percentile")
     rows = tuple(
         (GridCell(f"{label_of(method)}, {stream}"), *_thought(opinion_of(side[0], uid, stream)))
         for method, side in sides.items()
         for stream in side[0].scores
     )
-    caption = f"longer than: percent of the clips of {pair.shift.domain} whose feature is shorter."
+    caption = f"percentile: of the norm, percent of the clips of {pair.shift.domain} whose feature is shorter."
     return Grid(f"{name}-thoughts", f"What the streams thought, seed {pair.without[0].run.seed}", header, rows, caption)
 
 

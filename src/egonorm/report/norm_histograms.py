@@ -31,7 +31,7 @@ def norm_histograms(pair: Pair, source: Source) -> Exhibit:
     domains = [d for d in pair.with_method[0].measured if all(d in r.measured for r in chain(*pair.sides.values()))]
     panels, lacking = _read(pair, source, domains)
     if not panels:
-        return Exhibit(name, title, missing=f"The predictions of these runs are gone or cannot be read ({_of(pair)}). "
+        return Exhibit(name, title, missing=f"Predictions are gone or cannot be read ({_of(pair, source, domains)}). "
                        "Make them anew: egonorm test RUN --domain DOMAIN.")  # fmt: skip
     left_out = f" Left out, for their predictions are missing or broken: {', '.join(lacking)}." if lacking else ""
     caption = (
@@ -61,8 +61,10 @@ def _is_whole(norms: Norms, names: set[str]) -> bool:
     return set(norms) == names and all(len(x) and np.isfinite(x).all() for x in norms.values())
 
 
-def _of(pair: Pair) -> str:
-    return ", ".join(sorted({record.folder.name for record in chain(*pair.sides.values())}))
+def _of(pair: Pair, source: Source, domains: Sequence[str]) -> str:
+    """The runs that lack predictions of a domain."""
+    runs = set(chain(*pair.sides.values()))
+    return ", ".join(sorted(run.folder.name for run in runs if any(source.predicted(run, d) is None for d in domains)))
 
 
 def _edges(panels: Panels) -> Float[np.ndarray, " edge"]:

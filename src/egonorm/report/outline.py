@@ -13,6 +13,8 @@ class Note:
     text: str
     is_warning: bool = False
     """Whether it says what is missing or must not be overlooked."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Words, and the name of the part of the page that they lead to."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class GridCell:
     """Smaller lines below."""
     mark: str = ""
     """`best`, `tied` (not told from the best), or nothing; shown by weight and a sign, not by colour alone."""
+    link: str = ""
+    """The name of a part of the page that its text leads to."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Player:
 
     name: str
     title: str
+    uid: str
     facts: Facts
     """Plain facts: the true class, why it is shown."""
     table: Grid | None = None

@@ -113,11 +113,13 @@ def _marks(source: Source, entries: Sequence[Entry], column: Column) -> dict[Ent
     """The best entry of a column, and those that a paired test does not tell from it."""
     if len(entries) < 2:
         return {}
-    best = max(entries, key=lambda entry: entry.average(column.shifts).mean)
+    means = {entry: entry.average(column.shifts).mean for entry in entries}
+    best = max(entries, key=means.__getitem__)
     against = {entry: contest(source, best, entry, column.shifts) for entry in entries if entry is not best}
     tested = {entry: found.test.p for entry, found in against.items() if found.test}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
-    return {best: "best"} | {entry: "tied" for entry, p in corrected.items() if p > LEVEL}
+    equal = {entry: "best" for entry in entries if means[entry] == means[best]}
+    return {entry: "tied" for entry, p in corrected.items() if p > LEVEL} | equal
 
 
 def _cell(number: Number | None, column: Column) -> GridCell:
@@ -138,7 +140,7 @@ def _gain(number: Number) -> list[str]:
     if number.gain.test is None:
         return [f"no gain: {number.gain.missing}"]
     low, high = (100 * end for end in number.gain.test.interval())
-    lines = [f"gain {100 * number.gain.test.mean:+.1f} [{low:+.1f}, {high:+.1f}], p {number.p:.2g}"]
+    lines = [f"gain {100 * number.gain.test.mean:+z.1f} [{low:+z.1f}, {high:+z.1f}], p {number.p:.2g}"]
     seeds = [f"on seeds {', '.join(map(str, number.seeds))}"] if number.seeds else []
     clips = [f"without {number.gain.left_out} clips that not all were judged on"] if number.gain.left_out else []
     return lines + ([f"({'; '.join(seeds + clips)})"] if seeds or clips else [])

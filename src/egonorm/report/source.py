@@ -149,8 +149,8 @@ class Source:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The families of settings, in the paper's order."""
-        order = ("supervised", "dg1", "dgn", "uda", "tta")
+        """The families of settings; the supervised one, which bounds the others, comes last."""
+        order = ("dg1", "dgn", "uda", "tta", "supervised")
         found = {record.run.setting.family for record in self.records}
         return tuple(sorted(found, key=lambda family: order.index(family) if family in order else len(order)))
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from egonorm.report.answers import changes
 from egonorm.report.names import label_of
-from egonorm.report.outline import Note
+from egonorm.report.outline import Note, Player
 from egonorm.report.results import LEVEL, Numbers
 from egonorm.report.source import REFERENCE, Pair, Source
 
@@ -22,19 +22,24 @@ NAMED = 3
 """Clips that are named before they are counted."""
 
 
-def summary(source: Source, method: str, pairs: Sequence[Pair], numbers: Mapping[str, Numbers]) -> tuple[Note, ...]:
+def summary(source: Source, method: str, pairs: Sequence[Pair], numbers: Mapping[str, Numbers],
+            players: Mapping[Pair, Sequence[Player]]) -> tuple[Note, ...]:  # fmt: skip
     """A paragraph a shift; where there are many, one a family, in the paper's order.
 
     Args:
         pairs: those of the settings' own targets.
         numbers: what the tables of results hold, by family, so that both say the same.
+        players: the clips of each pair that changed most.
     """
     if not pairs:
         names = ", ".join(map(label_of, source.methods))
-        return (Note(f"There is no method beside {label_of(REFERENCE)} with the same seeds and settings (here: {names}), so "
-                     "this page compares nothing.", is_warning=True),)  # fmt: skip
+        return (Note(f"This page compares nothing: there are runs of {names}, and not of {label_of(REFERENCE)} and another "
+                     "method with the same seeds in the same setting.", is_warning=True),)  # fmt: skip
     if len(pairs) <= 3:
-        return tuple(Note(_of_shift(source, method, pair, numbers[pair.shift.family])) for pair in pairs)
+        return tuple(
+            Note(_of_shift(source, method, pair, numbers[pair.shift.family]), links=_links(players[pair]))
+            for pair in pairs
+        )
     families = dict.fromkeys(pair.shift.family for pair in pairs)
     return tuple(
         _of_family(method, [p for p in pairs if p.shift.family == family], numbers[family]) for family in families
@@ -47,9 +52,20 @@ def _of_shift(source: Source, method: str, pair: Pair, numbers: Numbers) -> str:
         *_differences(pair),
     ]
     if found := changes(pair, source):
-        words.append(f"Of {found.num_clips} clips, {_clips(found.newly_right, 'right')} and {_clips(found.newly_wrong, 'wrong')} "
-                     f"(seed {pair.with_method[0].run.seed}).")  # fmt: skip
+        seed, right, wrong = (
+            pair.with_method[0].run.seed,
+            _clips(found.newly_right, "right"),
+            _clips(found.newly_wrong, "wrong"),
+        )
+        words.append(
+            f"By the mean scores of seed {seed}'s checkpoints, {right} and {wrong} of {found.num_clips} clips."
+        )
     return " ".join(words)
+
+
+def _links(players: Sequence[Player]) -> tuple[tuple[str, str], ...]:
+    """Where the clips that changed most are to be played."""
+    return tuple((f"{player.uid}, {player.title.partition('. ')[2]}", player.name) for player in players)
 
 
 def _clips(uids: Sequence[str], how: str) -> str:
@@ -62,7 +78,7 @@ def _of_family(method: str, pairs: Sequence[Pair], numbers: Numbers) -> Note:
     before, after = (fmean(_mean(pair, side, "top1") for pair in pairs) for side in (0, 1))
     better = sum(_mean(pair, 1, "top1") > _mean(pair, 0, "top1") for pair in pairs)
     family, many = FAMILIES.get(pairs[0].shift.family, pairs[0].shift.family), len(pairs) > 1
-    return Note(f"{family}: {label_of(method)} {after:.1f} against {before:.1f} of {label_of(REFERENCE)} on average over "
+    return Note(f"{family}: {label_of(method)} {after:.1f} % against {before:.1f} % of {label_of(REFERENCE)} on average over "
                 f"{len(pairs)} shift{'s' * many}, {_gain(numbers, pairs)}; higher in {better} of them.")  # fmt: skip
 
 
@@ -81,7 +97,7 @@ def _gain(numbers: Numbers, pairs: Sequence[Pair]) -> str:
         return f"no test: {found[0].gain.missing if found and found[0].gain else 'not all shifts with the same seeds'}"
     test, p = found[0].gain.test, found[0].p
     low, high = (100 * end for end in test.interval())
-    told = f"gain {100 * test.mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+    told = f"gain {100 * test.mean:+z.1f} [{low:+z.1f}, {high:+z.1f}]"
     if test.num_seeds == 1:
         return f"{told} over new clips alone; what another seed would give cannot be known from one"
     certain = "which chance alone would seldom give" if p < LEVEL else "which cannot be told from chance"
@@ -94,7 +110,8 @@ def _differences(pair: Pair) -> list[str]:
     streams = [metric.partition("/")[2] for metric in measured if metric.startswith("mean_norm/")]
     norms = [{m: _mean(pair, side, f"mean_norm/{m}") for m in streams} for side in (0, 1)]
     gaps = {pair: [of[pair[0]] - of[pair[1]] for of in norms] for pair in combinations(streams, 2)}
-    return [f"The mean norms of {a} and {b} differed by {before:+.2f}, now by {after:+.2f}."
+    return [f"The mean norms of {a} and {b} differed by {before:+.2f}, now by {after:+.2f}: "
+            f"{'closer' if abs(after) < abs(before) else 'not closer'}."
             for (a, b), (before, after) in gaps.items()]  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def _tidy(grid: np.ndarray, panels: Sequence[tuple[str, str, str]]) -> None:
         for axes in row[: len(several)]:
             if not axes.lines:
                 axes.set_xticks([])
-                axes.text(0.5, 0.5, "not trained on", transform=axes.transAxes, ha="center", va="center", color=INK)
+                axes.text(0.5, 0.5, "nothing logged", transform=axes.transAxes, ha="center", va="center", color=INK)
             else:
                 axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for k in range(max(0, len(panels) - 2), len(panels)):

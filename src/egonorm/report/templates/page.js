@@ -84,11 +84,19 @@ function choose(box, place) {
   pauseHidden();
 }
 
+// The same shift in all parts of a tab that have it.
+function chooseEverywhere(box, name) {
+  all(".choice", box.closest(".panel") ?? document).forEach((other) => {
+    const place = [...other.querySelector(":scope > .chooser select").options].findIndex((option) => option.text === name);
+    if (place >= 0) choose(other, place);
+  });
+}
+
 function makeChoice(box) {
   box.classList.add("ready");
   box.querySelector(":scope > .chooser").hidden = false;
   const select = box.querySelector(":scope > .chooser select");
-  select.addEventListener("change", () => choose(box, Number(select.value)));
+  select.addEventListener("change", () => chooseEverywhere(box, select.selectedOptions[0].text));
   choose(box, Number(select.value));
 }
 
