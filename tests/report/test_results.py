@@ -172,7 +172,9 @@ def test_whose_answer_changed(tmp_path):
     assert (found.num_clips, found.newly_right, found.newly_wrong) == (5, ("D2_0002", "D2_0003"), ("D2_0001",))
     assert found.other_answer == ()
     (first,) = lead_of(source)
-    assert "D1 → D2: RNA-Net 60.0 % against 40.0 % of Source Only (1 seed), gain +20.0" in first.text
+    assert (
+        "Trained in D1, tested in D2: RNA-Net 60.0 % against 40.0 % of Source Only (1 seed), gain +20.0" in first.text
+    )
     assert (
         "cannot be known from one" in first.text
         and "2 became right (D2_0002, D2_0003) and 1 became wrong (D2_0001) of 5 clips." in first.text
@@ -281,7 +283,10 @@ def test_the_mean_is_over_the_settings_own_targets(tmp_path):
     grid = grid_of(source_of(tmp_path), "uda")
     assert grid.header == ("method", "D1 → D2", "D1 → D3 (target D2)", "D2 → D1", "D2 → D3 (target D1)", "mean")
     assert texts(grid)[0] == ["Source Only", "60.0", "0.0", "60.0", "0.0", "60.0"]
-    assert [note.text[:7] for note in lead_of(source_of(tmp_path))] == ["D1 → D2", "D2 → D1"]
+    assert [note.text[:27] for note in lead_of(source_of(tmp_path))] == [
+        "Trained in D1, tested in D2",
+        "Trained in D2, tested in D1",
+    ]
 
 
 def test_supervised_runs_that_were_judged_elsewhere_keep_their_mean(tmp_path):

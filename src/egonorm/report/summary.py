@@ -36,19 +36,17 @@ def summary(source: Source, method: str, pairs: Sequence[Pair], numbers: Mapping
         return (Note(f"This page compares nothing: there are runs of {names}, and not of {label_of(REFERENCE)} and another "
                      "method with the same seeds in the same setting.", is_warning=True),)  # fmt: skip
     if len(pairs) <= 3:
-        return tuple(
-            Note(_of_shift(source, method, pair, numbers[pair.shift.family]), links=_links(players[pair]))
-            for pair in pairs
-        )
+        return tuple(_of_shift(source, method, pair, numbers[pair.shift.family], players[pair]) for pair in pairs)
     families = dict.fromkeys(pair.shift.family for pair in pairs)
     return tuple(
         _of_family(method, [p for p in pairs if p.shift.family == family], numbers[family]) for family in families
     )
 
 
-def _of_shift(source: Source, method: str, pair: Pair, numbers: Numbers) -> str:
+def _of_shift(source: Source, method: str, pair: Pair, numbers: Numbers, players: Sequence[Player]) -> Note:
     words = [
-        f"{pair.shift.title}: {label_of(method)} {_accuracies(pair)}, {_gain(numbers, [pair])}.",
+        f"Trained in {' and '.join(pair.shift.sources)}, tested in {pair.shift.domain}: "
+        f"{label_of(method)} {_accuracies(pair)}, {_gain(numbers, [pair])}.",
         *_differences(pair),
     ]
     if found := changes(pair, source):
@@ -60,7 +58,7 @@ def _of_shift(source: Source, method: str, pair: Pair, numbers: Numbers) -> str:
         words.append(
             f"By the mean scores of seed {seed}'s checkpoints, {right} and {wrong} of {found.num_clips} clips."
         )
-    return " ".join(words)
+    return Note(" ".join(words), links=_links(players))
 
 
 def _links(players: Sequence[Player]) -> tuple[tuple[str, str], ...]:
