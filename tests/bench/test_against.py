@@ -5,7 +5,6 @@ from statistics import fmean, stdev
 
 import numpy as np
 import pytest
-from stored_runs import drawn_hits, labels_of, plain_run, store, store_suite
 
 from egonorm import cli
 from egonorm.bench.against import against_paper
@@ -20,6 +19,7 @@ from egonorm.methods.hna import Hna
 from egonorm.methods.rna_grl import RnaGrl
 from egonorm.methods.ss import Ss
 from egonorm.metrics import accuracy_interval, holm, paired_test
+from stored_runs import drawn_hits, labels_of, plain_run, store, store_suite
 
 SIZES = {"D1": 40, "D2": 60, "D3": 50}
 ACCURACY = {"source-only": 0.4, "rna": 0.6, "others": 0.45}

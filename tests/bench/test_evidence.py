@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from stored_runs import plain_run, store
 
 from egonorm.bench.evidence import Contest, compare, find_references, oppose, read_hits, reference_key
 from egonorm.bench.records import read_records
@@ -10,6 +9,7 @@ from egonorm.bench.select import last, last_mean
 from egonorm.bench.table import predictions_of
 from egonorm.core import RunError
 from egonorm.methods import Rna
+from stored_runs import plain_run, store
 
 
 def record_of(folder, selector=None):

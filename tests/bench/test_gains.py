@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from stored_runs import drawn_hits, plain_run, store
 
 from egonorm.bench.formats import render
 from egonorm.bench.gains import gain_cells
@@ -16,6 +15,7 @@ from egonorm.methods import Rna
 from egonorm.methods.hna import Hna
 from egonorm.methods.ss import Ss
 from egonorm.metrics import holm, paired_test
+from stored_runs import drawn_hits, plain_run, store
 
 
 def tabulated(folders, selection="last-mean:9"):

@@ -123,8 +123,14 @@ def test_refusals(tmp_path):
         make_report(tmp_path / "runs", tmp_path / "page", "hna")
     with pytest.raises(RunError, match="holds no runs"):
         make_report(tmp_path / "nothing", tmp_path / "page")
+    with pytest.raises(RunError, match="cannot be compared with itself"):
+        make_report(tmp_path / "runs", tmp_path / "page", "source-only")
+
+
+def test_a_folder_that_is_no_report_is_refused_before_anything_is_saved(runs):
     with pytest.raises(RunError, match="is no report"):
-        make_report(tmp_path / "runs", tmp_path / "runs")
+        make_report(runs, runs)
+    assert not list(runs.glob("*/clips"))
 
 
 @pytest.mark.parametrize(

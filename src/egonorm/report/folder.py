@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from egonorm.core import RunError
@@ -15,6 +15,15 @@ _OWN = re.compile(r"index\.html|(figures|data)/[^./\\][^/\\]*")
 """What a report may consist of; a listing that names anything else is not believed."""
 
 
+def refuse_foreign(out: Path, names: Iterable[str] = ()) -> None:
+    """Refuse a folder that holds things but no report, or in which something that no report wrote has one of these names.
+
+    Raises:
+        RunError: names what is in the way; nothing is changed.
+    """
+    _refuse(out, _earlier(out), names)
+
+
 def write_report(out: Path, files: Mapping[str, bytes]) -> None:
     """Write the files of a report by their paths in its folder, and remove those of an earlier report that it lacks.
 
@@ -25,7 +34,7 @@ def write_report(out: Path, files: Mapping[str, bytes]) -> None:
             when it cannot be written.
     """
     earlier = _earlier(out)
-    _refuse_foreign(out, earlier, files)
+    _refuse(out, earlier, files)
     _list(out, earlier | set(files))
     for name in sorted(files, key=lambda name: name == "index.html"):
         write_atomically(out / name, files[name])
@@ -52,11 +61,11 @@ def _earlier(out: Path) -> set[str]:
     return {name for name in names if isinstance(name, str) and _OWN.fullmatch(name)}
 
 
-def _refuse_foreign(out: Path, earlier: set[str], files: Mapping[str, bytes]) -> None:
+def _refuse(out: Path, earlier: set[str], names: Iterable[str]) -> None:
     if out.exists() and not out.is_dir():
         foreign = [out.name]
     elif (out / LISTING).exists():
-        foreign = [name for name in files if name not in earlier and (out / name).exists()]
+        foreign = [name for name in names if name not in earlier and (out / name).exists()]
     else:
         foreign = [path.name for path in out.glob("*") if not path.name.startswith(".")]
     if foreign:

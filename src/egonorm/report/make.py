@@ -8,6 +8,7 @@ from egonorm.bench.select import parse_selector
 from egonorm.bench.table import find_runs
 from egonorm.core import RunError
 from egonorm.report.compose import compose, of_family
+from egonorm.report.folder import refuse_foreign
 from egonorm.report.looks import wanted_clips
 from egonorm.report.page import write_page
 from egonorm.report.source import REFERENCE, Source, read_source
@@ -24,6 +25,7 @@ def make_report(runs: Path, out: Path, method: str | None = None, select: str = 
     Raises:
         RunError: when no run is complete, none is of the method, or `out` holds something that is no report.
     """
+    refuse_foreign(out)
     source = read_source(find_runs(runs), parse_selector(select), select)
     chosen = _choose(source, method)
     pairs = tuple(pair for family in source.families for pair in of_family(source.pairs(chosen), family))
