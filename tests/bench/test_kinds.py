@@ -17,6 +17,7 @@ from egonorm.bench.presets import demo as demo_preset
 from egonorm.bench.run import execute, measure
 from egonorm.bench.table import is_complete, read_rows
 from egonorm.bench.trial import Options, Trial
+from egonorm.cli.demo import Demo
 from egonorm.core import DataError, RunError, Setting
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.methods import Method, SourceOnly
@@ -192,15 +193,22 @@ def test_the_demo_and_its_second_call(monkeypatch, tmp_path, capsys):
                   evaluation=replace(usual.evaluation, num_windows=1))  # fmt: skip
     monkeypatch.setitem(PRESETS, "demo", lambda: few)
     monkeypatch.setattr(demo_module, "KITCHENS", replace(demo_module.KITCHENS, clips=24, size=(72, 96)))
-    demo_module.run_demo(tmp_path / "demo", workers=0)
+    demo = Demo(tmp_path / "demo", workers=0)
+    demo()
     first = capsys.readouterr().out
     lines = [line.split() for line in first.splitlines() if "dg1:D1:D2" in line]
     assert [(cells[0], cells[2]) for cells in lines[:6]] == [
         (m, d) for m in ("source-only", "rna") for d in ("D1", "D2", "D3")
     ]
-    assert "egonorm train" in first and str(tmp_path) in first
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    demo_module.run_demo(tmp_path / "demo", workers=0)
-    assert capsys.readouterr().out == first
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    page = tmp_path / "demo" / "report" / "index.html"
+    assert "egonorm train" in first and f"Page    {page}" in first
+    assert "RNA-Net against Source Only" in page.read_text() and "data:video/mp4" in page.read_text()
+
+    def kept():
+        places = (path for path in tmp_path.rglob("*") if path.is_file() and page.parent not in path.parents)
+        return {path: path.stat().st_mtime_ns for path in places}
+
+    before = kept()
+    demo()
+    assert capsys.readouterr().out == first and kept() == before
     torch.set_num_threads(1)
