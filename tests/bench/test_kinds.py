@@ -187,7 +187,14 @@ def test_a_method_adapts_to_the_target_where_it_may(setting, adapted, run, tmp_p
 
 
 @pytest.mark.slow
-def test_the_demo_and_its_second_call(monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def one_thread_after():
+    """The demo takes all cores; the tests after it have one."""
+    yield
+    torch.set_num_threads(1)
+
+
+def test_the_demo_and_its_second_call(one_thread_after, monkeypatch, tmp_path, capsys):
     usual = demo_preset()
     few = replace(usual, net=usual.net.widen(0.0625), optim=replace(usual.optim, steps=4, batch=4),
                   evaluation=replace(usual.evaluation, num_windows=1))  # fmt: skip
@@ -211,4 +218,3 @@ def test_the_demo_and_its_second_call(monkeypatch, tmp_path, capsys):
     before = kept()
     demo()
     assert capsys.readouterr().out == first and kept() == before
-    torch.set_num_threads(1)
