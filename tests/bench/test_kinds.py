@@ -186,7 +186,6 @@ def test_a_method_adapts_to_the_target_where_it_may(setting, adapted, run, tmp_p
             assert (stored["scores/fused"].argmax(axis=1) == 0).all() == expected or (domain == "D1" and not expected)
 
 
-@pytest.mark.slow
 @pytest.fixture
 def one_thread_after():
     """The demo takes all cores; the tests after it have one."""
@@ -194,6 +193,7 @@ def one_thread_after():
     torch.set_num_threads(1)
 
 
+@pytest.mark.slow
 def test_the_demo_and_its_second_call(one_thread_after, monkeypatch, tmp_path, capsys):
     usual = demo_preset()
     few = replace(usual, net=usual.net.widen(0.0625), optim=replace(usual.optim, steps=4, batch=4),
