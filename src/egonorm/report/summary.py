@@ -58,6 +58,8 @@ def _of_shift(source: Source, method: str, pair: Pair, numbers: Numbers, players
         words.append(
             f"By the mean scores of seed {seed}'s checkpoints, {right} and {wrong} of {found.num_clips} clips."
         )
+    if players:
+        words.append("The clips whose true class's score changed most:")
     return Note(" ".join(words), links=_links(players))
 
 
