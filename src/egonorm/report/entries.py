@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from statistics import fmean, stdev
 
 from egonorm.bench.config import ANYWHERE, Run
@@ -77,13 +77,14 @@ def find_shifts(source: Source, family: str) -> Shifts:
 
 def find_entries(source: Source, family: str) -> tuple[Entry, ...]:
     """A line for each configuration in a family, Source Only first; where it has none, that of another family stands there."""
-    groups = defaultdict(lambda: defaultdict(dict))
+    groups, name = defaultdict(lambda: defaultdict(dict)), cache(_name)
     runs = [record for record in source.records if record.run.setting.family == family]
     for record in runs:
         opposite = source.references.get(reference_key(record.run), {})
         for one in (*opposite.values(), record):
+            by_shift = groups[name(one)]
             for domain in one.measured:
-                groups[_name(one)][Shift.of(record.run.setting, domain)].setdefault(one.run.seed, one)
+                by_shift[Shift.of(record.run.setting, domain)].setdefault(one.run.seed, one)
     firsts = [next(iter(next(iter(group.values())).values())).run for group in groups.values()]
     labels = _labels(list(groups), firsts)
     entries = [
@@ -127,9 +128,8 @@ def _labels(names: Sequence[tuple[str, str]], runs: Sequence[Run]) -> list[str]:
     """The methods' names, where one has several configurations in what they differ, and where words do not tell, digits."""
     plain = [name for name, _ in names]
     told = [(name, unlike(run, runs) if plain.count(name) > 1 else "") for name, run in zip(plain, runs, strict=True)]
-    return [
-        f"{label_of(name)} ({' '.join(filter(None, (words, digits if told.count((name, words)) > 1 else '')))})".removesuffix(
-            " ()"
-        )
-        for (name, words), (_, digits) in zip(told, names, strict=True)
-    ]
+    labels = []
+    for (name, digits), (_, words) in zip(names, told, strict=True):
+        further = " ".join(filter(None, (words, digits if told.count((name, words)) > 1 else "")))
+        labels.append(f"{label_of(name)} ({further})" if further else label_of(name))
+    return labels

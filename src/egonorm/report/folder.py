@@ -15,13 +15,13 @@ _OWN = re.compile(r"index\.html|(figures|data)/[^./\\][^/\\]*")
 """What a report may consist of; a listing that names anything else is not believed."""
 
 
-def refuse_foreign(out: Path, names: Iterable[str] = ()) -> None:
-    """Refuse a folder that holds things but no report, or in which something that no report wrote has one of these names.
+def refuse_foreign(out: Path) -> None:
+    """Refuse a folder that holds things but no report.
 
     Raises:
         RunError: names what is in the way; nothing is changed.
     """
-    _refuse(out, _earlier(out), names)
+    _refuse(out, _earlier(out), ())
 
 
 def write_report(out: Path, files: Mapping[str, bytes]) -> None:

@@ -81,8 +81,8 @@ def _pictures(pair: Pair, uid: str, truth: str, name: str) -> tuple[Exhibit, ...
         saved = {method: read_clip(records[0].folder, uid) for method, records in pair.sides.items()}
     except RunError as error:
         return (Exhibit(f"{name}-cam", f"Activation maps of {uid}", missing=f"{error.what} {error.remedy}"),)
-    there = {method: clip for method, clip in saved.items() if clip is not None and clip.maps}
-    there = {method: clip for method, clip in there.items() if clip.step == pair.sides[method][0].steps[-1]}
+    is_shown = lambda method, clip: clip.maps and clip.step == pair.sides[method][0].steps[-1]  # noqa: E731
+    there = {method: clip for method, clip in saved.items() if clip is not None and is_shown(method, clip)}
     if not there:
         why = next((clip.missing for clip in saved.values() if clip is not None), "The clip was not saved.") or STALE
         return (Exhibit(f"{name}-cam", f"Activation maps of {uid}", missing=why),)

@@ -43,7 +43,7 @@ def judged(pair: Pair, source: Source) -> Judged | Note:
         return Note(f"The runs judged on {domain} know different classes, so their answers cannot be compared.", True)
     if not _agree([predicted for side in found.values() for predicted in side]):
         return Note(f"Clips of {domain} have other labels in some runs than in others: they were judged on different data, and "
-                    " their answers cannot be compared. Keep such runs in different folders.", is_warning=True)  # fmt: skip
+                    "their answers cannot be compared. Keep such runs in different folders.", is_warning=True)  # fmt: skip
     return found
 
 

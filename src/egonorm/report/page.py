@@ -1,16 +1,13 @@
 """A report on disk: one file that holds the whole page, and beside it the figures and the numbers as files of their own."""
 
-import io
 from collections import Counter
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from egonorm.report.exhibit import Exhibit
 from egonorm.report.folder import write_report
 from egonorm.report.outline import Choice, Grid, Matrix, Page, Player
 from egonorm.report.render import Drawn, data_of, encoded, render, stem
-from egonorm.report.style import drawing, png_of, svg_of
+from egonorm.report.style import jpeg_of, png_of, svg_of
 
 
 def write_page(page: Page, out: Path) -> Path:
@@ -35,16 +32,8 @@ def write_page(page: Page, out: Path) -> Path:
 
 def _draw(exhibit: Exhibit) -> Drawn:
     if exhibit.is_picture:
-        return Drawn(jpeg=_jpeg_of(exhibit.figure))
+        return Drawn(jpeg=jpeg_of(exhibit.figure))
     return Drawn(svg_of(exhibit.figure, stem(exhibit.name), exhibit.title), png_of(exhibit.figure))
-
-
-def _jpeg_of(figure: Figure) -> bytes:
-    """The figure as few bytes, for one made of photographs."""
-    file = io.BytesIO()
-    with drawing():
-        figure.savefig(file, format="jpeg", dpi=160, pil_kwargs={"quality": 85})
-    return file.getvalue()
 
 
 def _refuse_twice(page: Page) -> None:

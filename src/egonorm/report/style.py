@@ -102,9 +102,18 @@ def short(name: str, most: int = 24) -> str:
 
 def png_of(figure: Figure, dpi: int = 160) -> bytes:
     """The figure as pixels, dark on white."""
+    return _pixels(figure, "png", dpi)
+
+
+def jpeg_of(figure: Figure, dpi: int = 160) -> bytes:
+    """The same in few bytes, for a figure made of photographs."""
+    return _pixels(figure, "jpeg", dpi, pil_kwargs={"quality": 85})
+
+
+def _pixels(figure: Figure, form: str, dpi: int, **options: object) -> bytes:
     file = io.BytesIO()
     with drawing():
-        figure.savefig(file, format="png", dpi=dpi)
+        figure.savefig(file, format=form, dpi=dpi, **options)
     return file.getvalue()
 
 
