@@ -78,7 +78,7 @@ def test_what_is_saved_is_what_the_network_saw_and_answered(record):
     assert len(saved.times) == len(saved.frames) == 16 and set(saved.times) == {round(time, 6) for time in times}
     for time, picture in zip(saved.times, saved.pictures(), strict=True):
         window, place = divmod([round(t, 6) for t in times].index(time), 8)
-        seen = inputs["rgb"][window, :, place].permute(1, 2, 0).numpy().astype(int)
+        seen = inputs["rgb"][window, place].numpy().astype(int)
         assert picture.shape == (64, 64, 3) and np.abs(picture - seen).mean() < 5, "JPEG, the centre crop"
     sound = saved.sounds["audio"]
     np.testing.assert_allclose(sound.look, inputs["audio"][1, 0], atol=0.01)

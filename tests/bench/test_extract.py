@@ -115,7 +115,7 @@ def test_features_are_what_the_network_makes_of_the_windows_of_testing(both, tra
         videos = open_data(run.data)
         tests = trial.clips(videos.manifest.select(["D2"], "test"), trial.readers(videos))
         stored = stored_clips(data, data.manifest.select(["D2"], "test"))
-        pairs = zip(evaluation_batches(tests, 2, 10, 0), evaluation_batches(stored, 2, 10, 0), strict=True)
+        pairs = zip(*(evaluation_batches(x, 2, 10, 0, runtime.device) for x in (tests, stored)), strict=True)
         for (seen,), (kept,) in pairs:
             assert seen.uids == kept.uids and torch.equal(seen.labels, kept.labels)
             with torch.inference_mode():
@@ -147,7 +147,7 @@ def test_the_run_is_judged_alike_on_videos_and_on_its_features(both, trained):
         net = Net({m: Same(size) for m, size in data.stored.sizes.items()}, 8)
         net.fusion.load_state_dict(whole.fusion.state_dict())
         clips = stored_clips(data, data.manifest.select(["D2"], "test"))
-        found = judge({2: net}, evaluation_batches(clips, 2, 20, 0), Evaluation(num_windows=2), runtime)[2]
+        found = judge({2: net}, evaluation_batches(clips, 2, 20, 0, runtime.device), Evaluation(num_windows=2), runtime)[2]
     with np.load(trained / "predictions" / "000002-D2.npz") as judged:
         assert found.uids == tuple(judged["uids"])
         for name, scores in found.scores.items():

@@ -8,22 +8,23 @@ import torch
 
 from egonorm.core import DataError
 from egonorm.data.dataset import Clips, Draw, Glance, collate
-from egonorm.data.inputs import AudioInput, VideoInput
+from egonorm.data.inputs import AudioInput, FeatureInput, VideoInput
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.sampling import Span
+from egonorm.data.sampling import Span, even_windows
 from egonorm.data.sets import kinds, open_data
-from egonorm.data.streams import Steps, evaluation_batches, training_batches
+from egonorm.data.steps import Steps
+from egonorm.data.streams import evaluation_batches, training_batches
 from egonorm.signal import Spectrogram
 
-SPAN = Span(2, 2, 30.0)
+SPAN, CPU = Span(2, 2, 30.0), torch.device("cpu")
 SOUND = AudioInput(Spectrogram(num_fft=63, window=48, hop=480, seconds=0.5))
 
 
 class Clock:
-    """A reader that shows when it was asked to look."""
+    """A reader that tells when it was asked to look."""
 
-    def __call__(self, media, start, stop):
-        return torch.tensor([[[start, stop]]], dtype=torch.float64)
+    def __call__(self, media, windows):
+        return torch.tensor([[window.start, window.stop] for window in windows])
 
     def examine(self, media, thorough=False):
         return 100.0
@@ -35,9 +36,9 @@ def clips(count=10, domains=("D1", "D2"), **changes) -> Clips:
         for domain in domains
         for k in range(count)
     )
-    readers = {"rgb": Clock(), "audio": Clock()}
+    readers, told = {"rgb": Clock(), "audio": Clock()}, FeatureInput(2)
     return replace(
-        Clips(Manifest(made, ("cut", "mix")), readers, {"rgb": SOUND, "audio": SOUND}, SPAN, seed=3), **changes
+        Clips(Manifest(made, ("cut", "mix")), readers, {"rgb": told, "audio": told}, SPAN, seed=3), **changes
     )
 
 
@@ -49,6 +50,14 @@ def test_every_modality_gets_the_same_window():
         clip = dataset.manifest.clips[4]
         start, stop = sample.inputs["rgb"].flatten().tolist()
         assert clip.start <= start < stop <= clip.stop
+
+
+def test_a_clips_windows_are_asked_for_together():
+    dataset = clips()
+    sample, clip = dataset[Glance(3, 5)], dataset.manifest.clips[3]
+    expected = [[w.start, w.stop] for w in even_windows(clip.start, clip.stop, SPAN, 5)]
+    assert len(sample) == 5
+    torch.testing.assert_close(sample.inputs["rgb"], torch.tensor(expected))
 
 
 def test_a_draw_follows_from_seed_epoch_and_uid_alone():
@@ -63,7 +72,7 @@ def test_a_draw_follows_from_seed_epoch_and_uid_alone():
 
 def test_target_batches_have_no_labels():
     dataset = clips(unlabelled=frozenset({"D2"}))
-    source, target = next(training_batches(dataset, ("D1", "D2"), 4, 1, 1, 0, 0, 1))
+    source, target = next(training_batches(dataset, ("D1", "D2"), 4, 1, 1, 0, CPU))
     assert source.domain == "D1" and source.labels is not None
     assert target.domain == "D2" and target.labels is None
 
@@ -87,10 +96,10 @@ def test_steps_go_on_anywhere_and_processes_share_them():
 
 def test_evaluation_batches_hold_whole_clips_windows_in_a_row():
     dataset = clips(count=5, domains=("D1",))
-    batches = [batch for (batch,) in evaluation_batches(dataset, num_windows=3, batch=6, workers=0)]
+    batches = [batch for (batch,) in evaluation_batches(dataset, num_windows=3, batch=6, workers=0, device=CPU)]
     assert next(batch.uids for batch in batches) == ("D1-0",) * 3 + ("D1-1",) * 3
     assert sum(len(batch) for batch in batches) == 15
-    shares = [[b.uids[0] for (b,) in evaluation_batches(dataset, 3, 3, 0, rank, 2)] for rank in (0, 1)]
+    shares = [[b.uids[0] for (b,) in evaluation_batches(dataset, 3, 3, 0, CPU, rank, 2)] for rank in (0, 1)]
     assert sorted(shares[0] + shares[1]) == [f"D1-{k}" for k in range(5)]
 
 
@@ -101,7 +110,7 @@ def test_the_number_of_workers_changes_nothing(kitchens):
         data.manifest.select(["D1", "D2"], "train"), {m: data.reader(m, x) for m, x in inputs.items()}, inputs, SPAN
     )
     pickle.dumps(dataset)
-    runs = [list(training_batches(dataset, ("D1", "D2"), 4, 1, 3, workers, 0, 1)) for workers in (0, 2)]
+    runs = [list(training_batches(dataset, ("D1", "D2"), 4, 1, 3, workers, CPU)) for workers in (0, 2)]
     for alone, helped in zip(*runs, strict=True):
         for a, b in zip(alone, helped, strict=True):
             assert a.uids == b.uids and torch.equal(a.labels, b.labels)
@@ -110,7 +119,7 @@ def test_the_number_of_workers_changes_nothing(kitchens):
 
 def test_collate_groups_by_domain():
     dataset = clips()
-    batches = collate([dataset[Glance(k, 0, 1)] for k in (0, 12, 3)])
+    batches = collate([dataset[Glance(k, 1)] for k in (0, 12, 3)])
     assert [(b.domain, b.uids) for b in batches] == [("D1", ("D1-0", "D1-3")), ("D2", ("D2-2",))]
 
 

@@ -14,25 +14,25 @@ INPUT = VideoInput(Span(2, 2, 60.0), 256, 224)
 
 
 def position_coded(height: int = 256, width: int = 456, num_frames: int = 2) -> torch.Tensor:
-    """Frames whose red is the row and whose green is half the column."""
-    rows = torch.arange(height).view(1, -1, 1, 1).expand(num_frames, height, width, 1)
-    columns = torch.arange(width).view(1, 1, -1, 1).expand(num_frames, height, width, 1) // 2
-    return torch.cat([rows, columns, torch.zeros_like(rows)], dim=3).to(torch.uint8)
+    """A window of frames whose red is the row and whose green is half the column."""
+    rows = torch.arange(height).view(1, 1, -1, 1, 1).expand(1, num_frames, height, width, 1)
+    columns = torch.arange(width).view(1, 1, 1, -1, 1).expand(1, num_frames, height, width, 1) // 2
+    return torch.cat([rows, columns, torch.zeros_like(rows)], dim=4).to(torch.uint8)
 
 
 def test_testing_takes_the_centre_without_resizing():
     view = INPUT.view(position_coded(), None)
-    assert view.shape == (3, 2, 224, 224) and view.dtype == torch.uint8
-    assert view[0, 0, :, 0].tolist() == list(range(16, 240))
-    assert view[1, 0, 0, 0] == 116 // 2 and view[1, 0, 0, -1] == 339 // 2
+    assert view.shape == (1, 2, 224, 224, 3) and view.dtype == torch.uint8
+    assert view[0, 0, :, 0, 0].tolist() == list(range(16, 240))
+    assert view[0, 0, 0, 0, 1] == 116 // 2 and view[0, 0, 0, -1, 1] == 339 // 2
 
 
 def test_training_draws_one_crop_and_one_flip_for_all_frames():
     frames = position_coded()
     for seed in range(20):
         view = INPUT.view(frames, Random(seed))
-        assert view.shape == (3, 2, 224, 224)
-        assert torch.equal(view[:, 0], view[:, 1])
+        assert view.shape == (1, 2, 224, 224, 3)
+        assert torch.equal(view[0, 0], view[0, 1])
         assert torch.equal(view, INPUT.view(frames, Random(seed)))
 
 
@@ -51,12 +51,12 @@ def test_the_published_places_and_sizes_are_drawn_and_no_others():
 
 def test_half_of_the_clips_are_flipped():
     frames = position_coded()
-    flipped = [bool(v[1, 0, 0, 0] > v[1, 0, 0, -1]) for v in (INPUT.view(frames, Random(seed)) for seed in range(200))]
+    flipped = [bool(v[0, 0, 0, 0, 1] > v[0, 0, 0, -1, 1]) for v in (INPUT.view(frames, Random(seed)) for seed in range(200))]
     assert 70 < sum(flipped) < 130
 
 
 def test_bytes_become_minus_one_to_one_and_sound_stays():
-    assert as_float(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
+    assert as_float(torch.tensor([[[[0, 255]]]], dtype=torch.uint8)).tolist() == [[[[-1.0]], [[1.0]]]]
     sound = torch.tensor([-13.8, 2.0])
     assert as_float(sound) is sound
 
@@ -67,19 +67,19 @@ def test_a_flip_turns_displacements_to_the_right_into_displacements_to_the_left(
     turned = 0
     for seed in range(40):
         plain, seen = replace(flow, displacement=False).view(pairs, Random(seed)), flow.view(pairs, Random(seed))
-        flipped = bool(plain[1, 0, 0, 0] > plain[1, 0, 0, -1])
+        flipped = bool(plain[0, 0, 0, 0, 1] > plain[0, 0, 0, -1, 1])
         turned += flipped
-        assert torch.equal(seen[0], 255 - plain[0] if flipped else plain[0])
-        assert torch.equal(seen[1], plain[1])
+        assert torch.equal(seen[..., 0], 255 - plain[..., 0] if flipped else plain[..., 0])
+        assert torch.equal(seen[..., 1], plain[..., 1])
     assert 0 < turned < 40
     assert torch.equal(flow.view(pairs, None), replace(flow, displacement=False).view(pairs, None))
 
 
 def test_nothing_moves_the_same_before_and_after_a_flip():
     """127 and 128, the two bytes next to no displacement, change places."""
-    still = torch.full((2, 256, 456, 2), 128, dtype=torch.uint8)
+    still = torch.full((1, 2, 256, 456, 2), 128, dtype=torch.uint8)
     seen = [replace(INPUT, displacement=True).view(still, Random(seed)) for seed in range(20)]
-    assert {int(view[0].unique()) for view in seen} == {127, 128} and all((view[1] == 128).all() for view in seen)
+    assert {int(view[..., 0].unique()) for view in seen} == {127, 128} and all((view[..., 1] == 128).all() for view in seen)
 
 
 def test_displacements_have_two_channels():

@@ -1,6 +1,7 @@
 """Every method in every setting with one, two and three modalities: three steps of finite terms, or a refusal that names both."""
 
 from dataclasses import FrozenInstanceError, dataclass
+from math import isfinite
 from typing import ClassVar
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_matrix(name, setting, modalities):
         lambda *a: heard.append(a),
     )
     assert [step for step, _, _ in heard] == [1, 2, 3]
-    assert all(torch.isfinite(term) for _, terms, _ in heard for term in terms.values())
+    assert all(isfinite(term) for _, terms, _ in heard for term in terms.values())
 
 
 def test_rna_needs_two_modalities():

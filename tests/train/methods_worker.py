@@ -1,4 +1,4 @@
-"""What each process of `test_distributed.py` runs for the methods: six steps of each, on small linear encoders."""
+"""What each process of `test_distributed.py` runs for the methods: six steps of each, whole batches and in pieces, on small linear encoders."""
 
 import sys
 from pathlib import Path
@@ -33,14 +33,14 @@ def batch(domain: str, step: int, labelled: bool) -> Batch:
     return Batch(domain, tuple(map(str, range(CLIPS))), inputs, torch.arange(CLIPS) % 4 if labelled else None)
 
 
-def trained(name: str, runtime: Runtime) -> dict[str, torch.Tensor]:
+def trained(name: str, pieces: int, runtime: Runtime) -> dict[str, torch.Tensor]:
     """The weights that a method comes to."""
     torch.manual_seed(0)
     method = methods()[name]()
     net = Net({m: Encoder() for m in ("rgb", "audio")}, 4)
     method.prepare(net)
     net.double()
-    optim, model = Optim(steps=STEPS, batch=CLIPS), runtime.wrap(Objective(net, method))
+    optim, model = Optim(steps=STEPS, batch=CLIPS), runtime.wrap(Objective(net, method, pieces))
     share = runtime.share(CLIPS)
     rows = runtime.rank * share, (runtime.rank + 1) * share
     domains = [("D1", True)] + [("D22", False)] * ("training" in method.target_use)
@@ -52,6 +52,7 @@ def trained(name: str, runtime: Runtime) -> dict[str, torch.Tensor]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with start_runtime("cpu") as runtime:
-        weights = {f"{name}.{key}": x for name in sorted(methods()) for key, x in trained(name, runtime).items()}
+        ways = [(name, pieces) for name in sorted(methods()) for pieces in (1, 2)]
+        weights = {f"{name}.{pieces}.{key}": x for name, pieces in ways for key, x in trained(name, pieces, runtime).items()}
         if runtime.is_first:
             torch.save(weights, Path(sys.argv[1]))

@@ -32,10 +32,11 @@ def difference(first: dict, second: dict) -> float:
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_weights_of_one(tmp_path):
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_two_processes_train_the_weights_of_one(pieces, tmp_path):
     """Both networks, RNA, dropout, batch norm in 57 + 69 layers, a labelled and an unlabelled domain, 20 steps."""
-    run([sys.executable, str(WORKER), str(tmp_path / "one.pt")])
-    run([*TORCHRUN, str(WORKER), str(tmp_path / "two.pt")])
+    run([sys.executable, str(WORKER), str(tmp_path / "one.pt"), str(pieces)])
+    run([*TORCHRUN, str(WORKER), str(tmp_path / "two.pt"), str(pieces)])
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     assert difference(one, two) < 1e-5
 
@@ -49,6 +50,7 @@ def test_two_processes_train_the_weights_of_one_with_every_method(tmp_path):
     ours = {name for name, method in methods().items() if method.__module__.startswith("egonorm.")}
     assert {name.partition(".")[0] for name in one} == ours
     assert difference(one, two) < 1e-9
+    assert not torch.equal(one["rna.1.encoders.rgb.0.weight"], one["rna.2.encoders.rgb.0.weight"])  # other statistics
 
 
 @pytest.mark.slow

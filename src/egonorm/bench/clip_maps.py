@@ -21,7 +21,6 @@ from egonorm.data.sets import ClipSet, readers_of
 from egonorm.losses import norms
 from egonorm.nets.activation import class_maps
 from egonorm.nets.net import Net
-from egonorm.signal import Waveform
 
 MOST = 16
 """Frames of a clip that are kept."""
@@ -59,9 +58,8 @@ def fed(run: Run, data: ClipSet, manifest: Manifest, clip: Clip) -> dict[str, Te
     """Per modality, what the network is fed of a clip, a row a window."""
     inputs = {name: stream.input for name, stream in run.net.streams.items()}
     clips = Clips(replace(manifest, clips=(clip,)), readers_of(data, inputs), inputs, run.net.span)
-    number = run.evaluation.num_windows
-    samples = [clips[Glance(0, k, number)] for k in range(number)]
-    return {name: torch.stack([sample.inputs[name] for sample in samples]) for name in inputs}
+    seen = clips[Glance(0, run.evaluation.num_windows)].inputs
+    return {name: given.prepare(seen[name]) for name, given in inputs.items()}
 
 
 def judged(run: Run, net: Net, inputs: dict[str, Tensor]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
@@ -116,12 +114,9 @@ def frames_of(
     """The pictures at the moments as the network is shown them when it is tested, JPEG; none where there are no pictures."""
     if media.pictures is None:
         return ()
-    span, shown = run.net.span, {}
+    span = run.net.span
     given: VideoInput = media.pictures[1]
-    for number in {moment.window for moment in moments}:
-        window = windows[number]
-        pictures = given.view(media.seen(span)(clip.media, window.start, window.stop), None)
-        shown |= {(number, frame): picture for frame, picture in enumerate(pictures.permute(1, 2, 3, 0))}
+    shown = given.view(media.seen(span)(clip.media, windows), None)
     encode = lambda x: simplejpeg.encode_jpeg(x.contiguous().numpy(), quality=QUALITY, colorspace="RGB")  # noqa: E731
     return tuple(encode(shown[moment.window, moment.frame]) for moment in moments)
 
@@ -132,10 +127,10 @@ def sounds_of(run: Run, data: ClipSet, clip: Clip, window: Window) -> dict[str, 
     for name, stream in run.net.streams.items():
         if isinstance(given := stream.input, AudioInput):
             look = given.spectrogram
-            readers = [data.reader(name, AudioInput(x)) for x in (look, Waveform(look.rate, look.seconds))]
-            seen, heard = (reader(clip.media, window.start, window.stop) for reader in readers)
-            latest = max(0.0, readers[0].examine(clip.media) - look.seconds)
+            reader = data.reader(name, given)
+            heard = reader(clip.media, [window])
+            latest = max(0.0, reader.examine(clip.media) - look.seconds)
             start = min(max(0.0, (window.start + window.stop - look.seconds) / 2), latest)
             rows = np.array(look.frequencies, dtype=np.float32)
-            found[name] = Sound(seen[0].numpy(), rows, heard.flatten().numpy(), start, start + look.seconds)
+            found[name] = Sound(given.prepare(heard)[0, 0].numpy(), rows, heard[0].numpy(), start, start + look.seconds)
     return found

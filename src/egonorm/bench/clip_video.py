@@ -16,7 +16,7 @@ from egonorm.core import DataError, RunError
 from egonorm.data.inputs import AudioInput, Input, VideoInput
 from egonorm.data.manifest import Clip
 from egonorm.data.readers.protocol import Reader
-from egonorm.data.sampling import Span
+from egonorm.data.sampling import Span, Window
 from egonorm.data.sets import ClipSet
 from egonorm.signal import Waveform
 
@@ -91,9 +91,10 @@ def excerpt(media: Media, clip: Clip, low: float, high: float) -> bytes:
     stop = start + number / FPS
     pictures = sound = None
     if media.pictures:
-        pictures = media.seen(Span(number, 1, float(FPS)), _SHORT_SIDE)(clip.media, start + _ASIDE, stop).numpy()
+        reader = media.seen(Span(number, 1, float(FPS)), _SHORT_SIDE)
+        pictures = reader(clip.media, [Window(start + _ASIDE, stop)])[0].numpy()
     if media.sound:
-        sound = media.heard(number / FPS)(clip.media, start, stop).flatten().numpy()
+        sound = media.heard(number / FPS)(clip.media, [Window(start, stop)])[0].numpy()
     return encode(pictures, sound)
 
 

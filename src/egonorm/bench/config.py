@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import cattrs
+from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from egonorm.core import RunError, Setting, SettingError
@@ -119,6 +120,8 @@ def _converter_for(known_methods: tuple[tuple[str, type[Method]], ...]) -> cattr
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_unstructure_hook(Setting, str)
     converter.register_structure_hook(Setting, lambda text, _: Setting.parse(text))
+    unset = override(omit_if_default=True)  # so that runs from before it was an option keep their names
+    converter.register_unstructure_hook(Optim, make_dict_unstructure_fn(Optim, converter, micro_batch=unset))
     configure_tagged_union(SoundLook, converter, tag_name="kind", default=Spectrogram)
     configure_tagged_union(Input, converter, tag_name="kind")
     known = dict(known_methods)

@@ -147,9 +147,9 @@ def _features(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader]
     """Batch after batch, each modality's features by `clip window feature`."""
     inputs = {name: part.stream.input for name, part in job.encoders.parts.items()}
     clips, net = Clips(manifest, readers, inputs, job.encoders.span), job.encoders.net().to(job.runtime.device)
-    for (batch,) in evaluation_batches(clips, job.num_windows, job.batch, job.options.workers):
+    for (batch,) in evaluation_batches(clips, job.num_windows, job.batch, job.options.workers, job.runtime.device):
         with torch.inference_mode(), job.runtime.autocast():
-            found = net.features(batch.to(job.runtime.device).inputs)
+            found = net.features(batch.inputs)
         for name, x in found.items():
             _check_finite(name, x, batch.uids)
         yield {name: x.cpu().unflatten(0, (-1, job.num_windows)) for name, x in found.items()}

@@ -24,7 +24,7 @@ def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader]
     run, runtime = trial.run, trial.runtime
     windows, tests = run.evaluation.num_windows, trial.clips(manifest.select([domain], "test"), readers)
     batches = evaluation_batches(
-        tests, windows, run.optim.batch, trial.options.workers, runtime.rank, runtime.num_ranks
+        tests, windows, run.optim.batch, trial.options.workers, runtime.device, runtime.rank, runtime.num_ranks
     )
     nets = _load(trial, manifest.classes)
     moments = trial.target_moments if domain == run.setting.target else frozenset()
@@ -49,9 +49,9 @@ def _adapt(trial: Trial, target: Manifest, readers: Mapping[str, Reader], nets: 
     unseen = trial.clips(target, readers, unlabelled=frozenset(target.domains))
     size, runtime = trial.run.optim.batch, trial.runtime
     for net in nets.values():
-        batches = evaluation_batches(unseen, 1, size, trial.options.workers)
+        batches = evaluation_batches(unseen, 1, size, trial.options.workers, runtime.device)
         with runtime.autocast():
-            trial.run.method.adapt(net, (batch.to(runtime.device) for (batch,) in batches))
+            trial.run.method.adapt(net, (batch for (batch,) in batches))
 
 
 def make_row(trial: Trial, step: int, domain: str, metric: str, value: float, n: int) -> Row:

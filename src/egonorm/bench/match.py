@@ -115,8 +115,9 @@ def _without_weights(stream: Stream) -> Stream:
 
 def _describe(run: Run) -> str:
     optim, evaluation = run.optim, run.evaluation
+    at_once = f", {optim.micro_batch} at a time" if optim.micro_batch else ""
     return (
-        f"{run.data}, {optim.steps} steps of {optim.batch} clips at {optim.lr:g}, {evaluation.num_windows} windows, "
+        f"{run.data}, {optim.steps} steps of {optim.batch} clips{at_once} at {optim.lr:g}, {evaluation.num_windows} windows, "
         f"checkpoints every {evaluation.every}, {run.precision}"
     )
 

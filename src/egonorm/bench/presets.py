@@ -91,6 +91,7 @@ def configure(
     fusion: Fusion | None = None,
     steps: int | None = None,
     batch: int | None = None,
+    micro_batch: int | None = None,
     lr: float | None = None,
     width: float | None = None,
     weights: Sequence[str] = (),
@@ -109,12 +110,14 @@ def configure(
     """
     place = from_root(data)
     parts = preset_on(place, preset, weights)
-    changes = {name: value for name, value in {"steps": steps, "batch": batch, "lr": lr}.items() if value is not None}
+    given = {"steps": steps, "batch": batch, "micro_batch": micro_batch, "lr": lr}
+    changes = {name: value for name, value in given.items() if value is not None}
     if seed < 0:
         raise RunError("--seed cannot be used.", got=seed, expected="0 or more", remedy="Correct --seed.")
     for name, value in (changes | {"width": 1 if width is None else width}).items():
         if not 0 < value < float("inf"):
-            raise RunError(f"--{name} cannot be used.", got=value, expected="more than 0", remedy=f"Correct --{name}.")
+            option = f"--{name.replace('_', '-')}"
+            raise RunError(f"{option} cannot be used.", got=value, expected="more than 0", remedy=f"Correct {option}.")
     net = parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
     net = net if width is None else net.widen(width)
     net = net if fusion is None else replace(net, fusion=fusion)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
@@ -14,7 +14,7 @@ from egonorm.bench.progress import bar
 from egonorm.bench.screen import LEFT_OUT, needed, refuse_learnt, usable
 from egonorm.bench.table import COMPLETE, is_complete, read_rows, write_rows
 from egonorm.bench.trial import Trial
-from egonorm.core import DataError, RunError, Terms
+from egonorm.core import DataError, RunError
 from egonorm.core.files import saving
 from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Manifest
@@ -23,7 +23,7 @@ from egonorm.data.streams import training_batches
 from egonorm.methods import check
 from egonorm.train.loop import make_optimizer, train
 from egonorm.train.objective import Objective
-from egonorm.train.record import CLASSES_EVERY, Glance, fetch, of_classes, of_domains
+from egonorm.train.record import CLASSES_EVERY, Glance, of_classes, of_domains
 
 
 def execute(trial: Trial) -> None:
@@ -37,6 +37,7 @@ def execute(trial: Trial) -> None:
     run, setting = trial.run, trial.run.setting
     check(run.method, setting, run.net.streams)
     trial.runtime.share(run.optim.batch)
+    trial.runtime.share(run.optim.batch // run.optim.pieces, "micro-batch")
     data = open_data(run.data)
     refuse_learnt(data, setting, run.net.streams)
     manifest = needed(data.manifest, setting, trial.trained_on)
@@ -117,13 +118,14 @@ def _train(trial: Trial, clips: Clips) -> None:
     run, runtime, manifest = trial.run, trial.runtime, clips.manifest
     about = {"classes": list(manifest.classes), "clips": manifest.digest()}
     net = build_net(run, len(manifest.classes), pretrained=trial.checkpoints.last_step() == 0)
-    model = runtime.wrap(Objective(net, run.method))
+    model = runtime.wrap(Objective(net, run.method, run.optim.pieces))
     optimizer = make_optimizer(run.optim, net.parameters())
     first = runtime.agree(trial.checkpoints.resume(net, optimizer, about), "the last checkpoint's step") + 1
     domains = run.setting.domains if "training" in trial.target_moments else run.setting.sources
     batches = training_batches(
-        clips, domains, run.optim.batch, first, run.optim.steps, trial.options.workers, runtime.rank, runtime.num_ranks
-    )
+        clips, domains, run.optim.batch, first, run.optim.steps, trial.options.workers, runtime.device, runtime.rank,
+        runtime.num_ranks,
+    )  # fmt: skip
     title = f"Training {run.method.name()} on {'+'.join(run.setting.sources)}"
     with bar(title, trial.speaks) as progress, _log(trial, first) as log:
         save = lambda step: trial.checkpoints.save(step, net, optimizer, about)  # noqa: E731
@@ -147,10 +149,8 @@ def _recorder(trial: Trial, log: TextIO, classes: Sequence[str], save: Callable,
     """What follows each step: a line in the log, a checkpoint when it is due, the bar."""
     began, optim = time.monotonic(), trial.run.optim
 
-    def done(step: int, terms: Terms, record: Sequence[Glance]) -> None:
-        seen = fetch(record)
-        entry = {"step": step, "lr": optim.lr_at(step), "terms": {name: float(x.detach()) for name, x in terms.items()}}
-        entry |= of_domains(seen)
+    def done(step: int, terms: Mapping[str, float], seen: Sequence[Glance]) -> None:
+        entry = {"step": step, "lr": optim.lr_at(step), "terms": terms} | of_domains(seen)
         if step % CLASSES_EVERY == 0 or step == optim.steps:
             entry["classes"] = of_classes(seen, classes)
         with saving(trial.folder / LOG):

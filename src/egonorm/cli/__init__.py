@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 COMMANDS = {
-    "data": {"kitchens": "data:Kitchens", "check": "data:Check"},
+    "data": {"kitchens": "data:Kitchens", "check": "data:Check", "pack": "pack:Pack"},
     "extract": "extract:Extract",
     "train": "runs:Train",
     "test": "runs:Test",
@@ -23,7 +23,7 @@ COMMANDS = {
     "demo": "demo:Demo",
 }
 """Each command, or group of them, and where it is written in this folder: only the one that is called is imported."""
-_GROUPS = {"data": "Render or examine data.", "weights": "Fetch or list published weights."}
+_GROUPS = {"data": "Render, examine or pack data.", "weights": "Fetch or list published weights."}
 _STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
 _ABOUT = "First-person action recognition from video and sound, in places the model has never seen."
 

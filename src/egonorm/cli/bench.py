@@ -55,6 +55,8 @@ class Bench:
     """Training steps."""
     batch: Annotated[int | None, named("INT")] = None
     """Clips of each domain in a step."""
+    micro_batch: Annotated[int | None, named("INT")] = None
+    """How many of them pass the encoders at a time, where the memory cannot hold more; the losses are of the whole batch."""
     lr: Annotated[float | None, named("FLOAT")] = None
     """Learning rate of the first steps; it falls as in the preset."""
     width: Annotated[float | None, named("FLOAT")] = None
@@ -107,9 +109,8 @@ class Bench:
 
     def _base(self) -> Run:
         """What all runs have in common; the setting is replaced in each."""
-        changes = {
-            name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "lr", "width", "weights")
-        }
+        names = ("modalities", "fusion", "steps", "batch", "micro_batch", "lr", "width", "weights")
+        changes = {name: getattr(self, name) for name in names}
         preset = usual_preset(self.data, self.preset)
         return configure(self.data, str(ANYWHERE), SourceOnly(), preset, 0, self.precision, **changes)
 

@@ -10,7 +10,8 @@ from egonorm.bench.presets import preset_on
 from egonorm.bench.progress import bar
 from egonorm.bench.screen import broken
 from egonorm.data.check import find_problems
-from egonorm.data.manifest import SPLITS, Manifest
+from egonorm.data.clip import SPLITS
+from egonorm.data.manifest import Manifest
 from egonorm.data.sets import open_data
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 
@@ -44,7 +45,7 @@ class Check:
     """Examine every medium: what is there, what is missing or broken, and for which clips."""
 
     data: tyro.conf.Positional[str]
-    """KIND:PATH, the kind being kitchens, folder, epic55 or features."""
+    """KIND:PATH, the kind being kitchens, folder, epic55, packed or features."""
     modalities: Annotated[str | None, tyro.conf.arg(metavar="NAMES")] = None
     """Which modalities to examine: of media rgb,audio unless named (there is flow too), of features all."""
     thorough: bool = False

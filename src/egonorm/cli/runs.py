@@ -54,6 +54,8 @@ class Train:
     """Training steps."""
     batch: Annotated[int | None, named("INT")] = None
     """Clips of each domain in a step."""
+    micro_batch: Annotated[int | None, named("INT")] = None
+    """How many of them pass the encoders at a time, where the memory cannot hold more; the losses are of the whole batch."""
     lr: Annotated[float | None, named("FLOAT")] = None
     """Learning rate of the first steps; it falls as in the preset."""
     width: Annotated[float | None, named("FLOAT")] = None
@@ -90,9 +92,8 @@ class Train:
                 remedy="Write for example: egonorm train --data kitchens:demo/kitchens --setting dg1:D1:D2 "
                 "--preset demo rna, or go on with --resume RUN.",
             )
-        changes = {
-            name: getattr(self, name) for name in ("modalities", "fusion", "steps", "batch", "lr", "width", "weights")
-        }
+        names = ("modalities", "fusion", "steps", "batch", "micro_batch", "lr", "width", "weights")
+        changes = {name: getattr(self, name) for name in names}
         preset = usual_preset(self.data, self.preset)
         run = configure(self.data, self.setting, self.method, preset, self.seed, self.precision, **changes)
         return run, self.out / run.name

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from egonorm.core.errors import RunError
 
@@ -16,12 +17,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         RunError: when the disk is full or cannot be written; the old content stands and no partial file is left.
     """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """The same, piece by piece: what is written here is at `path` once all of it is there, and else is gone."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with saving(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)

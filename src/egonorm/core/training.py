@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from egonorm.core.errors import RunError
+
 Precision = Literal["float32", "bfloat16"]
 Average = Literal["softmax", "logits"]
 FUSED = "fused"
@@ -22,6 +24,20 @@ class Optim:
     gamma: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 1e-7
+    micro_batch: int | None = None
+    """Clips of each domain, over all processes, that pass the encoders at a time; the batch at once where None."""
+
+    def __post_init__(self):
+        if self.micro_batch is not None and (self.micro_batch < 2 or self.batch % self.micro_batch):
+            raise RunError("The batch cannot be taken in such pieces.",
+                           got=f"--micro-batch {self.micro_batch}, batch {self.batch}",
+                           expected="2 or more, for batch norm, and a number that divides the batch",
+                           remedy="Correct --micro-batch or --batch.")  # fmt: skip
+
+    @property
+    def pieces(self) -> int:
+        """In how many pieces a batch passes the encoders."""
+        return self.batch // (self.micro_batch or self.batch)
 
     def lr_at(self, step: int) -> float:
         """The learning rate of a step, counted from 1."""

@@ -40,6 +40,11 @@ class Batch:
         labels = None if self.labels is None else move(self.labels)
         return Batch(self.domain, self.uids, {name: move(x) for name, x in self.inputs.items()}, labels)
 
+    def pin_memory(self) -> "Batch":
+        """The same clips in memory that a GPU reads by itself."""
+        labels = None if self.labels is None else self.labels.pin_memory()
+        return Batch(self.domain, self.uids, {name: x.pin_memory() for name, x in self.inputs.items()}, labels)
+
     def unlabelled(self) -> "Batch":
         """The same clips without their labels."""
         return replace(self, labels=None)

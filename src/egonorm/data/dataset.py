@@ -1,4 +1,4 @@
-"""Clips: the one dataset class. One window per clip and epoch, given to every modality's reader."""
+"""Clips: the one dataset class. The same windows of a clip, given to every modality's reader."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from torch.utils.data import Dataset
 
 from egonorm.core import Batch
 from egonorm.data.inputs import Input
-from egonorm.data.manifest import Manifest
+from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sampling import Span, Window, even_windows, random_window
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Training's question: clip number `index`, looked at anew in each `epoch`."""
+    """Training's question: one window of clip number `index`, drawn anew in each `epoch`."""
 
     index: int
     epoch: int
@@ -25,21 +25,25 @@ class Draw:
 
 @dataclass(frozen=True)
 class Glance:
-    """Testing's question: clip number `index`, its window `number` (from 0) of `of` evenly spread ones."""
+    """Testing's question: clip number `index`, in so many evenly spread windows."""
 
     index: int
-    number: int
-    of: int
+    num_windows: int
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One clip's window in every modality; `label is None` where the setting does not show it."""
+    """One clip's windows in every modality; `label is None` where the setting does not show it."""
 
     domain: str
     uid: str
     inputs: Mapping[str, Tensor]
+    """A row a window."""
     label: int | None
+
+    def __len__(self) -> int:
+        """How many windows."""
+        return len(next(iter(self.inputs.values())))
 
 
 @dataclass(frozen=True)
@@ -63,34 +67,33 @@ class Clips(Dataset):
 
     def __getitem__(self, key: Draw | Glance) -> Sample:
         clip = self.manifest.clips[key.index]
-        window, view = self._window(key), self._view(key)
-        inputs = {name: self._look(name, clip.media, window, view) for name in self.readers}
+        windows, view = self._windows(key, clip), self._view(key, clip)
+        inputs = {name: self._look(name, clip.media, windows, view) for name in self.readers}
         label = None if clip.domain in self.unlabelled else self.manifest.label_of(clip)
         return Sample(clip.domain, clip.uid, inputs, label)
 
-    def _window(self, key: Draw | Glance) -> Window:
-        clip = self.manifest.clips[key.index]
+    def _windows(self, key: Draw | Glance, clip: Clip) -> tuple[Window, ...]:
         if isinstance(key, Glance):
-            return even_windows(clip.start, clip.stop, self.span, key.of)[key.number]
-        return random_window(clip.start, clip.stop, self.span, Random(f"{self.seed}/{key.epoch}/{clip.uid}/window"))
+            return even_windows(clip.start, clip.stop, self.span, key.num_windows)
+        random = Random(f"{self.seed}/{key.epoch}/{clip.uid}/window")
+        return (random_window(clip.start, clip.stop, self.span, random),)
 
-    def _view(self, key: Draw | Glance) -> str | None:
-        if isinstance(key, Glance):
-            return None
-        return f"{self.seed}/{key.epoch}/{self.manifest.clips[key.index].uid}/view"
+    def _view(self, key: Draw | Glance, clip: Clip) -> str | None:
+        return None if isinstance(key, Glance) else f"{self.seed}/{key.epoch}/{clip.uid}/view"
 
-    def _look(self, name: str, media: str, window: Window, view: str | None) -> Tensor:
-        seen, given = self.readers[name](media, window.start, window.stop), self.inputs[name]
+    def _look(self, name: str, media: str, windows: tuple[Window, ...], view: str | None) -> Tensor:
+        seen, given = self.readers[name](media, windows), self.inputs[name]
         return given.view(seen, Random(view) if view is not None and given.varies else None)
 
 
 def collate(samples: Sequence[Sample]) -> tuple[Batch, ...]:
-    """One batch per domain, in the order in which the domains first appear."""
+    """One batch per domain, a row a window, in the order in which the domains first appear."""
     domains = dict.fromkeys(sample.domain for sample in samples)
     return tuple(_batch(domain, [s for s in samples if s.domain == domain]) for domain in domains)
 
 
 def _batch(domain: str, samples: list[Sample]) -> Batch:
-    labels = None if samples[0].label is None else torch.tensor([sample.label for sample in samples])
-    inputs = {name: torch.stack([s.inputs[name] for s in samples]) for name in samples[0].inputs}
-    return Batch(domain, tuple(sample.uid for sample in samples), inputs, labels)
+    rows = [sample for sample in samples for _ in range(len(sample))]
+    labels = None if rows[0].label is None else torch.tensor([row.label for row in rows])
+    inputs = {name: torch.cat([s.inputs[name] for s in samples]) for name in samples[0].inputs}
+    return Batch(domain, tuple(row.uid for row in rows), inputs, labels)

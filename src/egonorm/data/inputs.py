@@ -1,11 +1,15 @@
-"""What each stream of the network is fed: how a medium is looked at, and how the look is varied in training."""
+"""What each stream of the network is fed: how a medium is looked at, and how the look is varied in training.
+
+An input has two moments: `view` where a clip is read, in a process of its own perhaps, and `prepare` for a whole batch on the
+device that trains. Between them travels as little as possible: bytes of pictures, samples of sound.
+"""
 
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -37,10 +41,10 @@ class VideoInput:
     first (255 minus the byte). Crops and sizes leave the values as they are, in pixels of the stored pictures."""
 
     def view(
-        self, frames: UInt8[Tensor, "frame height width channel"], random: Random | None
-    ) -> UInt8[Tensor, "channel frame {self.crop} {self.crop}"]:
+        self, frames: UInt8[Tensor, "window frame height width channel"], random: Random | None
+    ) -> UInt8[Tensor, "window frame {self.crop} {self.crop} channel"]:
         """Crop, resize and flip; without `random`, the centre crop of testing. The values stay bytes."""
-        height, width, channels = frames.shape[1:]
+        height, width, channels = frames.shape[2:]
         if self.displacement and channels != 2:
             raise DataError("These are no displacements.", got=f"{channels} channels", expected="2: right and down",
                             remedy="Read optical flow, or leave out `displacement`.")  # fmt: skip
@@ -48,14 +52,18 @@ class VideoInput:
             top, left, size = (height - self.crop) // 2, (width - self.crop) // 2, (self.crop, self.crop)
         else:
             top, left, size = self._draw(height, width, random)
-        pictures = frames[:, top : top + size[0], left : left + size[1]].permute(0, 3, 1, 2)
+        pictures = frames[:, :, top : top + size[0], left : left + size[1]]
         if size != (self.crop, self.crop):
-            pictures = interpolate(pictures, (self.crop, self.crop), mode="bilinear", antialias=True)
+            pictures = resized(pictures.flatten(0, 1), (self.crop, self.crop)).unflatten(0, frames.shape[:2])
         if random is not None and random.random() < 0.5:
-            pictures = pictures.flip(-1)
+            pictures = pictures.flip(-2)
             if self.displacement:
-                pictures[:, 0] = 255 - pictures[:, 0]
-        return pictures.transpose(0, 1).contiguous()
+                pictures[..., 0] = 255 - pictures[..., 0]
+        return pictures
+
+    def prepare(self, pictures: UInt8[Tensor, "clip ..."]) -> UInt8[Tensor, "clip ..."]:
+        """The bytes as they are; the network makes numbers of them (`as_float`)."""
+        return pictures
 
     def _draw(self, height: int, width: int, random: Random) -> tuple[int, int, tuple[int, int]]:
         sizes = [int(min(height, width) * scale) for scale in self.scales]
@@ -77,9 +85,15 @@ class AudioInput:
 
     spectrogram: SoundLook = field(default_factory=Spectrogram)
 
-    def view(self, sound: Shaped[Tensor, "1 frequency time"], random: Random | None) -> Tensor:
-        """The spectrogram as it is."""
-        return sound
+    def view(
+        self, waveform: Float[Tensor, "window sample"], random: Random | None
+    ) -> Float[Tensor, "window sample"]:
+        """The waveform as it is."""
+        return waveform
+
+    def prepare(self, waveform: Float[Tensor, "clip sample"]) -> Float[Tensor, "clip 1 frequency time"]:
+        """The spectrograms."""
+        return self.spectrogram(waveform)
 
 
 @dataclass(frozen=True)
@@ -93,14 +107,29 @@ class FeatureInput:
     scale: float = 1.0
     """What it is multiplied by."""
 
-    def view(self, feature: Float[Tensor, " feature"], random: Random | None) -> Float[Tensor, " feature"]:
-        """The vector times the scale."""
-        return feature * self.scale
+    def view(self, feature: Float[Tensor, "window feature"], random: Random | None) -> Float[Tensor, "window feature"]:
+        """The vector as it is."""
+        return feature
+
+    def prepare(self, features: Float[Tensor, "clip feature"]) -> Float[Tensor, "clip feature"]:
+        """The vectors times the scale."""
+        return features * self.scale
 
 
 Input = VideoInput | AudioInput | FeatureInput
 
 
+def resized(
+    pictures: UInt8[Tensor, "picture height width channel"], size: tuple[int, int]
+) -> UInt8[Tensor, "picture h w channel"]:
+    """Pictures of another size, bilinear with antialiasing; the values stay bytes."""
+    pictures = pictures.contiguous().permute(0, 3, 1, 2)
+    return interpolate(pictures, size, mode="bilinear", antialias=True).permute(0, 2, 3, 1).contiguous()
+
+
 def as_float(x: Tensor) -> Tensor:
-    """Bytes to [-1, 1], as I3D was trained: `(x / 255 - 0.5) * 2`; what is not bytes stays as it is."""
-    return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x
+    """Bytes of pictures, channels last, to [-1, 1], channels first, as I3D was trained: `(x / 255 - 0.5) * 2`.
+
+    What is not bytes stays as it is. The channels stay last in memory, where the networks want them.
+    """
+    return x.movedim(-1, 1).float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x

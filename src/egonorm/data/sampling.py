@@ -1,5 +1,6 @@
 """When to look, in seconds. Pure: no files, no tensors, no global randomness."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -52,6 +53,16 @@ def even_windows(start: float, stop: float, span: Span, num_windows: int) -> tup
     low, high = _centres(start, stop, span)
     centres = np.linspace(low, high, num_windows + 2)[1:-1].astype(int)
     return tuple(_around(int(centre), span) for centre in centres)
+
+
+def neighbours(windows: Sequence[Window], pause: float) -> Iterator[Sequence[Window]]:
+    """The windows in their order, those together that follow each other by at most `pause` seconds, or overlap."""
+    first = 0
+    for k in range(1, len(windows)):
+        if not windows[k - 1].start <= windows[k].start <= windows[k - 1].stop + pause:
+            yield windows[first:k]
+            first = k
+    yield windows[first:]
 
 
 def _centres(start: float, stop: float, span: Span) -> tuple[int, int]:

@@ -1,85 +1,88 @@
-"""What a training step may see: one batch from each visible domain, and which clips are in it."""
+"""The batches of training and judging: read by other processes, brought to the device one ahead, prepared there."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
+import torch
 from torch.utils.data import DataLoader
 
 from egonorm.core import Batch, EgonormError
 from egonorm.data.dataset import Clips, Draw, Glance, Sample, collate
+from egonorm.data.steps import Steps
 
-
-@dataclass(frozen=True)
-class Steps:
-    """The clips of each training step, as a batch sampler.
-
-    A domain's clips come in an endless row of epochs, each in an order of its own; a step takes the next `batch` of them.
-    Which clips those are follows from the seed and the step's number alone, so a run can go on at any step. With several
-    processes each takes its consecutive share of the rows.
-    """
-
-    indices: dict[str, tuple[int, ...]]
-    """Per domain, the numbers of its clips in the manifest."""
-    batch: int
-    first: int
-    """The first step, counted from 1."""
-    last: int
-    seed: int
-    rank: int = 0
-    num_ranks: int = 1
-
-    def __len__(self) -> int:
-        return max(0, self.last - self.first + 1)
-
-    def __iter__(self) -> Iterator[list[Draw]]:
-        for step in range(self.first, self.last + 1):
-            yield [draw for domain in self.indices for draw in self._rows(domain, step)]
-
-    def _rows(self, domain: str, step: int) -> Iterator[Draw]:
-        share = self.batch // self.num_ranks
-        begin = (step - 1) * self.batch + self.rank * share
-        count = len(self.indices[domain])
-        for position in range(begin, begin + share):
-            epoch, place = divmod(position, count)
-            yield Draw(self.indices[domain][_order(self.seed, domain, epoch, count)[place]], epoch)
-
-
-@lru_cache(maxsize=64)
-def _order(seed: int, domain: str, epoch: int, count: int) -> tuple[int, ...]:
-    address = [seed, epoch, *domain.encode()]
-    return tuple(np.random.default_rng(address).permutation(count).tolist())
+Batches = tuple[Batch, ...]
+"""What a step shows: a batch of each domain."""
 
 
 def training_batches(
-    clips: Clips, domains: Sequence[str], batch: int, first: int, last: int, workers: int, rank: int, num_ranks: int
-) -> Iterator[tuple[Batch, ...]]:
-    """The batches of steps `first` to `last`: one per domain, in the order of `domains`."""
+    clips: Clips,
+    domains: Sequence[str],
+    batch: int,
+    first: int,
+    last: int,
+    workers: int,
+    device: torch.device,
+    rank: int = 0,
+    num_ranks: int = 1,
+) -> Iterator[Batches]:
+    """The batches of steps `first` to `last`, on the device: one per domain, in the order of `domains`."""
     by_domain = {d: tuple(i for i, c in enumerate(clips.manifest.clips) if c.domain == d) for d in domains}
     steps = Steps(by_domain, batch, first, last, clips.seed, rank, num_ranks)
-    return _load(clips, steps, workers)
+    return _load(clips, steps, workers, device)
 
 
 def evaluation_batches(
-    clips: Clips, num_windows: int, batch: int, workers: int, rank: int = 0, num_ranks: int = 1
-) -> Iterator[tuple[Batch, ...]]:
-    """Every window of this process's clips, whole clips at a time: about `batch` windows, those of a clip in a row."""
+    clips: Clips, num_windows: int, batch: int, workers: int, device: torch.device, rank: int = 0, num_ranks: int = 1
+) -> Iterator[Batches]:
+    """Every window of this process's clips, on the device: about `batch` windows of whole clips, those of a clip in a row."""
     mine = range(rank, len(clips), num_ranks)
     size = max(1, batch // num_windows)
     groups = [mine[k : k + size] for k in range(0, len(mine), size)]
-    keys = [
-        [Glance(index, number, num_windows) for index in group for number in range(num_windows)] for group in groups
-    ]
-    return _load(clips, keys, workers)
+    return _load(clips, [[Glance(index, num_windows) for index in group] for group in groups], workers, device)
 
 
-def _load(clips: Clips, keys: Iterable[list[Draw | Glance]], workers: int) -> Iterator[tuple[Batch, ...]]:
+def _load(clips: Clips, keys: Iterable[list[Draw | Glance]], workers: int, device: torch.device) -> Iterator[Batches]:
     """The batches of some keys. An error in a reading process is raised here, as it was there."""
-    for found in DataLoader(_Reported(clips), batch_sampler=keys, collate_fn=_collate, num_workers=workers):
-        if isinstance(found, EgonormError):
-            raise found
-        yield found
+    on_gpu = device.type == "cuda"
+    read = DataLoader(
+        _Reported(clips), batch_sampler=keys, collate_fn=_collate, num_workers=workers, pin_memory=on_gpu
+    )
+    prepare = lambda batches: tuple(_prepared(clips, batch.to(device)) for batch in batches)  # noqa: E731
+    return _ahead(map(_checked, read), prepare) if on_gpu else (prepare(_checked(found)) for found in read)
+
+
+def _prepared(clips: Clips, batch: Batch) -> Batch:
+    return replace(batch, inputs={name: clips.inputs[name].prepare(x) for name, x in batch.inputs.items()})
+
+
+def _ahead(read: Iterator[Batches], prepare: Callable[[Batches], Batches]) -> Iterator[Batches]:
+    """Bring batches to the GPU and prepare them there on a stream of its own, one ahead of who computes with them."""
+    side, waiting = torch.cuda.Stream(), None
+    for batches in read:
+        with torch.cuda.stream(side):
+            coming = prepare(batches)
+            done = side.record_event()
+        if waiting is not None:
+            yield _handed_over(*waiting)
+        waiting = coming, done
+    if waiting is not None:
+        yield _handed_over(*waiting)
+
+
+def _handed_over(batches: Batches, done: torch.cuda.Event) -> Batches:
+    """Let the computing stream wait until the batches are there, and keep their memory until it has used them."""
+    stream = torch.cuda.current_stream()
+    stream.wait_event(done)
+    for batch in batches:
+        for x in (*batch.inputs.values(), *(() if batch.labels is None else (batch.labels,))):
+            x.record_stream(stream)
+    return batches
+
+
+def _checked(found: Batches | EgonormError) -> Batches:
+    if isinstance(found, EgonormError):
+        raise found
+    return found
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,6 @@ class _Reported:
             return error
 
 
-def _collate(samples: list[Sample | EgonormError]) -> tuple[Batch, ...] | EgonormError:
+def _collate(samples: list[Sample | EgonormError]) -> Batches | EgonormError:
     broken = [sample for sample in samples if isinstance(sample, EgonormError)]
     return broken[0] if broken else collate(samples)

@@ -44,6 +44,7 @@ class BnInception(nn.Module):
     """
 
     memory_format = torch.channels_last
+    norms_follow = True
 
     def __init__(self, in_channels: int = 1, width: float = 1.0):
         """Build with random weights; `width` multiplies every number of channels (to a multiple of 4, at least 4)."""

@@ -30,6 +30,7 @@ class Lite0(nn.Module):
     """
 
     memory_format = torch.contiguous_format
+    norms_follow = True
 
     def __init__(self, in_channels: int = 3, width: float = 1.0):
         """Build with random weights; `width` multiplies every number of channels (to a multiple of 4, at least 4)."""

@@ -40,10 +40,15 @@ class Net(nn.Module):
 
     def features(self, inputs: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "clip _"]]:
         """Per modality, the feature before dropout; float32 where the network computes in less."""
-        found = {name: self.necks[name](self._encode(name, inputs[name])) for name in self.encoders}
+        return self.necked({name: self.encode(name, inputs[name]) for name in self.encoders})
+
+    def necked(self, encoded: Features) -> dict[str, Float[Tensor, "clip _"]]:
+        """The same, from what `encode` gave for each modality."""
+        found = {name: self.necks[name](x) for name, x in encoded.items()}
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in found.items()}
 
-    def _encode(self, name: str, x: Tensor) -> Float[Tensor, "clip feature"]:
+    def encode(self, name: str, x: Tensor) -> Float[Tensor, "clip feature"]:
+        """What one modality's encoder makes of its input."""
         encoder = self.encoders[name]
         return encoder(as_float(x).contiguous(memory_format=encoder.memory_format))
 

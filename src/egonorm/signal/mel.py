@@ -49,8 +49,8 @@ class LogMel:
         step = _mel(self.rate / 2) / (self.num_mels + 1)
         return tuple(_hertz((k + 1) * step) for k in range(self.num_mels))
 
-    def __call__(self, waveform: Float[Tensor, " sample"]) -> Float[Tensor, "1 frequency time"]:
-        """Transform a mono waveform in [-1, 1]; computed in float64 and given in float32."""
+    def __call__(self, waveform: Float[Tensor, "*clip sample"]) -> Float[Tensor, "*clip 1 frequency time"]:
+        """Transform mono waveforms in [-1, 1]; computed in float64 and given in float32."""
         spectrum = torch.stft(
             waveform.double(),
             n_fft=self.num_fft,
@@ -61,7 +61,7 @@ class LogMel:
         )
         power = spectrum.real.square() + spectrum.imag.square()
         bands = _triangles(self.rate, self.num_fft, self.num_mels, waveform.device) @ power
-        return (torch.log10(self.gain * bands + 1) / self.peak).float().unsqueeze(0)
+        return (torch.log10(self.gain * bands + 1) / self.peak).float().unsqueeze(-3)
 
 
 @lru_cache(maxsize=8)

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
+from torch.nn.functional import pad
+
+from egonorm.core import DataError
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,15 @@ class Spectrogram:
     """Length of the sound that is looked at."""
     num_fft: int = 511
     window: int = 240
-    """Samples in the Hann window."""
+    """Samples in the Hann window, an even number."""
     hop: int = 120
     """Samples from one column to the next."""
     floor: float = 1e-6
+
+    def __post_init__(self):
+        if self.window % 2 or not 0 < self.window <= self.num_fft:
+            raise DataError("The spectrogram's window cannot be used.", got=f"{self.window} samples",
+                            expected=f"an even number up to {self.num_fft}", remedy="Correct `window`.")  # fmt: skip
 
     @property
     def num_samples(self) -> int:
@@ -35,33 +43,37 @@ class Spectrogram:
     @property
     def shape(self) -> tuple[int, int]:
         """Frequencies and times of the result."""
-        return self.num_fft // 2 + 1, self.num_samples // self.hop + 1
+        return self.num_fft // 2 + 1, (self.num_samples - self.num_fft % 2) // self.hop + 1
 
     @property
     def frequencies(self) -> tuple[float, ...]:
         """The frequency of each row, in hertz."""
         return tuple(k * self.rate / self.num_fft for k in range(self.shape[0]))
 
-    def __call__(self, waveform: Float[Tensor, " sample"]) -> Float[Tensor, "1 frequency time"]:
-        """Transform a mono waveform in [-1, 1].
+    def __call__(self, waveform: Float[Tensor, "*clip sample"]) -> Float[Tensor, "*clip 1 frequency time"]:
+        """Transform mono waveforms in [-1, 1].
 
-        The transform is computed in float64 and given in float32: in float32, bands that are nearly silent beside a loud one
-        would differ from librosa's by 0.002.
+        A frame has 240 samples that are not zero, in a transform of the awkward length 511: two matrix products are faster than
+        an FFT. Around its middle a frame is the sum of an even part, which cosines alone see, and an odd one, which sines see.
+        It is computed in float64 and given in float32: in float32, bands that are nearly silent beside a loud one would
+        differ from librosa's by 0.002.
         """
-        spectrum = torch.stft(
-            waveform.double(),
-            n_fft=self.num_fft,
-            hop_length=self.hop,
-            win_length=self.window,
-            window=_hann(self.window, waveform.device),
-            center=True,
-            pad_mode="constant",
-            return_complex=True,
-        )
-        power = spectrum.real.square() + spectrum.imag.square()
-        return torch.log(power + self.floor).float().unsqueeze(0)
+        half = self.window // 2
+        padded = pad(waveform.double(), (half - 1, half - self.num_fft % 2))
+        frames = padded.unfold(-1, 2 * half - 1, self.hop)
+        ahead, behind = frames[..., half - 1 :], frames[..., :half].flip(-1)  # from the middle, `*clip time sample`
+        cosines, sines = _waves(self.num_fft, self.window, waveform.device)
+        real, imaginary = cosines @ (ahead + behind).mT, sines @ (ahead - behind).mT
+        power = real.square_().add_(imaginary.square_())
+        return power.add_(self.floor).log_().float().unsqueeze(-3)
 
 
 @lru_cache(maxsize=8)
-def _hann(length: int, device: torch.device) -> Tensor:
-    return torch.hann_window(length, periodic=True, dtype=torch.float64, device=device)
+def _waves(num_fft: int, window: int, device: torch.device) -> tuple[Float64[Tensor, "frequency sample"], ...]:
+    """Cosines and sines from a frame's middle on, under the Hann window; the middle, which is in both halves, counts half."""
+    place = torch.arange(window // 2, dtype=torch.float64)
+    hann = 0.5 + 0.5 * torch.cos(2 * torch.pi * place / window)
+    hann[0] = 0.5
+    turns = torch.arange(num_fft // 2 + 1, dtype=torch.float64)[:, None] * place % num_fft
+    angles = 2 * torch.pi / num_fft * turns
+    return (hann * angles.cos()).to(device), (hann * angles.sin()).to(device)

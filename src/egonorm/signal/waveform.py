@@ -25,6 +25,6 @@ class Waveform:
         """One row of samples."""
         return 1, self.num_samples
 
-    def __call__(self, waveform: Float[Tensor, " sample"]) -> Float[Tensor, "1 1 sample"]:
+    def __call__(self, waveform: Float[Tensor, "*clip sample"]) -> Float[Tensor, "*clip 1 1 sample"]:
         """The same samples."""
-        return waveform[None, None]
+        return waveform[..., None, None, :]

@@ -53,8 +53,7 @@ def judge(
     `adapt` may change a net by each batch, shown without its labels, before the batch is predicted.
     """
     parts = {step: [] for step in nets}
-    for (batch,) in batches:
-        seen = batch.to(runtime.device)
+    for (seen,) in batches:
         for step, net in nets.items():
             if adapt is not None:
                 adapt(net, [seen.unlabelled()])

@@ -1,14 +1,14 @@
 """The loop: descend the sum of the terms for a fixed number of steps."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import nn
 
-from egonorm.core import Batch, NotFiniteError, Terms
+from egonorm.core import Batch, NotFiniteError
 from egonorm.core.randomness import address
 from egonorm.core.training import Optim
-from egonorm.train.record import Glance
+from egonorm.train.record import Glance, fetch
 from egonorm.train.runtime import Runtime
 
 
@@ -25,9 +25,11 @@ def train(
     first: int,
     seed: int,
     runtime: Runtime,
-    done: Callable[[int, Terms, tuple[Glance, ...]], None],
+    done: Callable[[int, dict[str, float], tuple[Glance, ...]], None],
 ) -> None:
-    """Train from step `first` to the last; `done` hears of every step.
+    """Train from step `first` to the last; `done` hears of every step: its number, its terms and what was seen.
+
+    A GPU is waited for once a step, when its gradients are there: what is heard comes then, and the update goes on meanwhile.
 
     All randomness of a step follows from the seed and its number, so a run that goes on equals one that never stopped: on CPUs
     to the byte, on GPUs up to the order in which they sum.
@@ -41,21 +43,22 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = optim.lr_at(step)
         with runtime.autocast():
-            terms, record = model([batch.to(runtime.device) for batch in seen], step / optim.steps)
-        check_finite(terms, step)
+            terms, record = model(seen, step / optim.steps)
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
+        total = torch.stack(list(terms.values()))
+        total.sum().backward()
+        heard, glances = dict(zip(terms, total.tolist(), strict=True)), fetch(record)
+        check_finite(heard, step)
         optimizer.step()
-        done(step, terms, record)
+        done(step, heard, glances)
 
 
-def check_finite(terms: Terms, step: int) -> None:
+def check_finite(terms: Mapping[str, float], step: int) -> None:
     """Stop at a term that is infinite or not a number."""
-    values = {name: float(term.detach()) for name, term in terms.items()}
-    broken = [name for name, value in values.items() if not abs(value) < float("inf")]
+    broken = [name for name, value in terms.items() if not abs(value) < float("inf")]
     if broken:
         raise NotFiniteError(f"Step {step}: the term {', '.join(broken)} is not finite.",
-                             got=", ".join(f"{name} = {value:g}" for name, value in values.items()),
+                             got=", ".join(f"{name} = {value:g}" for name, value in terms.items()),
                              expected="finite terms",
                              remedy="Start a run with a smaller --lr, a larger --batch, a smaller weight of a term that grew, or "
                              "in float32 if it was bfloat16; going on would stop here again.")  # fmt: skip

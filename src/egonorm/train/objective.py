@@ -10,6 +10,7 @@ from egonorm.core import Batch, Seen, Terms, View
 from egonorm.methods import Method
 from egonorm.nets.net import Net
 from egonorm.train.gather import gather
+from egonorm.train.micro_batch import encode
 from egonorm.train.record import Glance, glance
 
 
@@ -19,15 +20,17 @@ class Objective(nn.Module):
     Each domain's batch passes the network on its own, so batch norm never mixes domains within a step while its running
     averages see them in turn. The features are gathered from all processes before anything is computed of them: losses of
     batch statistics, such as relative norms, need the global batch. Losses are float32 whatever the precision.
+
+    A batch may pass the encoders in `pieces`, for memory (`micro_batch.py`); all behind them sees it whole.
     """
 
-    def __init__(self, net: Net, method: Method):
+    def __init__(self, net: Net, method: Method, pieces: int = 1):
         super().__init__()
-        self.net, self.method = net, method
+        self.net, self.method, self.pieces = net, method, pieces
 
     def forward(self, batches: Sequence[Batch], progress: float) -> tuple[Terms, tuple[Glance, ...]]:
         """The terms of one step, and for the record what is seen of each domain; `progress` goes from 0 to 1."""
-        features = [self.net.features(batch.inputs) for batch in batches]
+        features = [self.net.necked(encode(self.net, batch.inputs, self.pieces)) for batch in batches]
         with torch.autocast(next(self.net.parameters()).device.type, enabled=False):
             views = tuple(self._view(batch, found) for batch, found in zip(batches, features, strict=True))
             labelled = [view for view in views if view.labels is not None]

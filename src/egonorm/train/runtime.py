@@ -51,12 +51,12 @@ class Runtime:
         """The precision of the networks; losses leave it again."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
-    def share(self, batch: int) -> int:
-        """How many rows of a batch are this process's. RunError when they cannot be equal."""
+    def share(self, batch: int, what: str = "batch") -> int:
+        """How many rows of a batch, or of a micro-batch, are this process's. RunError when they cannot be equal."""
         if batch % self.num_ranks:
-            raise RunError("The batch cannot be shared evenly.", got=f"batch {batch}, {self.num_ranks} processes",
-                           expected="a batch that is a multiple of the number of processes",
-                           remedy="Change --batch or the number of processes.")  # fmt: skip
+            raise RunError(f"The {what} cannot be shared evenly.", got=f"{what} {batch}, {self.num_ranks} processes",
+                           expected=f"a {what} that is a multiple of the number of processes",
+                           remedy=f"Change --{what} or the number of processes.")  # fmt: skip
         return batch // self.num_ranks
 
     def collect(self, mine: object) -> list:

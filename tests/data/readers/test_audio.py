@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.readers.audio import AudioReader, read_waveform
+from egonorm.data.readers.audio import AudioReader, read_waveforms
 from egonorm.data.readers.video import read_frames
+from egonorm.data.sampling import Window
 from egonorm.signal.spectrogram import Spectrogram
 
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/media"
@@ -50,14 +51,14 @@ def test_windows_are_parts_of_the_whole_track(folder, name):
     whole, draw, size = whole_track(folder / name), random.Random(name), 6000
     for start in [0.0, 0.01, 0.41, *(draw.uniform(0, 7.6) for _ in range(12))]:
         first = min(round(start * RATE), len(whole) - size)
-        found = read_waveform(folder / name, start, size, RATE)
+        found = read_waveforms(folder / name, [start], size, RATE)[0]
         assert found.numpy() == pytest.approx(whole[first : first + size], abs=2e-3), start
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_window_sounds_as_what_was_recorded_then(folder, name):
     recorded = media.chirp(8, RATE)[0]
-    found = read_waveform(folder / name, 4.0, 12000, RATE).numpy()
+    found = read_waveforms(folder / name, [4.0], 12000, RATE)[0].numpy()
     lags = range(-800, 801)
     scores = [found @ recorded[96000 + lag : 108000 + lag] for lag in lags]
     assert abs(lags[int(np.argmax(scores))]) / RATE <= DELAY.get(name, 1e-4)
@@ -66,17 +67,17 @@ def test_a_window_sounds_as_what_was_recorded_then(folder, name):
 @pytest.mark.parametrize("name", ["aac.mp4", "mp3.mp3", "opus.mkv"])
 def test_windows_at_the_edges_are_moved_inside(folder, name):
     whole = whole_track(folder / name)
-    before = read_waveform(folder / name, -3.0, 6000, RATE)
-    assert torch.equal(before, read_waveform(folder / name, 0.0, 6000, RATE))
+    before = read_waveforms(folder / name, [-3.0], 6000, RATE)[0]
+    assert torch.equal(before, read_waveforms(folder / name, [0.0], 6000, RATE)[0])
     for start in (7.9, 8.5, 100.0):
-        after = read_waveform(folder / name, start, 6000, RATE).numpy()
+        after = read_waveforms(folder / name, [start], 6000, RATE)[0].numpy()
         assert after[:5900] == pytest.approx(whole[-6000:][:5900], abs=2e-3)
         assert np.abs(after[:5000]).max() > 0.3
 
 
 def test_only_a_medium_that_is_too_short_is_padded(tmp_path):
     media.write_sound(tmp_path / "short.wav", media.chirp(0.5, RATE), RATE, "pcm_s16le")
-    waveform = read_waveform(tmp_path / "short.wav", 0.2, 24000, RATE).numpy()
+    waveform = read_waveforms(tmp_path / "short.wav", [0.2], 24000, RATE)[0].numpy()
     assert waveform[:12000] == pytest.approx(media.chirp(0.5, RATE)[0], abs=1e-4)
     assert not waveform[12000:].any()
 
@@ -84,7 +85,7 @@ def test_only_a_medium_that_is_too_short_is_padded(tmp_path):
 def test_channels_are_averaged(tmp_path):
     left, right = media.chirp(1, RATE)[0], np.full(RATE, 0.25, np.float32)
     media.write_sound(tmp_path / "two.mov", np.stack([left, right]), RATE, "pcm_s16le")
-    found = read_waveform(tmp_path / "two.mov", 0.25, 12000, RATE).numpy()
+    found = read_waveforms(tmp_path / "two.mov", [0.25], 12000, RATE)[0].numpy()
     assert found == pytest.approx((left + right)[6000:18000] / 2, abs=1e-4)
 
 
@@ -94,7 +95,7 @@ def test_a_pause_in_the_timestamps_is_silence(tmp_path):
         media.mux_sound(container, stream, media.chirp(1, RATE), RATE, step=1200)
         media.mux_sound(container, stream, media.chirp(1, RATE), RATE, first=2 * RATE, step=1200)
     for start in (0.7, 0.9, 1.5):
-        found = read_waveform(tmp_path / "pause.mkv", start, 36000, RATE).numpy()
+        found = read_waveforms(tmp_path / "pause.mkv", [start], 36000, RATE)[0].numpy()
         expected = np.concatenate([media.chirp(1, RATE)[0], np.zeros(RATE), media.chirp(1, RATE)[0]])
         assert found == pytest.approx(expected[round(start * RATE) :][:36000], abs=1e-4)
 
@@ -117,16 +118,16 @@ def test_flash_and_click_come_together(tmp_path, name):
         times = np.arange(second - 0.1, second + 0.1, 0.001)
         bright = read_frames(tmp_path / name, times.tolist()).float().mean(dim=(1, 2, 3)) > 128
         flash = times[int(bright.int().argmax())]
-        loud = read_waveform(tmp_path / name, second - 0.1, 4800, RATE).abs() > 0.45
+        loud = read_waveforms(tmp_path / name, [second - 0.1], 4800, RATE)[0].abs() > 0.45
         click = second - 0.1 + int(loud.int().argmax()) / RATE
         assert abs(flash - click) < (0.03 if name == "both.ts" else 0.005), (flash, click)
 
 
-def test_the_reader_centres_its_spectrogram_and_examines(folder):
+def test_the_reader_centres_its_window_and_examines(folder):
     reader = pickle.loads(pickle.dumps(AudioReader(folder, Spectrogram())))
-    found = reader("aac.mp4", 3.0, 3.5)
-    assert found.shape == (1, 256, 256)
-    expected = Spectrogram()(read_waveform(folder / "aac.mp4", 3.25 - 1.279 / 2, 30696, RATE))
+    found = reader("aac.mp4", [Window(3.0, 3.5)])[0]
+    assert found.shape == (30696,)
+    expected = read_waveforms(folder / "aac.mp4", [3.25 - 1.279 / 2], 30696, RATE)[0]
     assert torch.equal(found, expected)
     for name in FILES:
         assert reader.examine(name) == pytest.approx(8.0, abs=0.06)
@@ -135,7 +136,7 @@ def test_the_reader_centres_its_spectrogram_and_examines(folder):
 
 def test_a_video_without_sound_is_named(tmp_path):
     media.write_video(tmp_path / "mute.mp4", range(10))
-    for ask in (lambda reader: reader("mute.mp4", 0.0, 1.0), lambda reader: reader.examine("mute.mp4")):
+    for ask in (lambda reader: reader("mute.mp4", [Window(0.0, 1.0)])[0], lambda reader: reader.examine("mute.mp4")):
         with pytest.raises(DataError, match=r"mute\.mp4 is a video without sound") as caught:
             ask(AudioReader(tmp_path, Spectrogram()))
         assert caught.value.got == "streams of the kind video"
@@ -147,7 +148,7 @@ def test_a_video_without_sound_is_named(tmp_path):
 def test_what_is_no_sound_is_named(tmp_path, make, got):
     make(tmp_path / "it.wav")
     with pytest.raises(DataError, match=r"it\.wav cannot be read") as caught:
-        AudioReader(tmp_path, Spectrogram())("it.wav", 0.0, 1.0)
+        AudioReader(tmp_path, Spectrogram())("it.wav", [Window(0.0, 1.0)])
     assert caught.value.got == got
 
 
@@ -165,11 +166,11 @@ def test_a_corrupt_place_is_named_and_the_rest_can_be_read(tmp_path, capfd):
     second = media.spoil(path, 3.0, "audio")
     reader = AudioReader(tmp_path, Spectrogram())
     assert reader.examine("bad.mp4") == pytest.approx(6.0, abs=0.03)
-    for ask in (lambda: reader("bad.mp4", 2.8, 3.2), lambda: reader.examine("bad.mp4", thorough=True)):
+    for ask in (lambda: reader("bad.mp4", [Window(2.8, 3.2)])[0], lambda: reader.examine("bad.mp4", thorough=True)):
         with pytest.raises(DataError, match=rf"bad\.mp4 cannot be decoded at {second:.3f} s"):
             ask()
-    assert reader("bad.mp4", 1.0, 1.2).isfinite().all()
-    assert reader("bad.mp4", 5.0, 5.2).isfinite().all()
+    assert reader("bad.mp4", [Window(1.0, 1.2)])[0].isfinite().all()
+    assert reader("bad.mp4", [Window(5.0, 5.2)])[0].isfinite().all()
     assert capfd.readouterr() == ("", "")
 
 
@@ -179,7 +180,7 @@ def test_real_files(name, seconds):
         pytest.skip(f"{REAL / name} is not on this machine")
     reader = AudioReader(REAL, Spectrogram())
     assert reader.examine(name, thorough=True) == pytest.approx(seconds, abs=0.03)
-    loud = reader(name, 5.0, 5.5)
+    loud = Spectrogram()(reader(name, [Window(5.0, 5.5)]))[0]
     assert loud.shape == (1, 256, 256)
     assert loud.max() > -2
 

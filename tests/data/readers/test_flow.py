@@ -12,7 +12,7 @@ import torch
 from egonorm.core import DataError
 from egonorm.data.readers import pictures
 from egonorm.data.readers.flow import FlowReader, holds_flow
-from egonorm.data.sampling import Span
+from egonorm.data.sampling import Span, Window
 
 SPAN = Span(num_frames=4, stride=2, fps=60.0)
 SIZE = (32, 56)
@@ -71,30 +71,30 @@ def test_shows_u_and_v_of_the_pair_in_whose_middle_the_time_lies(tmp_path, reade
     media = (
         "video" if layout in ("folders", "from zero", "flat") else pack(folder, layout.removeprefix("flat tar")).name
     )
-    shown = reader(media, 10 / 60, 18 / 60)
+    shown = reader(media, [Window(10 / 60, 18 / 60)])[0]
     assert shown.shape == (4, *SIZE, 2) and shown.dtype == torch.uint8
     assert ticks_of(shown) == [4, 5, 6, 7]  # EPIC's pictures 11, 13, 15, 17; pairs 5, 6, 7, 8 when counted from 1
-    assert ticks_of(reader(media, 11 / 60, 19 / 60)) == [5, 6, 7, 8]  # pictures 12 to 18
+    assert ticks_of(reader(media, [Window(11 / 60, 19 / 60)])[0]) == [5, 6, 7, 8]  # pictures 12 to 18
     assert reader.examine(media) == reader.examine(media, thorough=True) == 20 / 30
 
 
 def test_holds_the_first_and_the_last_pair(tmp_path, reader):
     fill(tmp_path / "video", range(10))
-    assert ticks_of(reader("video", 0.0, 1.0)) == [0, 0, 1, 2]
-    assert ticks_of(reader("video", -1.0, 0.0)) == [0, 0, 0, 0]
-    assert ticks_of(reader("video", 1e4, 2e4)) == [9, 9, 9, 9]
+    assert ticks_of(reader("video", [Window(0.0, 1.0)])[0]) == [0, 0, 1, 2]
+    assert ticks_of(reader("video", [Window(-1.0, 0.0)])[0]) == [0, 0, 0, 0]
+    assert ticks_of(reader("video", [Window(1e4, 2e4)])[0]) == [9, 9, 9, 9]
 
 
 def test_another_rate(tmp_path):
     fill(tmp_path / "video", range(10))
     reader = FlowReader(tmp_path, Span(4, 4, 30.0), None, rate=15.0)
-    assert ticks_of(reader("video", 3 / 30, 1.0)) == [1, 3, 5, 7]
+    assert ticks_of(reader("video", [Window(3 / 30, 1.0)])[0]) == [1, 3, 5, 7]
     assert reader.examine("video") == 10 / 15
 
 
 def test_pictures_get_the_wanted_size_and_keep_their_values(tmp_path):
     fill(tmp_path / "video", range(10))
-    shown = FlowReader(tmp_path, SPAN, 16)("video", 5 / 60, 1.0)
+    shown = FlowReader(tmp_path, SPAN, 16)("video", [Window(5 / 60, 1.0)])[0]
     assert shown.shape == (4, 16, 28, 2) and shown.is_contiguous()
     assert ticks_of(shown) == [2, 3, 4, 5]
 
@@ -109,7 +109,7 @@ def test_a_missing_half_is_named(tmp_path, reader, packed, half, name):
         file.unlink()
     (folder / half).rmdir()
     media = pack(folder).name if packed else "video"
-    for ask in (lambda: reader(media, 0.0, 1.0), lambda: reader.examine(media)):
+    for ask in (lambda: reader(media, [Window(0.0, 1.0)])[0], lambda: reader.examine(media)):
         with pytest.raises(DataError, match=rf"{media} holds no pictures[\s\S]*{name}, and so on"):
             ask()
     assert packed or holds_flow(folder)
@@ -121,8 +121,8 @@ def test_a_hole_in_one_half_is_named(tmp_path, reader):
     with pytest.raises(DataError, match=r"video/v lacks pictures[\s\S]*frame_0000000007\.jpg missing[\s\S]*1 to 20"):
         reader.examine("video")
     with pytest.raises(DataError, match=r"A picture of .*video/v cannot be read[\s\S]*frame_0000000007\.jpg missing"):
-        reader("video", 10 / 60, 1.0)
-    assert ticks_of(reader("video", 15 / 60, 1.0)) == [7, 8, 9, 10]
+        reader("video", [Window(10 / 60, 1.0)])[0]
+    assert ticks_of(reader("video", [Window(15 / 60, 1.0)])[0]) == [7, 8, 9, 10]
 
 
 def test_unequal_numbers_of_u_and_v_are_named(tmp_path, reader):
@@ -144,7 +144,7 @@ def test_halves_of_two_sizes_are_an_error(tmp_path, reader):
     for file in (folder / "v").iterdir():
         file.write_bytes(grey(9, (16, 28)))
     with pytest.raises(DataError, match=r"pictures of one size[\s\S]*Extract|\(32, 56\) in u, \(16, 28\) in v"):
-        reader("video", 0.0, 1.0)
+        reader("video", [Window(0.0, 1.0)])[0]
 
 
 def test_a_truncated_picture_is_named(tmp_path, reader):
@@ -157,7 +157,7 @@ def test_a_truncated_picture_is_named(tmp_path, reader):
 
 def test_missing_and_empty_media(tmp_path, reader):
     with pytest.raises(DataError, match=r"nowhere does not exist"):
-        reader("nowhere", 0.0, 1.0)
+        reader("nowhere", [Window(0.0, 1.0)])[0]
     (tmp_path / "empty" / "u").mkdir(parents=True)
     with pytest.raises(DataError, match=r"empty/u holds no pictures"):
         reader.examine("empty")
@@ -172,11 +172,11 @@ def test_a_tar_is_indexed_once_for_both_halves(tmp_path, reader, monkeypatch):
     media, opened, really_open = pack(fill(tmp_path / "video", range(20))).name, [], tarfile.open
     monkeypatch.setattr(pictures.tarfile, "open", lambda *args: opened.append(args) or really_open(*args))
     for start in range(10):
-        reader(media, start / 60, 1.0)
+        reader(media, [Window(start / 60, 1.0)])[0]
     assert len(opened) == 1
 
 
 def test_a_reader_travels_to_another_process(tmp_path, reader):
     fill(tmp_path / "video", range(20))
-    shown = reader("video", 0.0, 1.0)
-    assert torch.equal(pickle.loads(pickle.dumps(reader))("video", 0.0, 1.0), shown)
+    shown = reader("video", [Window(0.0, 1.0)])[0]
+    assert torch.equal(pickle.loads(pickle.dumps(reader))("video", [Window(0.0, 1.0)])[0], shown)

@@ -12,7 +12,7 @@ import pytest
 
 from egonorm.core import DataError
 from egonorm.data.readers.video import VideoReader, read_frames, scaled_size
-from egonorm.data.sampling import Span
+from egonorm.data.sampling import Span, Window
 
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/media"
 SPAN = Span(4, 3, 30.0)
@@ -80,7 +80,7 @@ def test_windows_show_what_a_full_decode_shows(folder, name):
 
 def test_a_reader_asks_at_the_times_of_its_span_and_examines(folder):
     reader = pickle.loads(pickle.dumps(VideoReader(folder, SPAN, 60)))
-    window = reader("late.mp4", 2.0, 2.4)
+    window = reader("late.mp4", [Window(2.0, 2.4)])[0]
     assert window.shape == (4, 60, 80, 3)
     assert window.is_contiguous()
     assert [media.read_bar_code(picture.numpy()) for picture in window] == [60, 63, 66, 69]
@@ -160,7 +160,7 @@ def test_sizes_are_those_of_scale_minus_2(size, short, expected):
 ])  # fmt: skip
 def test_what_is_no_video_is_named(tmp_path, make, got):
     make(tmp_path / "it.mp4")
-    for ask in (lambda reader: reader("it.mp4", 0.0, 1.0), lambda reader: reader.examine("it.mp4")):
+    for ask in (lambda reader: reader("it.mp4", [Window(0.0, 1.0)])[0], lambda reader: reader.examine("it.mp4")):
         with pytest.raises(DataError, match=r"it\.mp4") as caught:
             ask(VideoReader(tmp_path, SPAN))
         assert caught.value.got == got
@@ -176,7 +176,7 @@ def test_sound_is_no_video(tmp_path):
 def test_a_bare_stream_has_no_times(tmp_path):
     media.write_video(tmp_path / "bare.h264", range(30))
     with pytest.raises(DataError, match="frames without timestamps"):
-        VideoReader(tmp_path, SPAN)("bare.h264", 0.5, 1.0)
+        VideoReader(tmp_path, SPAN)("bare.h264", [Window(0.5, 1.0)])[0]
 
 
 @pytest.mark.parametrize("name", ["part.mp4", "part.mkv"])
@@ -194,7 +194,7 @@ def test_a_corrupt_place_is_named_and_the_rest_can_be_read(tmp_path, capfd):
     media.spoil(path, 2.4)
     reader = VideoReader(tmp_path, SPAN)
     assert reader.examine("bad.mp4") == pytest.approx(5.0)
-    for ask in (lambda: reader.examine("bad.mp4", True), lambda: reader("bad.mp4", 2.3, 2.7)):
+    for ask in (lambda: reader.examine("bad.mp4", True), lambda: reader("bad.mp4", [Window(2.3, 2.7)])[0]):
         with pytest.raises(DataError, match=r"bad\.mp4 cannot be decoded at 2\.400 s"):
             ask()
     assert numbers(path, SPAN.times(3.5)) == [105, 108, 111, 114]
@@ -221,7 +221,7 @@ def test_real_corrupted_file():
 ])  # fmt: skip
 def test_real_files(name, shape, seconds):
     reader = VideoReader(real(name).parent, SPAN)
-    assert reader(name, 2.0, 2.4).shape == shape
+    assert reader(name, [Window(2.0, 2.4)])[0].shape == shape
     assert reader.examine(name, thorough=True) == pytest.approx(seconds, abs=0.05)
 
 

@@ -19,7 +19,7 @@ from egonorm.core import DataError
 from egonorm.data.inputs import AudioInput, VideoInput
 from egonorm.data.manifest import Clip
 from egonorm.data.readers.wav import WavReader
-from egonorm.data.sampling import Span
+from egonorm.data.sampling import Span, Window
 from egonorm.data.sets.epic55 import open_epic55, open_set
 from egonorm.signal.spectrogram import Spectrogram
 
@@ -166,10 +166,10 @@ def root(tmp_path: Path) -> Path:
 
 def shows_the_right_pictures(root: Path) -> None:
     reader = open_epic55(root).reader("rgb", FRAMES)
-    shown = reader("P08_01", 10 / 60, 26 / 60)
+    shown = reader("P08_01", [Window(10 / 60, 26 / 60)])[0]
     assert shown.shape == (8, *SIZE, 3)
     assert ticks_of(shown) == list(range(10, 26, 2))
-    assert ticks_of(reader("P08_01", 50 / 60, 66 / 60)) == [50, 52, 54, 56, 58, 59, 59, 59]
+    assert ticks_of(reader("P08_01", [Window(50 / 60, 66 / 60)])[0]) == [50, 52, 54, 56, 58, 59, 59, 59]
     assert reader.examine("P08_01", thorough=True) == pytest.approx(1, abs=0.02)
 
 
@@ -195,7 +195,7 @@ def sounds_right(root: Path) -> None:
     spectrogram = Spectrogram(seconds=0.3)
     reader = open_epic55(root).reader("audio", AudioInput(spectrogram))
     for start in (0.2, 0.7, 1.2):
-        heard = reader("P08_01", start, start + 0.3)
+        heard = spectrogram(reader("P08_01", [Window(start, start + 0.3)])[0])
         loudest = heard[0, :, heard.shape[2] // 2].argmax() * RATE / 511
         assert float(loudest) == pytest.approx(1000 + 2000 * (start + 0.15), abs=120)
     assert reader.examine("P08_01") == pytest.approx(2, abs=0.1)
@@ -205,9 +205,8 @@ def sounds_right(root: Path) -> None:
 def test_layouts_of_sound(root, path):
     write_wav(root / path)
     sounds_right(root)
-    spectrogram = Spectrogram()
-    reader = open_epic55(root).reader("audio", spectrogram)
-    assert torch.equal(reader("P08_01", 0.5, 1.0), WavReader(root, spectrogram)(path, 0.5, 1.0))
+    reader, windows = open_epic55(root).reader("audio", AudioInput()), [Window(0.5, 1.0)]
+    assert torch.equal(reader("P08_01", windows), WavReader(root, Spectrogram())(path, windows))
 
 
 def test_pictures_and_wav_files_go_before_videos(root):
@@ -224,7 +223,7 @@ def test_pictures_and_wav_files_go_before_videos(root):
 
 def shows_the_right_flow(root: Path) -> None:
     reader = open_epic55(root).reader("flow", replace(FRAMES, displacement=True))
-    shown = reader("P08_01", 11 / 60, 27 / 60).float().mean(dim=(1, 2))
+    shown = reader("P08_01", [Window(11 / 60, 27 / 60)])[0].float().mean(dim=(1, 2))
     assert shown.shape == (8, 2)
     assert [round((float(u) - 20) / 6) for u in shown[:, 0]] == list(range(5, 13))
     assert (shown[:, 1] - shown[:, 0] - 10).abs().max() < 1
@@ -275,7 +274,7 @@ def test_splits_and_domains_lead_to_their_folders(root):
     assert "P08_01" not in epic55.places("rgb") and len(epic55.places("rgb")) == 5
     reader = epic55.reader("rgb", FRAMES)
     for video in ("P08_09", "P01_01", "P01_11", "P22_05", "P22_01"):
-        assert ticks_of(reader(video, 0.0, 16 / 60)) == list(range(0, 16, 2))
+        assert ticks_of(reader(video, [Window(0.0, 16 / 60)])[0]) == list(range(0, 16, 2))
 
 
 def test_a_missing_video_is_told_with_the_places_it_was_looked_for(root):
@@ -283,7 +282,7 @@ def test_a_missing_video_is_told_with_the_places_it_was_looked_for(root):
     epic55 = open_epic55(root)
     assert set(epic55.places("rgb")) == {"P08_09"} and not epic55.places("audio")
     reader = epic55.reader("rgb", FRAMES)
-    for ask in (lambda: reader("P08_01", 0.0, 1.0), lambda: reader.examine("P08_01")):
+    for ask in (lambda: reader("P08_01", [Window(0.0, 1.0)])[0], lambda: reader.examine("P08_01")):
         with pytest.raises(DataError) as caught:
             ask()
         message = str(caught.value)
@@ -302,7 +301,7 @@ def test_an_unknown_modality_is_told(root):
 def test_readers_travel_to_other_processes(root):
     write_pictures(root / "P08_01", 0)
     reader = pickle.loads(pickle.dumps(open_epic55(root).reader("rgb", FRAMES)))
-    assert ticks_of(reader("P08_01", 0.0, 1.0)) == list(range(0, 16, 2))
+    assert ticks_of(reader("P08_01", [Window(0.0, 1.0)])[0]) == list(range(0, 16, 2))
 
 
 def test_the_manifest(root):

@@ -15,7 +15,7 @@ from egonorm.data.dataset import Clips, Draw, Glance
 from egonorm.data.inputs import FeatureInput, VideoInput
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.data.readers.features import FeatureReader, moments_of
-from egonorm.data.sampling import even_windows, random_window
+from egonorm.data.sampling import Window, even_windows, random_window
 from egonorm.data.sets import open_data, open_features
 from egonorm.data.sets.features import Stored
 from egonorm.data.sets.features.store import features_path, write_features
@@ -50,9 +50,8 @@ def test_what_was_written_is_read(store):
     assert data.layouts() == {"rgb": {"rgb.safetensors": 32}, "audio": {"audio.safetensors": 32}}
     clips = opened(root)
     for index in range(len(clips)):
-        for number in range(3):
-            sample = clips[Glance(index, number, 3)]
-            assert all(torch.equal(sample.inputs[m], found[m][index, number]) for m in found)
+        sample = clips[Glance(index, 3)]
+        assert all(torch.equal(sample.inputs[m], found[m][index]) for m in found)
 
 
 def test_times_are_written_to_the_last_digit(store):
@@ -73,8 +72,8 @@ def test_training_falls_on_the_nearest_window_of_the_clip_itself(store):
             distances = [abs(start - asked) for start in starts]
             nearest = distances.index(min(distances))
             seen = clips[Draw(index, epoch)].inputs
-            assert torch.equal(seen["rgb"], found["rgb"][index, nearest])
-            assert seen["audio"][-2:].tolist() == [index / 64, nearest / 64]
+            assert torch.equal(seen["rgb"][0], found["rgb"][index, nearest])
+            assert seen["audio"][0, -2:].tolist() == [index / 64, nearest / 64]
 
 
 def test_of_two_nearest_windows_the_earlier_and_of_equal_ones_the_first():
@@ -83,7 +82,7 @@ def test_of_two_nearest_windows_the_earlier_and_of_equal_ones_the_first():
     reader = FeatureReader(
         torch.arange(8.0).reshape(2, 4, 1), moments_of(clips, [[1.0, 2.0, 2.0, 4.0], [0.0, 2.0, 6.0, 8.0]])
     )
-    ask = lambda start: int(reader("a", start, start + 1))  # noqa: E731
+    ask = lambda start: int(reader("a", [Window(start, start + 1)])[0])  # noqa: E731
     assert [ask(t) for t in (-5.0, 0.4, 0.5, 0.6, 1.5, 1.6, 3.0, 3.1, 5.0, 5.1, 99.0)] == [
         4,
         4,
@@ -99,16 +98,16 @@ def test_of_two_nearest_windows_the_earlier_and_of_equal_ones_the_first():
     ]
     assert reader.examine("a") == 12.0
     with pytest.raises(DataError, match="no features of b"):
-        reader("b", 0.0, 1.0)
+        reader("b", [Window(0.0, 1.0)])[0]
 
 
 def test_the_file_is_mapped_and_not_sent_to_other_processes(store):
     root, _, found = store
     clips = opened(root)
-    before = clips[Glance(0, 0, 3)].inputs["rgb"]
+    before = clips[Glance(0, 3)].inputs["rgb"]
     sent = pickle.dumps(clips)
     again = pickle.loads(sent)
-    assert torch.equal(again[Glance(0, 0, 3)].inputs["rgb"], before)
+    assert torch.equal(again[Glance(0, 3)].inputs["rgb"], before)
     bare = replace(clips.readers["rgb"], moments={})
     bare.features.tensor  # noqa: B018 - opened, and still not sent
     assert len(pickle.dumps(bare)) < 1000 < found["rgb"].nbytes

@@ -13,7 +13,7 @@ from scipy import ndimage
 from egonorm.core import DataError, RunError
 from egonorm.data.inputs import VideoInput
 from egonorm.data.manifest import read_manifest
-from egonorm.data.sampling import Span
+from egonorm.data.sampling import Span, Window
 from egonorm.data.sets import open_data
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.sets.synthetic.displacement import displacements, field_between, pack, to_bytes
@@ -202,7 +202,7 @@ def test_the_kind_kitchens_reads_what_was_rendered(root):
     reader = kitchens.reader("flow", VideoInput(Span(8, 4, 30.0), 32, 32, displacement=True))
     assert video.frames / 30 <= reader.examine(video.media, thorough=True) < video.frames / 30 + 0.1
     rendered = torch.from_numpy(np.stack(list(displacements(video, TINY.size))))
-    shown = reader(video.media, 21 / 30, 1.0)  # the pair of frames 20 and 22 has its middle in frame 21
+    shown = reader(video.media, [Window(21 / 30, 1.0)])[0]  # the pair of frames 20 and 22 has its middle in frame 21
     assert shown.shape == (8, *TINY.size, 2)
     error = (shown.int() - rendered[10:26:2].int()).abs().float()
     assert error.mean() < 3 and float(np.percentile(error, 90)) < 8  # a small picture's edges suffer most by JPEG

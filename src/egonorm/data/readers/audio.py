@@ -1,6 +1,7 @@
-"""Sound from video and sound files: the log spectrogram of the neighbourhood of a moment."""
+"""Sound from video and sound files: the waveform around a moment."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,15 @@ from torch import Tensor
 
 from egonorm.data.readers.lasting import lasting
 from egonorm.data.readers.stretch import Stretch, read_stretch
+from egonorm.data.sampling import Window, neighbours
 from egonorm.signal import SoundLook
 
 MARGIN = 0.02
 """Seconds around a stretch that the resampler's filter may need."""
+ENDING = 1.0
+"""Seconds before the end that are decoded to find it to the sample."""
+PAUSE = 5.0
+"""Seconds between two windows that are rather decoded through than jumped over."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +37,20 @@ class AudioReader:
 
     root: Path
     """The folder that media are named in."""
-    spectrogram: SoundLook
-    """From the waveform to what the network sees."""
+    look: SoundLook
+    """Its rate and length are read."""
 
-    def __call__(self, media: str, start: float, stop: float) -> Float[Tensor, "1 frequency time"]:
-        """The spectrogram of the sound around the middle of `start` and `stop`.
+    def __call__(self, media: str, windows: Sequence[Window]) -> Float[Tensor, "window sample"]:
+        """The sound around the middle of each window; what lies between neighbours is decoded once.
 
         Raises:
             DataError: when the file is missing, has no sound or is corrupt there.
         """
-        begin = (start + stop - self.spectrogram.seconds) / 2
-        spectrogram = self.spectrogram
-        return spectrogram(read_waveform(self.root / media, begin, spectrogram.num_samples, spectrogram.rate))
+        look, heard = self.look, []
+        for group in neighbours(windows, PAUSE):
+            starts = [(window.start + window.stop - look.seconds) / 2 for window in group]
+            heard.append(read_waveforms(self.root / media, starts, look.num_samples, look.rate))
+        return torch.cat(heard)
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """How many seconds of sound the file holds; `thorough` decodes all of it.
@@ -53,23 +61,34 @@ class AudioReader:
         return lasting(self.root / media, "audio", thorough)
 
 
-def read_waveform(path: Path, start: float, num_samples: int, rate: int) -> Float[Tensor, " sample"]:
-    """Mono sound in [-1, 1] from `start` seconds on, resampled.
+def read_waveforms(path: Path, starts: Sequence[float], num_samples: int, rate: int) -> Float[Tensor, "start sample"]:
+    """Mono sound in [-1, 1] from each of `starts`, in seconds, resampled; what lies between them is decoded too.
 
-    The result is a part of what the whole track, decoded and resampled, would be: from the sample nearest to `start`,
+    The result is a part of what the whole track, decoded and resampled, would be: from the sample nearest to the start,
     moved inside the track where it would pass its beginning or end; zeros follow a track that is too short.
     """
-    first = max(0, round(start * rate))
-    stretch = read_stretch(path, first / rate - MARGIN, (first + num_samples) / rate + MARGIN)
+    firsts = [max(0, round(start * rate)) for start in starts]
+    stretch = _around(path, min(firsts), max(firsts) + num_samples, rate)
     if stretch.ended:
         latest = max(0, stretch.stop * rate // stretch.rate - num_samples)
-        if latest < first:
-            first = latest
-            stretch = read_stretch(path, first / rate - MARGIN, (first + num_samples) / rate + MARGIN)
-    waveform = np.zeros(num_samples, dtype=np.float32)
-    heard = _resample(stretch, first, num_samples, rate)
-    waveform[: len(heard)] = heard
-    return torch.from_numpy(waveform)
+        if latest < min(firsts):
+            stretch = _around(path, latest, latest + num_samples, rate)
+        firsts = [min(first, latest) for first in firsts]
+    waveforms = np.zeros((len(firsts), num_samples), dtype=np.float32)
+    for waveform, first in zip(waveforms, firsts, strict=True):
+        heard = _resample(stretch, first, num_samples, rate)
+        waveform[: len(heard)] = heard
+    return torch.from_numpy(waveforms)
+
+
+def count_samples(path: Path, rate: int) -> int:
+    """How many samples the whole track, decoded and resampled, would have."""
+    stretch = read_stretch(path, lasting(path, "audio") - ENDING, math.inf)
+    return stretch.stop * rate // stretch.rate
+
+
+def _around(path: Path, first: int, last: int, rate: int) -> Stretch:
+    return read_stretch(path, first / rate - MARGIN, last / rate + MARGIN)
 
 
 def _resample(stretch: Stretch, first: int, num_samples: int, rate: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.data.manifest import Clip
+from egonorm.data.sampling import Window
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,19 @@ class MappedFeatures:
 
 @dataclass(frozen=True)
 class Moments:
-    """The stored windows of one medium: where each starts, in order, and its clip's and its own number in the store."""
+    """The stored windows of one medium: where each starts, in order, and the row that it is, counting all windows of all clips."""
 
     starts: tuple[float, ...]
-    places: tuple[tuple[int, int], ...]
+    rows: tuple[int, ...]
     stop: float
     """Where the last of the medium's clips stops, in seconds."""
 
-    def nearest(self, start: float) -> tuple[int, int]:
-        """The place of the window that starts nearest to `start`, the earlier of two."""
+    def nearest(self, start: float) -> int:
+        """The row of the window that starts nearest to `start`, the earlier of two."""
         after = bisect_left(self.starts, start)
         if after == len(self.starts) or (after and start - self.starts[after - 1] <= self.starts[after] - start):
             after -= 1
-        return self.places[after]
+        return self.rows[after]
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,14 @@ class FeatureReader:
     moments: Mapping[str, Moments]
     """By medium."""
 
-    def __call__(self, media: str, start: float, stop: float) -> Float[Tensor, " feature"]:
-        """The feature of the stored window nearest to `start`.
+    def __call__(self, media: str, windows: Sequence[Window]) -> Float[Tensor, "window feature"]:
+        """The features of the stored windows that start nearest to the asked ones.
 
         Raises:
             DataError: for a medium of which nothing is stored.
         """
-        return self._all[self._of(media).nearest(start)]
+        moments = self._of(media)
+        return self._rows([moments.nearest(window.start) for window in windows])
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """When the last clip of `media` stops; all of its features are looked at.
@@ -72,16 +74,16 @@ class FeatureReader:
             DataError: when nothing is stored of it, or numbers that are not finite.
         """
         found = self._of(media)
-        clips, windows = zip(*found.places, strict=True)
-        values = self._all[list(clips), list(windows)]
-        if not torch.isfinite(values).all():
+        if not torch.isfinite(self._rows(found.rows)).all():
             raise DataError(f"The features of {media} are not all finite.", got="NaN or infinity", expected="finite numbers",
                             remedy="Compute them again.")  # fmt: skip
         return found.stop
 
-    @property
-    def _all(self) -> Tensor:
-        return self.features if isinstance(self.features, Tensor) else self.features.tensor
+    def _rows(self, numbers: Sequence[int]) -> Float[Tensor, "window feature"]:
+        """Some rows; those that follow each other are not copied."""
+        rows = (self.features if isinstance(self.features, Tensor) else self.features.tensor).flatten(0, 1)
+        first, after = numbers[0], numbers[0] + len(numbers)
+        return rows[first:after] if list(numbers) == list(range(first, after)) else rows[list(numbers)]
 
     def _of(self, media: str) -> Moments:
         if media not in self.moments:
@@ -92,12 +94,12 @@ class FeatureReader:
 
 
 def moments_of(clips: Sequence[Clip], starts: Iterable[Sequence[float]]) -> dict[str, Moments]:
-    """The stored windows of every medium, from the starts of each clip's; of windows that start together the first counts."""
-    windows: dict[str, dict[float, tuple[int, int]]] = {}
+    """The stored windows of every medium, from the starts of each clip's, equally many; of windows that start together the first counts."""
+    windows: dict[str, dict[float, int]] = {}
     stops: dict[str, float] = {}
     for number, (clip, several) in enumerate(zip(clips, starts, strict=True)):
         stops[clip.media] = max(clip.stop, stops.get(clip.media, 0.0))
         found = windows.setdefault(clip.media, {})
         for window, start in enumerate(several):
-            found.setdefault(start, (number, window))
+            found.setdefault(start, number * len(several) + window)
     return {media: Moments(*zip(*sorted(found.items()), strict=True), stops[media]) for media, found in windows.items()}

@@ -1,5 +1,6 @@
 """Reads optical flow that lies as pairs of grey JPEG pictures: displacements to the right (u) and down (v)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 from egonorm.core import DataError
 from egonorm.data.readers.frames import resize
 from egonorm.data.readers.pictures import PREFIXES, Pictures, holds_pictures, open_pictures
-from egonorm.data.sampling import Span
+from egonorm.data.sampling import Span, Window
 
 HALVES = {"u": ("u/frame_", "x_"), "v": ("v/frame_", "y_")}
 """What stands before the number of each half's pictures, in EPIC-Kitchens and in Temporal Binding Network."""
@@ -35,13 +36,14 @@ class FlowReader:
     rate: float = 30.0
     """Pairs a second."""
 
-    def __call__(self, media: str, start: float, stop: float) -> UInt8[Tensor, "frame height width 2"]:
-        """The pairs shown at `span.times(start)`: u, then v."""
-        ticks = [self.tick_at(time) for time in self.span.times(start)]
-        u, v = (pictures.at(ticks, "GRAY") for pictures in self._halves(media))
+    def __call__(self, media: str, windows: Sequence[Window]) -> UInt8[Tensor, "window frame height width 2"]:
+        """The pairs shown at the span's times in each window: u, then v."""
+        ticks = [self.tick_at(time) for window in windows for time in self.span.times(window.start)]
+        u, v = (pictures.at(ticks, "GRAY") for pictures in self.halves(media))
         if u.shape != v.shape:
             raise self._unequal(media, "pictures of one size", f"{u.shape[1:3]} in u, {v.shape[1:3]} in v")
-        return resize(torch.from_numpy(np.concatenate([u, v], axis=3)), self.short_side)
+        pairs = resize(torch.from_numpy(np.concatenate([u, v], axis=3)), self.short_side)
+        return pairs.unflatten(0, (len(windows), -1))
 
     def tick_at(self, time: float) -> int:
         """Which pair, counted from 0, is shown at a time, if the medium has it."""
@@ -49,7 +51,7 @@ class FlowReader:
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """Seconds from the first to the last pair; the first and the last, or all of them, are decoded."""
-        u, v = self._halves(media)
+        u, v = self.halves(media)
         for pictures in (u, v):
             pictures.check("GRAY", thorough)
         if (u.first, len(u.numbers)) != (v.first, len(v.numbers)):
@@ -59,7 +61,12 @@ class FlowReader:
             raise self._unequal(media, "as many pictures in u as in v", counts)
         return len(u.numbers) / self.rate
 
-    def _halves(self, media: str) -> list[Pictures]:
+    def time_of(self, tick: int) -> float:
+        """From when on a pair is shown."""
+        return (tick + 0.5) / self.rate
+
+    def halves(self, media: str) -> list[Pictures]:
+        """The pictures of u and of v."""
         return [_open_half(self.root / media, name) for name in HALVES]
 
     def _unequal(self, media: str, expected: str, got: str) -> DataError:

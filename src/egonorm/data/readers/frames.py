@@ -1,5 +1,6 @@
 """Reads frames that lie as numbered JPEG pictures in a folder, or in a tar file that stays packed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
 from pathlib import Path
@@ -8,9 +9,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from egonorm.data.inputs import resized
 from egonorm.data.readers.pictures import open_pictures
 from egonorm.data.readers.video import scaled_size
-from egonorm.data.sampling import Span
+from egonorm.data.sampling import Span, Window
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,11 @@ class FrameReader:
     rate: float = 60.0
     """Pictures a second."""
 
-    def __call__(self, media: str, start: float, stop: float) -> UInt8[Tensor, "frame height width 3"]:
-        """The pictures shown at `span.times(start)`."""
-        ticks = (floor(time * self.rate) for time in self.span.times(start))
-        return resize(torch.from_numpy(open_pictures(self.root / media).at(ticks, "RGB")), self.short_side)
+    def __call__(self, media: str, windows: Sequence[Window]) -> UInt8[Tensor, "window frame height width 3"]:
+        """The pictures shown at the span's times in each window."""
+        ticks = [floor(time * self.rate) for window in windows for time in self.span.times(window.start)]
+        pictures = torch.from_numpy(open_pictures(self.root / media).at(ticks, "RGB"))
+        return resize(pictures, self.short_side).unflatten(0, (len(windows), -1))
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """Seconds from the first to the last picture; the first and the last, or all of them, are decoded."""
@@ -43,10 +46,8 @@ class FrameReader:
 def resize(
     frames: UInt8[Tensor, "frame height width channel"], short_side: int | None
 ) -> UInt8[Tensor, "frame h w channel"]:
-    """The frames with another length of the shorter side; the values stay bytes."""
+    """The frames with another length of the shorter side."""
     height, width = frames.shape[1:3]
     if short_side in (None, min(height, width)):
         return frames
-    size = scaled_size(width, height, short_side)[::-1]
-    scaled = torch.nn.functional.interpolate(frames.permute(0, 3, 1, 2), size, mode="bilinear", antialias=True)
-    return scaled.permute(0, 2, 3, 1).contiguous()
+    return resized(frames, scaled_size(width, height, short_side)[::-1])

@@ -3,7 +3,7 @@
 import os
 import re
 import tarfile
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +21,9 @@ Colours = Literal["RGB", "GRAY"]
 PREFIXES = ("frame_", "img_")
 """What stands before the number of a picture, in EPIC-Kitchens and in Temporal Binding Network."""
 _AGAIN = "Extract or copy the pictures of this video again."
+_CHANNELS = {"RGB": 3, "GRAY": 1}
+_TOGETHER = 64
+"""Pictures that are decoded together where all are."""
 _Place = tuple[int, int]
 """Offset and size in a tar file; nothing of meaning for a folder."""
 
@@ -55,8 +58,9 @@ class Pictures:
     def at(self, ticks: Iterable[int], colours: Colours) -> UInt8[np.ndarray, "frame height width channel"]:
         """The pictures of some ticks of the clock, held at both ends; one that is missing between them is an error."""
         numbers = [self.number_at(tick) for tick in ticks]
-        decoded = dict(self.decode(sorted(set(numbers)), colours))
-        return np.stack([decoded[number] for number in numbers])
+        wanted = sorted(set(numbers))
+        decoded = self.decode(wanted, colours)
+        return decoded if wanted == numbers else decoded[np.searchsorted(wanted, numbers)]
 
     def check(self, colours: Colours, thorough: bool) -> None:
         """Refuse an index with holes; decode the first picture and the last, or all of them."""
@@ -64,28 +68,30 @@ class Pictures:
         if holes := [self.name(number) for number in missing.tolist()]:
             raise DataError(f"{self.path} lacks pictures.", got=f"{some(holes, 3)} missing", remedy=_AGAIN,
                             expected=f"every number from {self.first} to {self.numbers[-1]}")  # fmt: skip
-        numbers = self.numbers if thorough else self.numbers[[0, -1]]
-        deque(self.decode(sorted(set(numbers.tolist())), colours), maxlen=0)
+        numbers = (self.numbers if thorough else self.numbers[[0, -1]]).tolist()
+        for begin in range(0, len(numbers), _TOGETHER):
+            self.decode(numbers[:1] + numbers[begin : begin + _TOGETHER], colours)
 
-    def decode(
-        self, numbers: list[int], colours: Colours
-    ) -> Iterator[tuple[int, UInt8[np.ndarray, "height width channel"]]]:
-        """Decode some pictures, which must have one size."""
-        shape = None
-        for number, data in self._read(numbers):
+    def decode(self, numbers: list[int], colours: Colours) -> UInt8[np.ndarray, "picture height width channel"]:
+        """Decode some pictures, which must have one size, into one array."""
+        decoded = None
+        for row, (number, data) in enumerate(self.read(numbers)):
             where = f"{self.name(number)} in {self.path}"
             try:
-                picture = simplejpeg.decode_jpeg(data, colorspace=colours)
+                size = simplejpeg.decode_jpeg_header(data)[:2]
+                if decoded is None:
+                    decoded = np.empty((len(numbers), *size, _CHANNELS[colours]), dtype=np.uint8)
+                if size != decoded.shape[1:3]:
+                    raise DataError(f"{where} has another size than those before it.", got=size,
+                                    expected=decoded.shape[1:3], remedy=_AGAIN)  # fmt: skip
+                simplejpeg.decode_jpeg(data, colorspace=colours, buffer=decoded[row])
             except ValueError as error:
                 raise DataError(f"{where} cannot be decoded.", got=f"{len(data)} bytes: {error}",
                                 expected="a whole JPEG picture", remedy=_AGAIN) from None  # fmt: skip
-            shape = shape or picture.shape
-            if picture.shape != shape:
-                raise DataError(f"{where} has another size than those before it.", got=picture.shape[:2],
-                                expected=shape[:2], remedy=_AGAIN)  # fmt: skip
-            yield number, picture
+        return decoded
 
-    def _read(self, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
+    def read(self, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
+        """The numbers and the bytes of some pictures. DataError for one that is not there."""
         found = np.searchsorted(self.numbers, numbers)
         absent = [number for number, row in zip(numbers, found, strict=True) if self.numbers[row] != number]
         try:

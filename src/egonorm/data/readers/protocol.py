@@ -1,16 +1,19 @@
-"""What a reader is: one modality of a medium, asked what it shows between two times."""
+"""What a reader is: one modality of a medium, asked what it shows in some windows of time."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
+
+from egonorm.data.sampling import Window
 
 
 @runtime_checkable
 class Reader(Protocol):
     """One modality. A new one needs these two methods and nothing else."""
 
-    def __call__(self, media: str, start: float, stop: float) -> Tensor:
-        """What `media` shows from `start` up to `stop`, in seconds.
+    def __call__(self, media: str, windows: Sequence[Window]) -> Tensor:
+        """What `media` shows in each window: `window ...`. What several windows show is read once.
 
         Before its beginning and after its end a medium shows its first and last moment.
 

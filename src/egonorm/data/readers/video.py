@@ -17,7 +17,10 @@ from egonorm.core import DataError
 from egonorm.data.readers.container import Track, open_track, shown_at
 from egonorm.data.readers.keyframes import from_keyframe, from_open_gop, from_start
 from egonorm.data.readers.lasting import lasting
-from egonorm.data.sampling import Span
+from egonorm.data.sampling import Span, Window, neighbours
+
+PAUSE = 2.0
+"""Seconds between two windows that are rather decoded through than jumped over."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,17 @@ class VideoReader:
     short_side: int | None = None
     """Frames are scaled so that their shorter side has this many pixels (bilinear, as `scale=-2:` does)."""
 
-    def __call__(self, media: str, start: float, stop: float) -> UInt8[Tensor, "frame height width 3"]:
-        """The frames shown at the times of the span, for a window that begins at `start`; `stop` follows from the span.
+    def __call__(self, media: str, windows: Sequence[Window]) -> UInt8[Tensor, "window frame height width 3"]:
+        """The frames shown at the times of the span in each window; what lies between neighbours is decoded once.
 
         Raises:
-            DataError: when the file is missing, has no picture, or is corrupt in the window or after the last keyframe.
+            DataError: when the file is missing, has no picture, or is corrupt in a window or after the last keyframe.
         """
-        return read_frames(self.root / media, self.span.times(start), self.short_side)
+        shown = []
+        for group in neighbours(windows, PAUSE):
+            times = [time for window in group for time in self.span.times(window.start)]
+            shown.append(read_frames(self.root / media, times, self.short_side))
+        return torch.cat(shown).unflatten(0, (len(windows), -1))
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """How many seconds of picture the file holds; `thorough` decodes every frame.
@@ -68,16 +75,16 @@ def read_frames(
             if packets is None:
                 continue
             jumped = begin is not from_start
-            frames = _shown(_frames(track, packets, jumped), ticks) or []
+            frames = _shown(frames_of(track, packets, jumped), ticks) or []
             late = any(frame.pts > tick for frame, tick in zip(frames, ticks, strict=False))
             if frames and not (jumped and late):
-                return _pictures(frames, short_side)
+                return pictures_of(frames, short_side)
     raise DataError(f"{path} holds no frame.", got="a video stream that decodes to nothing",
                     expected="at least one frame",
                     remedy="Get or copy the file again, or remove its clips.")  # fmt: skip
 
 
-def _frames(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
+def frames_of(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
     """Decode; after a jump without the frames shown before the first keyframe, which lack what they refer to."""
     first = next(packets)
     beginning = shown_at(first) if jumped else None
@@ -111,7 +118,7 @@ def _shown(frames: Iterator[VideoFrame], ticks: Sequence[int]) -> list[VideoFram
     return None if opening is None else [opening if frame is None else frame for frame in best]
 
 
-def _pictures(frames: list[VideoFrame], short_side: int | None) -> UInt8[Tensor, "frame height width 3"]:
+def pictures_of(frames: list[VideoFrame], short_side: int | None) -> UInt8[Tensor, "frame height width 3"]:
     """Scale, convert to RGB and put upright; a frame that is shown several times is converted once."""
     reformatter = VideoReformatter()
     pictures: dict[int, np.ndarray] = {}

@@ -1,7 +1,8 @@
 """Reads the sound around a moment from a WAV file by memory map, so that hours of sound cost no memory."""
 
 import struct
-from collections.abc import Iterator
+import wave
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Shaped
+from jaxtyping import Float32, Shaped
 from torch import Tensor
 
 from egonorm.core import DataError
+from egonorm.core.files import replacing
 from egonorm.data.readers.audio import AudioReader
+from egonorm.data.sampling import Window
 from egonorm.signal import SoundLook
 
 _SAMPLES = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "u1", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}
@@ -26,24 +29,27 @@ _UNKNOWN_SIZE = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class WavReader:
-    """The log spectrogram of the sound around the middle of a window; media are WAV files below `root`."""
+    """The sound around the middle of a window; media are WAV files below `root`."""
 
     root: Path
-    spectrogram: SoundLook
+    look: SoundLook
+    """Its rate and length are read."""
 
-    def __call__(self, media: str, start: float, stop: float) -> Float[Tensor, "1 frequency time"]:
-        """The sound centred on the window's middle, shifted where it would pass the beginning or the end.
+    def __call__(self, media: str, windows: Sequence[Window]) -> Float32[Tensor, "window sample"]:
+        """The sound centred on each window's middle, shifted where it would pass the beginning or the end.
 
         As Temporal Binding Network (`dataset.py`); only a file that is shorter than a window is padded, behind.
         """
         wav = open_wav(self.root / media)
-        if wav.rate != self.spectrogram.rate:
-            return AudioReader(self.root, self.spectrogram)(media, start, stop)
-        wanted = self.spectrogram.num_samples
-        first = round((start + stop - self.spectrogram.seconds) / 2 * wav.rate)
-        first = max(0, min(first, wav.num_samples - wanted))
-        samples = wav.read(first, min(first + wanted, wav.num_samples))
-        return self.spectrogram(torch.from_numpy(np.pad(samples, (0, wanted - len(samples)))))
+        if wav.rate != self.look.rate:
+            return AudioReader(self.root, self.look)(media, windows)
+        heard = np.zeros((len(windows), self.look.num_samples), dtype=np.float32)
+        for row, window in zip(heard, windows, strict=True):
+            first = round((window.start + window.stop - self.look.seconds) / 2 * wav.rate)
+            first = max(0, min(first, wav.num_samples - len(row)))
+            samples = wav.read(first, min(first + len(row), wav.num_samples))
+            row[: len(samples)] = samples
+        return torch.from_numpy(heard)
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """Seconds of sound; the header is compared with the size of the file, and `thorough` reads every sample."""
@@ -84,6 +90,15 @@ def open_wav(path: Path) -> Wav:
     except OSError as error:
         raise DataError(f"{path} cannot be opened.", got=error.strerror, expected="a WAV file",
                         remedy="Check the root folder of the data and the names of its files.") from None  # fmt: skip
+
+
+def write_wav(path: Path, pieces: Iterable[Float32[Tensor, " sample"]], rate: int) -> None:
+    """Write mono sound in [-1, 1] with 16 bits a sample; what is beyond is cut off."""
+    with replacing(path) as file, wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, rate, 0, "NONE", ""))
+        for piece in pieces:
+            samples = (piece.numpy() * 32768).round().clip(-32768, 32767).astype("<i2")
+            sound.writeframesraw(samples.tobytes())
 
 
 def _to_float(samples: Shaped[np.ndarray, "sample channel value"], bits: int) -> Float32[np.ndarray, "sample channel"]:

@@ -9,6 +9,7 @@ from egonorm.data.inputs import Input
 from egonorm.data.manifest import Manifest, read_manifest
 from egonorm.data.readers.flow import FlowReader
 from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.renamed import Renamed
 from egonorm.data.sets.folder import Folder
 from egonorm.data.sets.synthetic import CLASSES
 from egonorm.data.sets.synthetic.displacement import PAIR_RATE
@@ -36,7 +37,7 @@ class Kitchens:
             raise DataError(f"{self.root} holds no flow of some videos.", got=f"flow of {rendered}",
                             expected=f"flow of all {len(videos)}",
                             remedy=f"Run: {_command(self.root)} --flow")  # fmt: skip
-        return _FlowOfVideos(FlowReader(self.root, given.span, given.short_side, PAIR_RATE))
+        return Renamed(FlowReader(self.root, given.span, given.short_side, PAIR_RATE), flow_of)
 
     def layouts(self) -> dict[str, dict[str, int]]:
         """How the videos lie, as in any folder, and how many have flow."""
@@ -49,19 +50,6 @@ class Kitchens:
 
     def _with_flow(self) -> int:
         return sum((self.root / flow_of(media)).is_file() for media in self._videos())
-
-
-@dataclass(frozen=True)
-class _FlowOfVideos:
-    """Asked for a video, reads the file that holds its flow."""
-
-    reader: FlowReader
-
-    def __call__(self, media: str, start: float, stop: float):
-        return self.reader(flow_of(media), start, stop)
-
-    def examine(self, media: str, thorough: bool = False) -> float:
-        return self.reader.examine(flow_of(media), thorough)
 
 
 def open_set(root: Path) -> Kitchens:

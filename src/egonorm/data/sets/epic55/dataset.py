@@ -15,7 +15,6 @@ from egonorm.data.readers.video import VideoReader
 from egonorm.data.readers.wav import WavReader
 from egonorm.data.sets.epic55.labels import CLASSES, PARTICIPANTS, read_clips
 from egonorm.data.sets.epic55.layouts import LAYOUTS, Place, PlacedReader, Video, find_places
-from egonorm.signal.spectrogram import Spectrogram
 
 
 def _rgb(root: Path, given: VideoInput) -> dict[str, Reader]:
@@ -24,10 +23,9 @@ def _rgb(root: Path, given: VideoInput) -> dict[str, Reader]:
             "video": VideoReader(root, given.span, given.short_side)}  # fmt: skip
 
 
-def _audio(root: Path, given: AudioInput | Spectrogram) -> dict[str, Reader]:
+def _audio(root: Path, given: AudioInput) -> dict[str, Reader]:
     """Readers by kind of medium."""
-    spectrogram = given.spectrogram if isinstance(given, AudioInput) else given
-    return {"wav": WavReader(root, spectrogram), "soundtrack": AudioReader(root, spectrogram)}
+    return {"wav": WavReader(root, given.spectrogram), "soundtrack": AudioReader(root, given.spectrogram)}
 
 
 def _flow(root: Path, given: VideoInput) -> dict[str, Reader]:
@@ -48,8 +46,8 @@ class Epic55:
     notes: tuple[str, ...]
     """Remarks for people, such as which splits are missing and where to get them."""
 
-    def reader(self, modality: str, given: Input | Spectrogram) -> Reader:
-        """The reader of one modality: `rgb`, `flow`, or `audio`, for which a bare `Spectrogram` is enough.
+    def reader(self, modality: str, given: Input) -> Reader:
+        """The reader of one modality: `rgb`, `flow` or `audio`.
 
         Raises:
             DataError: for another modality; and where the reader is asked for a video that lacks this one.

@@ -1,6 +1,6 @@
 """How EPIC-Kitchens-55 lies on disks: a table of the layouts that people have, and where a video is among them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from egonorm.core import DataError
 from egonorm.data.readers.flow import holds_flow
 from egonorm.data.readers.pictures import holds_pictures
 from egonorm.data.readers.protocol import Reader
+from egonorm.data.sampling import Window
 
 
 class Video(NamedTuple):
@@ -120,20 +121,22 @@ class PlacedReader:
     readers: dict[str, Reader]
     """By kind of medium."""
 
-    def __call__(self, media: str, start: float, stop: float):
-        """What the video shows from `start` up to `stop`."""
-        place = self._place(media)
-        return self.readers[place.layout.kind](place.path, start, stop)
+    def __call__(self, media: str, windows: Sequence[Window]):
+        """What the video shows in each window."""
+        reader, path = self.reader_of(media)
+        return reader(path, windows)
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """How many seconds the video lasts."""
-        place = self._place(media)
-        return self.readers[place.layout.kind].examine(place.path, thorough)
+        reader, path = self.reader_of(media)
+        return reader.examine(path, thorough)
 
-    def _place(self, media: str) -> Place:
+    def reader_of(self, media: str) -> tuple[Reader, str]:
+        """The reader of the video's kind of medium, and its path. DataError for a video that is in no layout."""
         if media not in self.places:
             looked = (" or ".join(layout.pattern + end for end in ENDINGS[layout.kind]) for layout in self.layouts)
             raise DataError(f"{media} was not found below {self.root}.", got="none of the known layouts",
                             expected="one of\n              " + "\n              ".join(looked),
                             remedy="Move or link its files to one of these places.")  # fmt: skip
-        return self.places[media]
+        place = self.places[media]
+        return self.readers[place.layout.kind], place.path

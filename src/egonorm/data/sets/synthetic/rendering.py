@@ -1,16 +1,11 @@
 """Rendering a whole data set of kitchens: in parallel, restartable, the manifest last."""
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from egonorm.core import DataError
 from egonorm.core.files import write_atomically
-from egonorm.core.processes import end_with_parent
+from egonorm.core.processes import in_processes
 from egonorm.data.manifest import write_manifest
 from egonorm.data.sets.synthetic.config import KitchensConfig, describe
 from egonorm.data.sets.synthetic.displacement import displacements, pack
@@ -34,21 +29,21 @@ def render_kitchens(root: Path, config: KitchensConfig, workers: int | None = No
 
     Raises:
         DataError: the folder holds something else; nothing is changed.
-        RunError: it cannot be written; finished files are kept.
+        RunError: it cannot be written, or a process is lost; finished files are kept.
     """
     progress = progress or (lambda done, of: None)
-    with _lost_processes():
-        claim(root, describe(config))
-        videos = [video for kitchen in range(1, config.kitchens + 1)
-                  for video in plan_videos(config.seed, kitchen, config.clips)]  # fmt: skip
-        files = {name: video for video in videos for name in (video.media, flow_of(video.media))[: 1 + flow]}
-        missing = {name: video for name, video in files.items() if not (root / name).is_file()}
-        done = len(files) - len(missing)
-        progress(done, len(files))
-        for count, _ in enumerate(_render_all(root, missing, config.size, workers or os.cpu_count() or 1), done + 1):
-            progress(count, len(files))
-        if missing or not (root / MANIFEST).is_file():
-            write_manifest(root / MANIFEST, [clip for video in videos for clip in video.clips()])
+    claim(root, describe(config))
+    videos = [video for kitchen in range(1, config.kitchens + 1)
+              for video in plan_videos(config.seed, kitchen, config.clips)]  # fmt: skip
+    files = {name: video for video in videos for name in (video.media, flow_of(video.media))[: 1 + flow]}
+    missing = {name: video for name, video in files.items() if not (root / name).is_file()}
+    done = len(files) - len(missing)
+    progress(done, len(files))
+    jobs = [(root, name, video, config.size) for name, video in missing.items()]
+    for count, _ in enumerate(in_processes(render_file, jobs, workers or os.cpu_count() or 1), done + 1):
+        progress(count, len(files))
+    if missing or not (root / MANIFEST).is_file():
+        write_manifest(root / MANIFEST, [clip for video in videos for clip in video.clips()])
     return root / MANIFEST
 
 
@@ -58,30 +53,3 @@ def render_file(root: Path, name: str, video: Video, size: tuple[int, int]) -> N
         write_atomically(root / name, encode(frames(video, size), soundtrack(video), size))
     else:
         write_atomically(root / name, pack(displacements(video, size)))
-
-
-def _render_all(root: Path, files: dict[str, Video], size: tuple[int, int], workers: int) -> Iterator[None]:
-    """Render the files, in this process if one is enough; yields after each."""
-    if min(workers, len(files)) <= 1:
-        for name, video in files.items():
-            yield render_file(root, name, video, size)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork of a process that has used torch may hang
-    with ProcessPoolExecutor(min(workers, len(files)), context, end_with_parent) as pool:
-        jobs = [pool.submit(render_file, root, name, video, size) for name, video in files.items()]
-        try:
-            for job in as_completed(jobs):
-                yield job.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-@contextmanager
-def _lost_processes() -> Iterator[None]:
-    """Say what a lost process means."""
-    try:
-        yield
-    except BrokenProcessPool as error:
-        raise DataError("A process that rendered kitchens ended too soon.", got=error, expected="one that can start",
-                        remedy='Call under `if __name__ == "__main__":`, or with workers=1.') from error  # fmt: skip

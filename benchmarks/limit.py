@@ -1,0 +1,56 @@
+"""The machine's limits, measured: matrix products, copies. What a network could do at best is its FLOPs over the first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.timing import seconds
+
+SHAPES = ((2048, 2048, 2048), (3072, 3072, 3072), (16384, 1024, 1024), (25088, 1728, 192))
+"""Rows, inner and columns of the products that are tried; the last is the shape of a convolution."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A matrix product that can be called, and its FLOPs."""
+
+    left: Tensor
+    right: Tensor
+
+    @property
+    def flops(self) -> float:
+        """A multiplication and an addition each."""
+        return 2.0 * self.left.shape[0] * self.left.shape[1] * self.right.shape[1]
+
+    def __call__(self) -> Tensor:
+        """Multiply."""
+        return self.left @ self.right
+
+
+def best_product(dtype: torch.dtype, tries: int = 3) -> Product:
+    """The product among `SHAPES` that runs at the highest rate in a precision, with the threads that are set."""
+    products = [Product(torch.randn(m, k).to(dtype), torch.randn(k, n).to(dtype)) for m, k, n in SHAPES]
+    return max(products, key=lambda product: rate(product, product.flops, tries))
+
+
+def rate(action: Callable[[], object], amount: float, tries: int = 3) -> float:
+    """How much of `amount` a second, at best, after one call to warm up."""
+    action()
+    return amount / min(seconds(action) for _ in range(tries))
+
+
+def copy_rate(megabytes: int = 256) -> float:
+    """Bytes a second that are copied in memory."""
+    source = torch.zeros(megabytes << 20, dtype=torch.uint8)
+    target = torch.empty_like(source)
+    return rate(lambda: target.copy_(source), source.numel())
+
+
+def flops_of(action: Callable[[], object]) -> float:
+    """The FLOPs of a call, as torch counts them: convolutions and matrix products."""
+    with FlopCounterMode(display=False) as counter:
+        action()
+    return float(counter.get_total_flops())

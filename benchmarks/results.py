@@ -1,0 +1,95 @@
+"""The results on disk: `results.json` for the check, `RESULTS.md` for people."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.record import Goal, Record, Skipped, Spread
+from egonorm.core.files import write_atomically
+
+JSON, TABLE = "results.json", "RESULTS.md"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that one or several runs measured."""
+
+    machine: Mapping[str, str]
+    records: tuple[Record, ...]
+    skipped: tuple[Skipped, ...]
+
+    def add(self, newer: "Results") -> "Results":
+        """These, with what is newer in place of what it measured again."""
+        again = {record.name for record in newer.records}
+        cases = {skip.name for skip in newer.skipped}
+        records = (*(r for r in self.records if r.name not in again), *newer.records)
+        skipped = (*(s for s in self.skipped if s.name not in cases), *newer.skipped)
+        return Results(newer.machine, records, skipped)
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Write both files."""
+    write_atomically(folder / JSON, (json.dumps(asdict(results), indent=1) + "\n").encode())
+    write_atomically(folder / TABLE, render(results).encode())
+
+
+def read_results(folder: Path) -> Results | None:
+    """What is stored in a folder, if anything."""
+    if not (folder / JSON).is_file():
+        return None
+    tree = json.loads((folder / JSON).read_text())
+    skipped = tuple(Skipped(**skip) for skip in tree["skipped"])
+    return Results(tree["machine"], tuple(map(_record, tree["records"])), skipped)
+
+
+def _record(tree: dict) -> Record:
+    goal = None if tree["goal"] is None else Goal(**tree["goal"])
+    return Record(**tree | {"value": Spread(**tree["value"]), "goal": goal})
+
+
+def render(results: Results) -> str:
+    """The page: how it was measured, the machine, the table, and what was skipped."""
+    whens = sorted(record.when for record in results.records)
+    dates = f"{whens[0]} to {whens[-1]} UTC" if whens else "never"
+    return "\n".join(
+        [
+            "# Speed",
+            "",
+            "Written by `make bench`. Each number is the median of alternating repetitions (A B A B in one process; whole",
+            "processes for commands and memory), in brackets the lowest and the highest; ratios are taken repetition by",
+            "repetition. Above 1, ours is faster. The limit is this machine's measured rate of matrix products, copies or JPEG",
+            "decoding over the work's counted FLOPs or files.",
+            "",
+            f"Measured {dates}.",
+            "",
+            *(f"- {name}: {value}" for name, value in results.machine.items()),
+            "",
+            *_table(results.records),
+            "",
+            *_left_out(results.skipped),
+        ]
+    )
+
+
+def _table(records: Sequence[Record]) -> list[str]:
+    rows = [f"| {r.what} | {_number(r)} | {_goal(r)} | {r.detail} |" for r in records]
+    return ["| what | measured | goal | in detail |", "|---|---|---|---|", *rows]
+
+
+def _number(record: Record) -> str:
+    value, unit = record.value, "" if record.unit == "times" else f" {record.unit}"
+    return f"{value.middle:.3g}{unit} ({value.low:.3g} to {value.high:.3g})"
+
+
+def _goal(record: Record) -> str:
+    if record.goal is None:
+        return ""
+    bound = "at least" if record.goal.at_least else "at most"
+    return f"{bound} {record.goal.number:g}: {'met' if record.met else '**not met**'}"
+
+
+def _left_out(skipped: Sequence[Skipped]) -> list[str]:
+    if not skipped:
+        return ["Nothing was skipped.", ""]
+    return ["Skipped:", "", *(f"- `{skip.name}`: {skip.why}" for skip in skipped), ""]

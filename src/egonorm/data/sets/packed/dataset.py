@@ -1,0 +1,67 @@
+"""Packed media as a kind of data: the clips of what was packed, and readers of the pictures and the sound."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from egonorm.core import DataError
+from egonorm.data.inputs import AudioInput, Input
+from egonorm.data.manifest import Manifest
+from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.renamed import Renamed
+from egonorm.data.readers.timed import TimedReader
+from egonorm.data.readers.wav import WavReader
+from egonorm.data.sets.packed.store import Packing, file_of, read_clips, read_description
+
+PICTURES, SOUND = ".tar", ".wav"
+
+
+@dataclass(frozen=True)
+class PackedSet:
+    """Clips whose media were packed into `root`."""
+
+    root: Path
+    manifest: Manifest
+    packing: Packing
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was packed, and how."""
+        p = self.packing
+        where = " around its clips" if p.clips else ""
+        return (f"Packed of {p.source}{where}: pictures of at most {p.short_side} pixels on the shorter side, "
+                f"sound of {p.rate} samples a second.",)  # fmt: skip
+
+    def reader(self, modality: str, given: Input) -> Reader:
+        """The reader of one modality.
+
+        Raises:
+            DataError: for one that was not packed.
+        """
+        if modality not in self.packing.modalities:
+            raise DataError(f"{self.root} has no modality {modality!r}.", got=modality,
+                            expected=" or ".join(self.packing.modalities),
+                            remedy="Choose among these with --modalities, or pack the data again with it.")  # fmt: skip
+        return reader_in(self.root / modality, given)
+
+    def layouts(self) -> dict[str, dict[str, int]]:
+        """How many media were packed, of each modality."""
+        number = len({clip.media for clip in self.manifest.clips})
+        return {modality: {f"packed: {modality}/MEDIUM": number} for modality in self.packing.modalities}
+
+
+def reader_in(folder: Path, given: Input) -> Reader:
+    """The reader of one modality's packed media."""
+    if isinstance(given, AudioInput):
+        return Renamed(WavReader(folder, given.spectrogram), partial(file_of, ending=SOUND))
+    return Renamed(TimedReader(folder, given.span, given.short_side), partial(file_of, ending=PICTURES))
+
+
+def open_packed(root: Path) -> PackedSet:
+    """Open what `egonorm data pack` has finished.
+
+    Raises:
+        DataError: for a folder of something else, or media that are still being packed.
+    """
+    about = read_description(root)
+    return PackedSet(root, read_clips(root, about), about.packing)

@@ -1,0 +1,145 @@
+"""Packs the media of any data: every picture as JPEG with its time, all sound as WAV; in parallel, going on where it stopped."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from pathlib import Path
+
+from egonorm.core import DataError
+from egonorm.core.processes import in_processes
+from egonorm.data.check import Problem, find_problems
+from egonorm.data.inputs import Input
+from egonorm.data.manifest import Clip, Manifest
+from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.renamed import end_of
+from egonorm.data.readers.shots import index_of, write_shots
+from egonorm.data.readers.wav import write_wav
+from egonorm.data.readers.whole import shots_of, sound_of
+from egonorm.data.sets import ClipSet
+from egonorm.data.sets.packed.dataset import SOUND, reader_in
+from egonorm.data.sets.packed.store import Packing, claim
+
+MARGIN = 2.0
+"""Seconds around a clip that its windows may show: half of one that is longer than the clip, and some more."""
+Stretches = tuple[tuple[float, float], ...]
+"""Where pictures are wanted, in seconds: sorted, and apart."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A medium in one modality, and where to."""
+
+    media: str
+    modality: str
+    reader: Reader
+    path: Path
+    quality: int
+    wanted: Stretches
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has been packed: the index of pictures is written last."""
+        return (self.path if self.path.suffix == SOUND else index_of(self.path)).is_file()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job has made."""
+
+    media: str
+    seconds: float
+    size: int
+    """Bytes that were written."""
+    source: Path
+    """What they were made of."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a call has done."""
+
+    made: tuple[Made, ...]
+    problems: tuple[Problem, ...]
+    """Media that are broken, and clips that outlast theirs."""
+
+
+def pack(data: ClipSet, inputs: Mapping[str, Input], root: Path, packing: Packing, workers: int = 1,
+         progress: Callable[[int, int], None] = lambda done, total: None) -> Packed:  # fmt: skip
+    """Pack what is missing of every medium and modality; with `finish`, which writes the clips, the folder becomes data.
+
+    Raises:
+        DataError: for a folder of other data, or a modality that the data do not have.
+        RunError: when nothing can be written, or a process is lost; what was packed stands.
+    """
+    readers = {modality: data.reader(modality, given) for modality, given in inputs.items()}
+    packed = {modality: reader_in(root / modality, given) for modality, given in inputs.items()}
+    claim(root, packing)
+    jobs = list(_jobs(data.manifest.clips, readers, packed, packing))
+    missing, made, broken = [job for job in jobs if not job.is_done], [], []
+    done = len(jobs) - len(missing)
+    progress(done, len(jobs))
+    for count, (job, found) in enumerate(in_processes(perform, [(job,) for job in missing], workers), done + 1):
+        if isinstance(found, Made):
+            made.append(found)
+        else:
+            broken.append((job.media, job.modality, found))
+        progress(count, len(jobs))
+    return Packed(tuple(made), _problems(data.manifest, packed, broken))
+
+
+def perform(job: Job) -> tuple[Job, Made | DataError]:
+    """Pack a medium, or say what is wrong with it; then nothing of it is left."""
+    try:
+        reader, name = end_of(job.reader, job.media)
+        seconds = reader.examine(name)
+        if job.path.suffix == SOUND:
+            write_wav(job.path, sound_of(reader, name), reader.look.rate)
+        else:
+            write_shots(job.path, shots_of(reader, name), seconds, job.quality, partial(is_wanted, job.wanted))
+    except DataError as error:
+        return job, error
+    return job, Made(job.media, seconds, job.path.stat().st_size, reader.root / name)
+
+
+def _jobs(clips: Iterable[Clip], readers: Mapping[str, Reader], packed: Mapping[str, Reader],
+          packing: Packing) -> Iterator[Job]:  # fmt: skip
+    by_media = defaultdict(list)
+    for clip in clips:
+        by_media[clip.media].append((clip.start - MARGIN, clip.stop + MARGIN))
+    for media, stretches in by_media.items():
+        wanted = joined(stretches) if packing.clips else ((-inf, inf),)
+        for modality, reader in readers.items():
+            target, name = end_of(packed[modality], media)
+            yield Job(media, modality, reader, target.root / name, packing.quality, wanted)
+
+
+def joined(stretches: Iterable[tuple[float, float]]) -> Stretches:
+    """The same moments, sorted, those that touch as one."""
+    found = []
+    for start, stop in sorted(stretches):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        else:
+            found.append((start, stop))
+    return tuple(found)
+
+
+def is_wanted(wanted: Stretches, start: float, stop: float) -> bool:
+    """Whether a stretch lies, if only in part, between two times."""
+    place = bisect_right(wanted, start, key=lambda stretch: stretch[1])
+    return place < len(wanted) and wanted[place][0] < stop
+
+
+def _problems(
+    manifest: Manifest, packed: Mapping[str, Reader], broken: list[tuple[str, str, DataError]]
+) -> tuple[Problem, ...]:
+    """What is broken, with the clips that it costs, and of what was packed the clips that outlast it."""
+    uids = defaultdict(list)
+    for clip in manifest.clips:
+        uids[clip.media].append(clip.uid)
+    problems = [Problem(media, modality, error, tuple(uids[media])) for media, modality, error in broken]
+    lost = {media for media, _, _ in broken}
+    return (*problems, *find_problems(manifest.keep(lambda clip: clip.media not in lost), packed))

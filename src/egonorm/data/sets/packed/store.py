@@ -1,0 +1,115 @@
+"""The folder of packed media: what it says of itself, its clips, and where a medium lies."""
+
+import csv
+import io
+import json
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import cattrs
+
+from egonorm.core import DataError
+from egonorm.core.files import fitting, write_atomically
+from egonorm.core.listing import some
+from egonorm.data.manifest import COLUMNS, Manifest, read_manifest
+
+DESCRIPTION, MANIFEST = "packed.json", "manifest.csv"
+VERSION = 1
+_ANOTHER = "Choose another folder; nothing has been changed in this one."
+
+
+@dataclass(frozen=True)
+class Packing:
+    """All that decides what is stored of a medium."""
+
+    source: str
+    """`KIND:PATH` of the data that were packed."""
+    modalities: tuple[str, ...]
+    short_side: int = 256
+    """Pictures with a longer shorter side are scaled down to it."""
+    quality: int = 90
+    """Of the JPEG pictures."""
+    rate: int = 24000
+    """Samples of sound a second."""
+    clips: str | None = None
+    """Where the surroundings of clips alone are stored, the digest of these clips."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that `packed.json` says."""
+
+    packing: Packing
+    classes: tuple[str, ...] = ()
+    """In the order of the source's."""
+    manifest: str | None = None
+    """The digest of the clips; None until every medium is packed."""
+    version: int = VERSION
+
+
+def file_of(media: str, ending: str) -> str:
+    """A medium's file in the folder of a modality, whatever its name has in it; other names have other files."""
+    return fitting(quote(media, safe=" ", errors="surrogatepass"), 150) + ending
+
+
+def claim(root: Path, packing: Packing) -> None:
+    """Make a folder ours; one that holds the same packing may go on.
+
+    Raises:
+        DataError: the folder holds something else, which is left as it is.
+    """
+    if (root / DESCRIPTION).is_file():
+        found = read_description(root).packing
+        different = {name: (value, getattr(packing, name)) for name, value in asdict(found).items()
+                     if value != getattr(packing, name)}  # fmt: skip
+        if different:
+            raise DataError(f"{root} holds media that were packed otherwise.", remedy=_ANOTHER,
+                            got=", ".join(f"{name} {wanted}" for name, (_, wanted) in different.items()),
+                            expected=", ".join(f"{name} {there}" for name, (there, _) in different.items()))  # fmt: skip
+        return
+    if root.exists() and not root.is_dir():
+        raise DataError(f"{root} is not a folder.", got="a file", expected="a new or empty folder", remedy=_ANOTHER)
+    foreign = sorted(entry.name for entry in root.iterdir() if entry.suffix != ".partial") if root.exists() else []
+    if foreign:
+        raise DataError(f"{root} is not empty, and no media were packed there.", got=some(foreign),
+                        expected=f"a new or empty folder, or one with a {DESCRIPTION}", remedy=_ANOTHER)  # fmt: skip
+    _write(root, Description(packing))
+
+
+def finish(root: Path, packing: Packing, manifest: Manifest) -> None:
+    """Write the clips, their times to the last digit, and then that all is there."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([COLUMNS, *map(astuple, manifest.clips)])
+    write_atomically(root / MANIFEST, file.getvalue().encode())
+    _write(root, Description(packing, manifest.classes, manifest.digest()))
+
+
+def read_description(root: Path) -> Description:
+    """What a folder of packed media is. DataError for a file that does not say it."""
+    path = root / DESCRIPTION
+    try:
+        found = cattrs.structure(json.loads(path.read_text(encoding="utf-8")), Description)
+    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+        raise DataError(f"{path} does not describe packed media.", got=f"{type(error).__name__}: {error}",
+                        expected="the file that egonorm data pack wrote", remedy=_ANOTHER) from None  # fmt: skip
+    if found.version != VERSION:
+        raise DataError(f"{path} is of another version.", got=found.version, expected=VERSION,
+                        remedy="Use the egonorm that wrote it, or pack the data again.")  # fmt: skip
+    return found
+
+
+def read_clips(root: Path, about: Description) -> Manifest:
+    """The clips of a finished packing. DataError when it is none, or the table is not the one that was written."""
+    if about.manifest is None:
+        raise DataError(f"{root} is not complete.", got="media that are still being packed", expected="all of them",
+                        remedy=f"Run again: egonorm data pack {about.packing.source} --out {root}")  # fmt: skip
+    manifest = read_manifest(root / MANIFEST, about.classes)
+    if manifest.digest() != about.manifest:
+        raise DataError(f"{root / MANIFEST} is not the table of the packed media.", got=f"clips {manifest.digest()}",
+                        expected=about.manifest, remedy="Restore it, or pack the data again: packed media are kept.")  # fmt: skip
+    return manifest
+
+
+def _write(root: Path, about: Description) -> None:
+    write_atomically(root / DESCRIPTION, (json.dumps(asdict(about), indent=2) + "\n").encode())

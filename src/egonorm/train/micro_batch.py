@@ -1,0 +1,55 @@
+"""A batch whose activations do not fit: the encoders see it in pieces, all behind them sees it whole; the gradient is exact."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from egonorm.nets.net import Net
+
+
+def encode(net: Net, inputs: Mapping[str, Tensor], pieces: int) -> dict[str, Float[Tensor, "clip _"]]:
+    """What each modality's encoder makes of a batch, in so many equal pieces one after the other; in one piece, as usual.
+
+    Of a piece nothing is kept but its input and its features. Once the gradient of the loss with respect to the features of the
+    whole batch is known, each piece passes a second time, with all that its own backward pass needs, and that is freed before
+    the next one does. Both times the piece has the same batch-norm statistics, its own, and the same random numbers; the
+    running averages hear of it once.
+
+    Piece k is every `pieces`-th row from row k on. The rows that several processes have in their pieces k are then those that
+    one process has in its piece k, and so are the statistics.
+    """
+    if pieces == 1:
+        return {name: net.encode(name, inputs[name]) for name in net.encoders}
+    found = {}
+    for name, encoder in net.encoders.items():
+        passes = partial(_passes, encoder)
+        rows = [inputs[name][k::pieces] for k in range(pieces)]
+        parts = [checkpoint(net.encode, name, x, use_reentrant=False, context_fn=passes) for x in rows]
+        found[name] = torch.stack(parts, dim=1).flatten(0, 1)
+    return found
+
+
+def _passes(encoder: nn.Module):
+    """What surrounds the first and the second pass of a piece."""
+    return nullcontext(), _unheard(encoder)
+
+
+@contextmanager
+def _unheard(encoder: nn.Module) -> Iterator[None]:
+    """Let what the encoder notes of its input, the running averages, be noted on copies that are thrown away.
+
+    Putting the old values back instead would change tensors that the graph of the second pass holds.
+    """
+    own = [(part, name, x) for part in encoder.modules() for name, x in part.named_buffers(recurse=False)]
+    for part, name, x in own:
+        setattr(part, name, x.clone())
+    try:
+        yield
+    finally:
+        for part, name, x in own:
+            setattr(part, name, x)
