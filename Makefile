@@ -1,11 +1,12 @@
 # make demo: the main job, without data or GPU.   make test: the whole test suite.   make check: style.
+# make bench PEERS="--peer-i3d /path ...": speed against peers and the machine's limit.   make bench-check: has a ratio fallen?
 # Each makes its own environment in .venv first; a second call finds it ready.
 
 PYTHON ?= python3
 BIN := .venv/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: demo test test-fast check install clean
+.PHONY: demo test test-fast check bench bench-check install clean
 
 demo: .venv/installed
 	OMP_WAIT_POLICY=passive $(BIN)/egonorm demo
@@ -20,6 +21,12 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+bench: .venv/bench
+	$(BIN)/python -m benchmarks $(PEERS)
+
+bench-check: .venv/bench
+	$(BIN)/python -m benchmarks --check $(PEERS)
+
 install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
@@ -28,6 +35,18 @@ install: .venv/installed
 	  uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
 	else \
 	  $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $@
+
+# What the peers' loaders need. mmcv, which SimMMDG's imports, is built here, by the setuptools of its time.
+.venv/bench: .venv/installed benchmarks/build-constraints.txt
+	@if command -v uv >/dev/null; then \
+	  uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev,bench]' && \
+	  { uv pip install -q --python $(BIN)/python --no-deps --build-constraints benchmarks/build-constraints.txt mmcv==1.2.7 || true; }; \
+	else \
+	  $(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,bench]' && \
+	  { PIP_CONSTRAINT=benchmarks/build-constraints.txt PIP_BUILD_CONSTRAINT=benchmarks/build-constraints.txt \
+	    $(BIN)/python -m pip install -q --no-deps mmcv==1.2.7 || true; }; \
 	fi
 	@touch $@
 

@@ -4,7 +4,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
@@ -12,6 +12,7 @@ import tyro
 from benchmarks.case import Bench, Case, all_cases
 from benchmarks.check import fallen
 from benchmarks.machine import describe
+from benchmarks.others import Watch
 from benchmarks.peers import Peers
 from benchmarks.record import Record, Skip, Skipped
 from benchmarks.results import Results, read_results, write_results
@@ -100,10 +101,11 @@ def _check(bench: Bench, cases: list[Case], folder: Path) -> int:
 
 def run(bench: Bench, case: Case) -> tuple[tuple[Record, ...], tuple[Skipped, ...]]:
     """The records of a case, told as they come; or why there are none, or no more."""
-    records, start = [], time.monotonic()
+    records, start, watch = [], time.monotonic(), Watch()
     print(f"{case.name} ...", flush=True)
     try:
-        for record in case.measure(bench):
+        for found in case.measure(bench):
+            record = replace(found, detail=found.detail + watch.told())
             records.append(record)
             mark = {None: "", True: " goal met", False: " GOAL NOT MET"}[record.met]
             value = record.value

@@ -11,7 +11,17 @@ from benchmarks.case import Bench
 from benchmarks.limit import best_product, copy_rate, rate
 from benchmarks.timing import threads
 
-PACKAGES = ("egonorm", "numpy", "simplejpeg", "av", "librosa", "pillow", "opencv-python-headless", "mmcv", "torchvision")
+PACKAGES = (
+    "egonorm",
+    "numpy",
+    "simplejpeg",
+    "av",
+    "librosa",
+    "pillow",
+    "opencv-python-headless",
+    "mmcv",
+    "torchvision",
+)
 
 
 def describe(bench: Bench) -> dict[str, str]:
@@ -27,7 +37,9 @@ def limits(bench: Bench) -> str:
     with threads(bench.threads):
         products = {str(d).removeprefix("torch."): best_product(d) for d in (torch.float32, torch.bfloat16)}
         rates = [f"{rate(p, p.flops) / 1e9:.0f} GFLOP/s in {name}" for name, p in products.items()]
-        return f"matrix products {' and '.join(rates)} with {bench.threads} threads, copies {copy_rate() / 1e9:.1f} GB/s"
+        return (
+            f"matrix products {' and '.join(rates)} with {bench.threads} threads, copies {copy_rate() / 1e9:.1f} GB/s"
+        )
 
 
 def _processor() -> str:

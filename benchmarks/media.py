@@ -112,7 +112,13 @@ def _write_sound(path: Path) -> None:
 
 def _write_video(path: Path, pictures: list[np.ndarray]) -> None:
     """H.264 with a keyframe every `KEYFRAMES` frames and none between."""
-    options = {"preset": "veryfast", "crf": "23", "g": str(KEYFRAMES), "keyint_min": str(KEYFRAMES), "sc_threshold": "0"}
+    options = {
+        "preset": "veryfast",
+        "crf": "18",
+        "g": str(KEYFRAMES),
+        "keyint_min": str(KEYFRAMES),
+        "sc_threshold": "0",
+    }
     there_and_back = [*pictures, *reversed(pictures)]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options=options)

@@ -1,7 +1,6 @@
 """Our side of what is read: clips all over a recording, through the same objects that training and judging use."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -63,8 +62,3 @@ def samples(clips: Clips, batch: int) -> Callable[[], object]:
     """Reads the next `batch` training samples, as training does: read, viewed, collated, prepared on the device."""
     batches: Iterator = training_batches(clips, ["D1"], batch, 1, 1_000_000, 0, CPU)
     return lambda: next(batches)
-
-
-def renamed(clips: Manifest, media: str) -> Manifest:
-    """The same clips of another medium."""
-    return Manifest(tuple(replace(clip, media=media) for clip in clips.clips), clips.classes)

@@ -42,7 +42,7 @@ def at_most(number: float) -> Goal:
     return Goal(number, at_least=False)
 
 
-SECONDS, TIMES = "s", "times"
+SECONDS, MINUTES, TIMES = "s", "min", "times"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Record:
     value: Spread
     goal: Goal | None = None
     unit: str = TIMES
-    """`times` and shares are ratios, which two runs may be compared by; `s` is not."""
+    """Times are no ratios: two runs may not be compared by `s` and `min`."""
     detail: str = ""
     """The absolute numbers behind it."""
     when: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M"))
@@ -64,7 +64,7 @@ class Record:
     @property
     def is_ratio(self) -> bool:
         """Whether the number means the same on another machine of the kind."""
-        return self.unit != SECONDS
+        return self.unit not in (SECONDS, MINUTES)
 
     @property
     def more_is_better(self) -> bool:
@@ -85,5 +85,5 @@ class Skipped:
     why: str
 
 
-class Skip(Exception):  # noqa: N818
+class Skip(Exception):
     """Raised by a case that cannot be measured here; its text says why."""

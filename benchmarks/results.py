@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.notes import NOTES
 from benchmarks.record import Goal, Record, Skipped, Spread
 from egonorm.core.files import write_atomically
 
@@ -68,6 +69,10 @@ def render(results: Results) -> str:
             *_table(results.records),
             "",
             *_left_out(results.skipped),
+            "How it was measured:",
+            "",
+            *(f"- {note}" for note in NOTES),
+            "",
         ]
     )
 

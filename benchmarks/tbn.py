@@ -46,7 +46,9 @@ def _repaired(base: type) -> type:
 
 def _transforms(given) -> dict[str, Compose]:
     """As `train.py` and `get_augmentation` write them down."""
-    augment = Compose([given.GroupMultiScaleCrop(224, [1, 0.875, 0.75, 0.66]), given.GroupRandomHorizontalFlip(is_flow=False)])
+    augment = Compose(
+        [given.GroupMultiScaleCrop(224, [1, 0.875, 0.75, 0.66]), given.GroupRandomHorizontalFlip(is_flow=False)]
+    )
     stacked = [given.Stack(roll=True), given.ToTorchFormatTensor(div=False)]
     return {"RGB": Compose([augment, *stacked, given.GroupNormalize(MEAN, STD)]), "Spec": Compose(stacked)}
 

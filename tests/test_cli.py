@@ -13,11 +13,12 @@ from egonorm.methods import methods
 FLAGS = {
     "Kitchens": "folder clips kitchens seed size flow",
     "Check": "data modalities thorough",
+    "Pack": "data out modalities short_side quality rate clips_only workers skip_broken",
     "Extract": "sources data out encoder preset windows shard batch device precision workers skip_broken",
-    "Train": "data setting preset seed out resume modalities fusion steps batch lr width weights precision device workers "
-    "skip_broken method",
-    "Bench": "suite data preset seeds out methods setting radius modalities fusion steps batch lr width weights precision "
-    "shard engine jobs device workers skip_broken",
+    "Train": "data setting preset seed out resume modalities fusion steps batch micro_batch lr width weights precision device "
+    "workers skip_broken method",
+    "Bench": "suite data preset seeds out methods setting radius modalities fusion steps batch micro_batch lr width weights "
+    "precision shard engine jobs device workers skip_broken",
     "Test": "run domain data device workers skip_broken",
     "Tabulate": "runs select format against",
     "Report": "runs out method select clips",

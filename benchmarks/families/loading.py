@@ -42,7 +42,9 @@ def loading_of_the_limit(bench: Bench) -> Iterator[Record]:
         actions = {"folder": from_folder(recording), "tar": from_tar(recording), "bare decode": bare_decode(recording)}
         times = alternate(actions, 2 * bench.repeats)
     size = (recording.folder / NAME / "frame_0000000001.jpg").stat().st_size / 1e3
-    detail = f"{told(times, SAMPLES, 'ms')} a sample; {MINUTES * 60 * FPS} names of {DISTINCT} pictures of {size:.0f} kB"
+    detail = (
+        f"{told(times, SAMPLES, 'ms')} a sample; {MINUTES * 60 * FPS} names of {DISTINCT} pictures of {size:.0f} kB"
+    )
     for place, whose in {"folder": "a folder", "tar": f"a tar file of {TAR_SECONDS} s"}.items():
         yield Record(f"loading-{place}-of-the-limit", f"{LOADED} out of {whose}, share of simplejpeg's bare rate",
                      ratio(times, "bare decode", place), at_least(0.9), detail=detail)  # fmt: skip
@@ -58,8 +60,9 @@ def loading_over_tbn(bench: Bench) -> Iterator[Record]:
         actions = {name: tbn.loader(folder, recording, kept, SAMPLES) for name, kept in ways.items()}
         times = alternate({"ours": from_folder(recording)} | actions, bench.repeats)
     for name, kept in ways.items():
-        yield Record(f"loading-over-tbn-{'memory' if kept else 'files'}", f"{LOADED}, over {name}{' (its default)' * kept}",
-                     ratio(times, name, "ours"), at_least(5) if kept else None, detail=f"{told(times, SAMPLES, 'ms')} a sample")  # fmt: skip
+        where, goal = ("memory", at_least(5)) if kept else ("files", None)
+        yield Record(f"loading-over-tbn-{where}", f"{LOADED}, over {name}{' (its default)' * kept}",
+                     ratio(times, name, "ours"), goal, detail=f"{told(times, SAMPLES, 'ms')} a sample")  # fmt: skip
 
 
 @case(quick=True)

@@ -51,6 +51,13 @@ def test_names_differ_for_any_difference():
     assert make().name == make().name
 
 
+def test_a_micro_batch_is_written_when_it_is_given():
+    """Runs from before it was an option keep their configuration, and so their folders."""
+    assert "micro_batch" not in to_json(make()) and from_json(to_json(make())).optim.micro_batch is None
+    given = make(optim=replace(make().optim, micro_batch=32))
+    assert from_json(to_json(given)) == given and given.name != make().name
+
+
 @pytest.mark.parametrize("names", [(), ("rgb", "smell"), ("rgb", "rgb")])
 def test_unknown_modalities_are_refused(names):
     with pytest.raises(SettingError, match="each once, of rgb, audio"):

@@ -77,7 +77,23 @@ def test_shards_share_all_jobs_and_part_none_that_wait_for_each_other(base):
     assert max(sizes) - min(sizes) <= 3
     for jobs in shards:
         names = {job.run.name for job in jobs}
-        assert all(job.needs is None or job.needs.name in names for job in jobs)
+        assert all(names.issuperset(job.waits_for) for job in jobs)
+
+
+def test_what_never_sees_its_target_trains_as_a_twin_of_the_first_such_run(base):
+    jobs = plan(base, "paper.all", seeds=[0, 1]).jobs
+    before = {}
+    for job in jobs:
+        if job.twin is not None:
+            assert before[job.twin.name].twin is None
+            assert replace(job.twin, setting=job.run.setting) == job.run
+            assert job.twin.setting.sources == job.run.setting.sources
+            assert {"uda", "tta"}.isdisjoint((job.run.setting.family, job.twin.setting.family))
+        before[job.run.name] = job
+    assert sum(job.twin is not None for job in jobs) == 2 * 54
+    settings = {str(job.run.setting): job for job in plan(base, "paper.table1", names=["rna"]).jobs}
+    assert str(settings["dg1:D1:D3"].twin.setting) == "dg1:D1:D2"
+    assert all(job.twin is None for job in plan(base, "paper.table2", names=["mmd", "rna", "ada-bn"]).jobs)
 
 
 def test_methods_and_settings_on_demand(base):

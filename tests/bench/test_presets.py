@@ -78,3 +78,11 @@ def test_the_learning_rate_is_chosen():
     assert configure("kitchens:x", "dg1:D1:D2", SourceOnly(), "demo", lr=0.5).optim.lr == 0.5
     with pytest.raises(RunError, match="--lr cannot be used"):
         configure("kitchens:x", "dg1:D1:D2", SourceOnly(), "demo", lr=-1.0)
+
+
+def test_the_micro_batch_is_chosen():
+    assert configured("paper", micro_batch=32).optim.pieces == 4
+    with pytest.raises(RunError, match="--micro-batch cannot be used"):
+        configured("paper", micro_batch=0)
+    with pytest.raises(RunError, match=r"--micro-batch 32, batch 48[\s\S]*Correct --micro-batch or --batch"):
+        configured("paper", batch=48, micro_batch=32)

@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from egonorm.data.inputs import AudioInput, FeatureInput, VideoInput
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.sampling import Span, even_windows
 from egonorm.data.sets import kinds, open_data
-from egonorm.data.steps import Steps
+from egonorm.data.steps import Glances, Steps
 from egonorm.data.streams import evaluation_batches, training_batches
 from egonorm.signal import Spectrogram
 
@@ -78,7 +79,7 @@ def test_target_batches_have_no_labels():
 
 
 def test_an_epoch_shows_every_clip_once_in_an_order_of_its_own():
-    steps = Steps({"D1": tuple(range(10))}, batch=5, first=1, last=6, seed=0)
+    steps = Steps({"D1": torch.arange(10)}, batch=5, first=1, last=6, seed=0)
     draws = [draw for step in steps for draw in step]
     for epoch in range(3):
         assert sorted(d.index for d in draws if d.epoch == epoch) == list(range(10))
@@ -87,11 +88,27 @@ def test_an_epoch_shows_every_clip_once_in_an_order_of_its_own():
 
 
 def test_steps_go_on_anywhere_and_processes_share_them():
-    whole = list(Steps({"D1": (0, 1, 2), "D2": (3, 4, 5, 6)}, batch=4, first=1, last=8, seed=1))
-    assert list(Steps({"D1": (0, 1, 2), "D2": (3, 4, 5, 6)}, batch=4, first=5, last=8, seed=1)) == whole[4:]
-    halves = [list(Steps({"D1": (0, 1, 2), "D2": (3, 4, 5, 6)}, 4, 1, 8, 1, rank, 2)) for rank in (0, 1)]
+    indices = {"D1": torch.arange(3), "D2": torch.arange(3, 7)}
+    whole = list(Steps(indices, batch=4, first=1, last=8, seed=1))
+    assert list(Steps(indices, batch=4, first=5, last=8, seed=1)) == whole[4:]
+    halves = [list(Steps(indices, 4, 1, 8, 1, rank, 2)) for rank in (0, 1)]
     joined = [a[:2] + b[:2] + a[2:] + b[2:] for a, b in zip(*halves, strict=True)]
     assert joined == whole
+
+
+def test_the_order_of_clips_is_a_permutation_addressed_by_seed_epoch_and_domain():
+    (rows,) = list(Steps({"Küche": torch.tensor([7, 9, 4, 2, 0])}, batch=8, first=2, last=2, seed=6))
+    orders = [np.random.default_rng([6, epoch, *"Küche".encode()]).permutation(5) for epoch in range(4)]
+    row = [Draw([7, 9, 4, 2, 0][place], epoch) for epoch, order in enumerate(orders) for place in order]
+    assert rows == row[8:16]
+
+
+def test_a_test_shows_every_clip_once_a_batchs_windows_at_a_time():
+    shares = [Glances(num_clips=11, num_windows=5, batch=16, rank=rank, num_ranks=2) for rank in (0, 1)]
+    assert [len(share) for share in shares] == [len(list(share)) for share in shares] == [2, 2]
+    assert list(shares[0]) == [[Glance(0, 5), Glance(2, 5), Glance(4, 5)], [Glance(6, 5), Glance(8, 5), Glance(10, 5)]]
+    assert [len(batch) for batch in shares[1]] == [3, 2]
+    assert [len(batch) for batch in Glances(3, num_windows=5, batch=2)] == [1, 1, 1]
 
 
 def test_evaluation_batches_hold_whole_clips_windows_in_a_row():
@@ -124,8 +141,8 @@ def test_collate_groups_by_domain():
 
 
 def test_kinds_and_paths(tmp_path):
-    assert kinds() == ("epic55", "features", "folder", "kitchens")
-    with pytest.raises(DataError, match="a kind among epic55, features, folder, kitchens"):
+    assert kinds() == ("epic55", "features", "folder", "kitchens", "packed")
+    with pytest.raises(DataError, match="a kind among epic55, features, folder, kitchens, packed"):
         open_data("video:/tmp")
     with pytest.raises(DataError, match="KIND:PATH"):
         open_data(str(tmp_path))

@@ -124,7 +124,8 @@ def test_bytes_are_pictures_too():
     net, _ = make(("left",))
     pictures = torch.randint(256, (3, *STREAMS["left"][1]), dtype=torch.uint8)
     scaled = {"left": pictures.float() / 127.5 - 1}
-    found, expected = (class_maps(net, inputs, CLASSES)["left"] for inputs in ({"left": pictures}, scaled))
+    stored = {"left": pictures.movedim(1, -1).contiguous()}
+    found, expected = (class_maps(net, inputs, CLASSES)["left"] for inputs in (stored, scaled))
     assert torch.allclose(found, expected, atol=1e-7)
 
 

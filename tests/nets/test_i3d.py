@@ -160,6 +160,26 @@ def test_pools_equal_zero_padding_for_every_size(name):
         assert torch.equal(pool(x), F.max_pool3d(padded_as_same(x, kernel, stride), kernel, stride)), size
 
 
+def test_pools_keep_bfloat16_and_its_values():
+    pool, x = I3d(width=0.01).Mixed_3b.b3a, torch.randn(2, 8, 4, 7, 7).relu().bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = pool(x)
+        assert found.dtype == torch.bfloat16 and torch.is_autocast_enabled("cpu")
+    assert torch.equal(found.float(), pool(x.float()))
+
+
+@pytest.mark.parametrize(("frames", "size"), [(2, 7), (4, 14)])
+def test_one_clip_gets_what_it_gets_among_several_and_keeps_the_order_of_memory(frames, size):
+    unit = _Unit(16, 24, 3, 1, 0.1).to(memory_format=torch.channels_last_3d).eval()
+    x = torch.randn(2, 16, frames, size, size).contiguous(memory_format=torch.channels_last_3d)
+    alone, among = unit(x[:1]), unit(x)[:1]
+    torch.testing.assert_close(alone, among, atol=1e-5, rtol=1e-5)
+    assert alone.is_contiguous(memory_format=torch.channels_last_3d)
+    wanted, found = (torch.autograd.grad(y.square().sum(), list(unit.parameters())) for y in (among, alone))
+    for a, b in zip(wanted, found, strict=True):
+        torch.testing.assert_close(b, a, atol=1e-3, rtol=1e-4)
+
+
 @pytest.mark.parametrize(("width", "num_features"), [(1.0, 1024), (0.5, 512), (0.25, 256), (0.01, 16)])
 def test_width_scales_every_layer_to_a_multiple_of_four(width, num_features):
     with torch.device("meta"):

@@ -93,9 +93,9 @@ def test_the_published_layout_loads_without_its_classifier(encoder, tmp_path):
 
 @pytest.mark.parametrize("size", [(224, 224), (97, 64), (33, 50)])
 def test_the_feature_of_a_frame_equals_the_reference(encoder, size):
-    pictures = torch.randint(0, 256, (2, 3, 1, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pictures = torch.randint(0, 256, (2, 1, *size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = reference(encoder.state_dict(), pictures[:, :, 0].float())
+        expected = reference(encoder.state_dict(), pictures[:, 0].movedim(-1, 1).float())
         torch.testing.assert_close(encoder(as_float(pictures)), expected, atol=2e-5, rtol=1e-4)
 
 
@@ -116,7 +116,7 @@ def test_width_scales_every_layer_to_a_multiple_of_four(width, num_features):
 
 def test_it_learns_as_a_stream_of_the_net():
     net = Net({"rgb": Lite0(width=0.125)}, num_classes=2)
-    pictures = torch.randint(0, 256, (3, 3, 2, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pictures = torch.randint(0, 256, (3, 2, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     net.features({"rgb": pictures})["rgb"].square().sum().backward()
     norms = {name: parameter.grad.norm() for name, parameter in net.encoders.named_parameters()}
     assert all(norm.isfinite() and norm > 0 for norm in norms.values())

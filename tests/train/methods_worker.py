@@ -1,4 +1,4 @@
-"""What each process of `test_distributed.py` runs for the methods: six steps of each, whole batches and in pieces, on small linear encoders."""
+"""What each process of `test_distributed.py` runs for the methods: six steps of each, at once and in two pieces."""
 
 import sys
 from pathlib import Path
@@ -53,6 +53,8 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     with start_runtime("cpu") as runtime:
         ways = [(name, pieces) for name in sorted(methods()) for pieces in (1, 2)]
-        weights = {f"{name}.{pieces}.{key}": x for name, pieces in ways for key, x in trained(name, pieces, runtime).items()}
+        weights = {
+            f"{name}.{pieces}.{key}": x for name, pieces in ways for key, x in trained(name, pieces, runtime).items()
+        }
         if runtime.is_first:
             torch.save(weights, Path(sys.argv[1]))

@@ -44,6 +44,26 @@ def test_keeps_the_last_and_resumes_weights_buffers_and_momentum(tmp_path):
         assert torch.equal(*momenta)
 
 
+def test_a_state_without_its_network_is_refused(tmp_path):
+    net, optimizer = trained()
+    saved = Checkpoints(tmp_path / "checkpoints", steps=9, every=3, keep=2)
+    saved.save(3, net, optimizer, ABOUT)
+    saved.path(3).unlink()
+    with pytest.raises(RunError, match=r"cannot go on(.|\n)*no file(.|\n)*000003(.|\n)*to train anew"):
+        saved.resume(net, optimizer, ABOUT)
+
+
+def test_checkpoints_are_whole_at_the_last_step_with_all_their_networks(tmp_path):
+    net, optimizer = trained()
+    saved = Checkpoints(tmp_path, steps=9, every=3, keep=2)
+    for step in (3, 6, 9):
+        assert not saved.are_whole()
+        saved.save(step, net, optimizer, ABOUT)
+    assert saved.are_whole() and saved.saved() == (6, 9)
+    saved.path(6).unlink()
+    assert not saved.are_whole()
+
+
 def test_a_state_that_was_trained_on_other_clips_is_refused(tmp_path):
     net, optimizer = trained()
     saved = Checkpoints(tmp_path, steps=9, every=3, keep=9)

@@ -192,7 +192,9 @@ def test_a_run_in_pieces_that_is_stopped_goes_on_to_the_same_bytes(run, tmp_path
 
 @pytest.mark.parametrize("micro_batch", [-2, 0, 1, 3, 16])
 def test_pieces_that_cannot_be(micro_batch):
-    with pytest.raises(RunError, match=rf"--micro-batch {micro_batch}, batch 8(.|\n)*2 or more(.|\n)*divides the batch"):
+    with pytest.raises(
+        RunError, match=rf"--micro-batch {micro_batch}, batch 8(.|\n)*2 or more(.|\n)*divides the batch"
+    ):
         Optim(batch=8, micro_batch=micro_batch)
 
 

@@ -1,10 +1,9 @@
 """Features on their way to a store: parts of some clips, each whole or absent, that several machines may share out."""
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from egonorm.bench.shard import Shard
 from egonorm.core import RunError
-from egonorm.core.files import saving, write_atomically
+from egonorm.core.files import locked, write_atomically
 from egonorm.data.sets.features.store import DESCRIPTION, PARTS
 
 IDENTITY = "extract.json"
@@ -125,16 +124,8 @@ def refuse_other(folder: Path, found: object, wanted: Mapping[str, object]) -> N
                        expected=told(wanted), remedy="Give another folder to --out, or remove this one.")  # fmt: skip
 
 
-@contextmanager
-def _locked(path: Path, wait: bool) -> Iterator[None]:
-    with saving(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise RunError(f"{path.parent.parent} is being filled by another process.", got="a locked shard",
-                           expected="one process, those of one torchrun, or a shard of its own for each",
-                           remedy="Wait until it ends, or share the work out: --shard 1/2 and 2/2.") from None  # fmt: skip
-        yield
+def _locked(path: Path, wait: bool) -> AbstractContextManager[None]:
+    taken = RunError(f"{path.parent.parent} is being filled by another process.", got="a locked shard",
+                     expected="one process, those of one torchrun, or a shard of its own for each",
+                     remedy="Wait until it ends, or share the work out: --shard 1/2 and 2/2.")  # fmt: skip
+    return locked(path, wait, taken)

@@ -22,7 +22,7 @@ from egonorm.core import RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.train.runtime import Runtime
 
-CONFIG = "config.json"
+CONFIG, ENVIRONMENT = "config.json", "environment.json"
 
 
 def refuse_foreign(folder: Path, run: Run) -> None:
@@ -64,11 +64,11 @@ def claim(folder: Path, run: Run) -> Iterator[None]:
         yield
 
 
-def note_start(folder: Path, runtime: Runtime, step: int) -> None:
+def note_start(folder: Path, runtime: Runtime, step: int, **further: str) -> None:
     """Add to `environment.json` that training starts or goes on here after a step; the log keeps what came before it."""
-    path = folder / "environment.json"
+    path = folder / ENVIRONMENT
     starts = json.loads(path.read_text()) if path.exists() else []
-    starts.append({"after_step": step} | environment(runtime))
+    starts.append({"after_step": step} | further | environment(runtime))
     write_atomically(path, (json.dumps(starts, indent=2) + "\n").encode())
     cut_log(folder, step)
 

@@ -15,6 +15,7 @@ from egonorm.core.files import write_atomically
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.streams import evaluation_batches
+from egonorm.nets.folding import fold
 from egonorm.nets.net import Net
 from egonorm.train.evaluate import Predictions, judge
 
@@ -31,6 +32,7 @@ def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader]
     if "after" in moments:
         _adapt(trial, manifest.select([domain], "train"), readers, nets)
     adapt = run.method.adapt if "test" in moments else None
+    nets = nets if adapt else {step: fold(net) for step, net in nets.items()}
     with bar(f"Testing {run.method.name()} on {domain}", trial.speaks) as progress:
         counted = _counted(batches, len(tests), runtime.num_ranks / windows, progress)
         found = judge(nets, counted, run.evaluation, runtime, adapt)

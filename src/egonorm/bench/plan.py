@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from egonorm.bench.config import Run
+from egonorm.bench.config import ANYWHERE, Run, to_json
 from egonorm.bench.paper import SOURCE_ONLY, Part, System
 from egonorm.bench.shard import Shard
 from egonorm.core import Setting, SettingError
 from egonorm.methods import check, methods
+from egonorm.methods.base import target_moments
 from egonorm.methods.hna import Hna
 
 
@@ -19,11 +20,13 @@ class Job:
     run: Run
     needs: Run | None = None
     """The Source Only run whose norms give this HNA run its radius."""
+    twin: Run | None = None
+    """A run that trains in the same way for another target, and does so first; neither sees its target in training."""
 
     @property
-    def head(self) -> str:
-        """The name of the run that must be done first: the one that this needs, or itself."""
-        return (self.needs or self.run).name
+    def waits_for(self) -> tuple[str, ...]:
+        """The names of the runs that come before this one."""
+        return tuple(run.name for run in (self.twin, self.needs) if run is not None)
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,22 @@ class Plan:
 
     def share(self, shard: Shard) -> "Plan":
         """A shard of the jobs, as many as of any other. Jobs that wait for each other stay together."""
-        sizes = Counter(job.head for job in self.jobs)
+        heads = self._heads()
+        sizes = Counter(heads.values())
         loads, mine = [0] * shard.of, set()
         for head, size in sizes.most_common():
             lightest = loads.index(min(loads))
             loads[lightest] += size
             if lightest == shard.number - 1:
                 mine.add(head)
-        return replace(self, jobs=tuple(job for job in self.jobs if job.head in mine))
+        return replace(self, jobs=tuple(job for job in self.jobs if heads[job.run.name] in mine))
+
+    def _heads(self) -> dict[str, str]:
+        """For each job, the first of those that wait for each other."""
+        heads = {}
+        for job in self.jobs:
+            heads[job.run.name] = next((heads[name] for name in job.waits_for), job.run.name)
+        return heads
 
 
 def make_plan(parts: Sequence[Part], base: Run, domains: Sequence[str], seeds: Sequence[int],
@@ -69,7 +80,7 @@ def make_plan(parts: Sequence[Part], base: Run, domains: Sequence[str], seeds: S
             for setting in possible:
                 if settings is None or setting in settings:
                     _add(jobs, left_out, system, setting, base, seeds, radius)
-    return Plan(tuple(jobs.values()), tuple(left_out))
+    return Plan(_with_twins(jobs.values()), tuple(left_out))
 
 
 def _add(jobs: dict[str, Job], left_out: dict[str, None], system: System, setting: Setting, base: Run,
@@ -89,6 +100,19 @@ def _add(jobs: dict[str, Job], left_out: dict[str, None], system: System, settin
         run = replace(run, method=replace(run.method, radius=radius))
     for seeded in (replace(run, seed=seed) for seed in seeds):
         jobs.setdefault(seeded.name, Job(seeded, needs))
+
+
+def _with_twins(jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """The jobs, those told their twin that train as one before them does."""
+    first, found = {}, []
+    for job in jobs:
+        if target_moments(job.run.method, job.run.setting) & {"training", "after"}:
+            found.append(job)
+            continue
+        training = job.run.setting.sources, to_json(replace(job.run, setting=ANYWHERE))
+        twin = first.setdefault(training, job.run)
+        found.append(job if twin is job.run else replace(job, twin=twin))
+    return tuple(found)
 
 
 def run_of(system: System, setting: Setting, base: Run) -> Run:

@@ -37,8 +37,8 @@ def paper() -> Preset:
 
     16 frames at stride 2 of 60 a second, I3D at 224 x 224; 1.279 s of sound at 24 kHz as 256 x 256 log spectrogram,
     BN-Inception; SGD, 9000 steps of 128 clips a domain. Published weights are given by
-    `--weights`; without them the networks start from random ones. 128 clips of one domain take about 45 GB of activations in
-    float32 (measured per clip on a CPU); with two domains use `--precision bfloat16` or two GPUs.
+    `--weights`; without them the networks start from random ones. 128 clips of one domain take about 48 GB in float32, of two
+    domains twice that; with `--micro-batch 32` 13 GB do (docs/runs.md).
     """
     return _streams(VideoInput(Span(16, 2, 60.0), 256, 224), Spectrogram(), 1.0, Optim(), Evaluation())
 

@@ -14,6 +14,7 @@ from egonorm.bench.progress import bar
 from egonorm.bench.screen import LEFT_OUT, needed, refuse_learnt, usable
 from egonorm.bench.table import COMPLETE, is_complete, read_rows, write_rows
 from egonorm.bench.trial import Trial
+from egonorm.bench.twins import take_over
 from egonorm.core import DataError, RunError
 from egonorm.core.files import saving
 from egonorm.data.dataset import Clips
@@ -117,6 +118,7 @@ def _train(trial: Trial, clips: Clips) -> None:
     """Train from the last checkpoint, or from the start, to the last step."""
     run, runtime, manifest = trial.run, trial.runtime, clips.manifest
     about = {"classes": list(manifest.classes), "clips": manifest.digest()}
+    take_over(trial, about)
     net = build_net(run, len(manifest.classes), pretrained=trial.checkpoints.last_step() == 0)
     model = runtime.wrap(Objective(net, run.method, run.optim.pieces))
     optimizer = make_optimizer(run.optim, net.parameters())
@@ -145,7 +147,7 @@ def _log(trial: Trial, first: int) -> Iterator[TextIO | None]:
         yield log
 
 
-def _recorder(trial: Trial, log: TextIO, classes: Sequence[str], save: Callable, progress: Callable) -> Callable:
+def _recorder(trial: Trial, log: TextIO | None, classes: Sequence[str], save: Callable, progress: Callable) -> Callable:
     """What follows each step: a line in the log, a checkpoint when it is due, the bar."""
     began, optim = time.monotonic(), trial.run.optim
 

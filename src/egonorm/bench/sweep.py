@@ -1,7 +1,7 @@
 """Many runs, one after the other or side by side: finished ones are skipped, broken ones resumed, failures told at the end."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Outcome:
 
 def run_sweep(jobs: Sequence[Job], out: Path, engine: Engine, options: Options, device: str,
               tell: Callable[[int, int, int, int, int], None] = lambda *counts: None) -> Outcome:  # fmt: skip
-    """Do what is not done yet. A run that fails stops no other, but those that wait for it.
+    """Do what is not done yet. A run that fails stops no other, but those that need its norms.
 
     Args:
         tell: hears of every change: how many there are, were complete before, are done, running and failed.
@@ -39,7 +39,7 @@ def run_sweep(jobs: Sequence[Job], out: Path, engine: Engine, options: Options, 
     skipped, done, running, failed = len(jobs) - len(waiting), 0, set(), {}
     while waiting or running:
         pending = waiting.keys() | running
-        ready = [name for name, job in waiting.items() if job.needs is None or job.needs.name not in pending]
+        ready = [name for name, job in waiting.items() if pending.isdisjoint(job.waits_for)]
         for name in ready[: engine.num_slots - len(running)]:
             running.add(name)
             engine.start(name, partial(perform, waiting.pop(name), out, options, device))
@@ -58,8 +58,9 @@ def perform(job: Job, out: Path, options: Options, device: str) -> str | None:
     """Do one job; the text of the error if it fails."""
     try:
         run = settled(job, out)
+        twin = None if job.twin is None else out / replace(run, setting=job.twin.setting).name
         with start_runtime(device, run.precision) as runtime:
-            execute(Trial(run, out / run.name, runtime, options))
+            execute(Trial(run, out / run.name, runtime, options, twin))
     except EgonormError as error:
         return str(error)
     except Exception as error:  # one run's fault, whatever it is, must not end the others

@@ -43,6 +43,8 @@ class Trial:
     folder: Path
     runtime: Runtime
     options: Options
+    twin: Path | None = None
+    """The folder of a run that trains alike and has done so; see `twins.py`."""
 
     @property
     def checkpoints(self) -> Checkpoints:

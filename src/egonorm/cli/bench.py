@@ -34,7 +34,7 @@ class Bench:
     suite: tyro.conf.Positional[Literal[SUITES]]
     """Which of the paper's tables, or all of them."""
     data: Annotated[str, named("KIND:PATH")]
-    """The clips; the kind is kitchens, folder, epic55 or features."""
+    """The clips; the kind is kitchens, folder, epic55, packed or features."""
     preset: Annotated[Literal[tuple(PRESETS)] | None, named("{" + ",".join(PRESETS) + "}")] = None
     """Networks, inputs and optimisation; without it those for features on features, else the small ones."""
     seeds: Annotated[str, named("INTS")] = "0,1,2"

@@ -24,7 +24,7 @@ class Extract:
     sources: Annotated[tyro.conf.Positional[tuple[str, ...]], named("SOURCE")]
     """What computes them: folders of runs, and MODALITY=PATH_OR_URL[#SHA256], weights of the preset's encoders."""
     data: Annotated[str, named("KIND:PATH")]
-    """The clips; the kind is kitchens, folder or epic55."""
+    """The clips; the kind is kitchens, folder, epic55 or packed."""
     out: Annotated[Path, named("FEATURES")]
     """The folder of the features; made if it is not there."""
     encoder: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=NAME")] = ()

@@ -58,9 +58,10 @@ class Pack:
         usable = data.manifest.without({uid for problem in done.problems for uid in problem.uids})
         if done.problems and not (self.skip_broken and len(usable)):
             raise broken(done.problems)
+        (self.out / LEFT_OUT).unlink(missing_ok=True)
         if done.problems:
             print(f"Left out:\n{describe(done.problems)}")
-        write_left_out(self.out / LEFT_OUT, done.problems)
+            write_left_out(self.out / LEFT_OUT, done.problems)
         finish(self.out, packing, usable)
         print(f"{tell(done.made, time.monotonic() - began)}\nNext: egonorm data check packed:{self.out}")
 
@@ -68,7 +69,9 @@ class Pack:
         for name, value, most in (("short-side", self.short_side, 65500), ("quality", self.quality, 100),
                                   ("rate", self.rate, 384000), ("workers", self.workers, 1024)):  # fmt: skip
             if not 1 <= value <= most:
-                raise RunError(f"--{name} cannot be used.", got=value, expected=f"1 to {most}", remedy=f"Correct --{name}.")
+                raise RunError(
+                    f"--{name} cannot be used.", got=value, expected=f"1 to {most}", remedy=f"Correct --{name}."
+                )
 
     def _inputs(self, names: tuple[str, ...]) -> dict[str, Input]:
         """How the source is looked at: as the paper's preset does, but for the options."""
@@ -92,4 +95,6 @@ def tell(made: Sequence[Made], seconds: float) -> str:
 
 def size_of(path: Path) -> int:
     """The bytes of a file, or of all files in a folder."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )

@@ -35,7 +35,7 @@ class Train:
     """Train a method on the sources of a setting and judge it on every domain that the setting names."""
 
     data: Annotated[str | None, named("KIND:PATH")] = None
-    """The clips; the kind is kitchens, folder, epic55 or features."""
+    """The clips; the kind is kitchens, folder, epic55, packed or features."""
     setting: Annotated[str | None, named("FAMILY:SOURCES:TARGET")] = None
     """For example dg1:D1:D2, dgn:D1+D2:D3, supervised:D1:D1, uda:D1:D2 or tta:D1:D2."""
     preset: Annotated[Literal[tuple(PRESETS)] | None, named("{" + ",".join(PRESETS) + "}")] = None

@@ -1,6 +1,7 @@
 """Files that are whole or absent, whatever stops the program, and what a refusal to write means."""
 
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -40,6 +41,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def cache_folder(name: str) -> Path:
+    """A folder of egonorm's in the user's cache folder; it may not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "egonorm" / name
+
+
 def fitting(name: str, most: int = 100) -> str:
     """A name in ASCII if it is short enough for a file, else its beginning and a digest of all of it: others stay others."""
     return name if len(name) <= most else f"{name[: most - 20]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
@@ -58,6 +64,20 @@ def saving(path: Path) -> Iterator[None]:
             got, expected, first = error.strerror or str(error), "a place that can be written", "Give another place"
         raise RunError(f"{path} could not be written.", got=got, expected=expected,
                        remedy=f"{first}, then run the same command again: what was saved stands.") from error  # fmt: skip
+
+
+@contextmanager
+def locked(path: Path, wait: bool, taken: RunError) -> Iterator[None]:
+    """Hold a lock, a file of its own; where another process holds it, wait or raise `taken`."""
+    with saving(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise taken from None
+        yield
 
 
 def _sync_folder(folder: Path) -> None:

@@ -41,7 +41,7 @@ def in_processes(function: Callable[..., Any], jobs: Sequence[tuple], workers: i
                 yield done.result()
         except BrokenProcessPool as error:
             raise RunError("A process ended too soon.", got=error, expected="one that can start, and memory for it",
-                           remedy='Use fewer workers; a script calls this under `if __name__ == "__main__":`.') from error  # fmt: skip
+                           remedy='Use fewer workers; call this under `if __name__ == "__main__":`.') from error  # fmt: skip
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -56,7 +56,7 @@ class VideoInput:
         if size != (self.crop, self.crop):
             pictures = resized(pictures.flatten(0, 1), (self.crop, self.crop)).unflatten(0, frames.shape[:2])
         if random is not None and random.random() < 0.5:
-            pictures = pictures.flip(-2)
+            pictures = flipped(pictures)
             if self.displacement:
                 pictures[..., 0] = 255 - pictures[..., 0]
         return pictures
@@ -125,6 +125,12 @@ def resized(
     """Pictures of another size, bilinear with antialiasing; the values stay bytes."""
     pictures = pictures.contiguous().permute(0, 3, 1, 2)
     return interpolate(pictures, size, mode="bilinear", antialias=True).permute(0, 2, 3, 1).contiguous()
+
+
+def flipped(pictures: UInt8[Tensor, "*row height width channel"]) -> UInt8[Tensor, "*row height width channel"]:
+    """Right and left exchanged. Torch does it quickly where it knows the channels as such, though they lie last in memory."""
+    rows = pictures.shape[:-3]
+    return pictures.flatten(0, -4).permute(0, 3, 1, 2).flip(-1).permute(0, 2, 3, 1).unflatten(0, rows)
 
 
 def as_float(x: Tensor) -> Tensor:

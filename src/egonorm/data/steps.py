@@ -1,12 +1,14 @@
-"""Which clips each training step shows: an endless row of epochs for each domain."""
+"""Which clips a batch shows: in training an endless row of epochs for each domain, in testing every clip once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import islice
 
 import numpy as np
+from jaxtyping import Int64
+from torch import Tensor
 
-from egonorm.data.dataset import Draw
+from egonorm.data.dataset import Draw, Glance
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Steps:
     processes each takes its consecutive share of the rows.
     """
 
-    indices: dict[str, tuple[int, ...]]
+    indices: Mapping[str, Int64[Tensor, " _"]]
     """Per domain, the numbers of its clips in the manifest."""
     batch: int
     first: int
@@ -28,23 +30,52 @@ class Steps:
     rank: int = 0
     num_ranks: int = 1
 
+    @property
+    def share(self) -> int:
+        """How many clips of a domain this process sees in a step."""
+        return self.batch // self.num_ranks
+
     def __len__(self) -> int:
         return max(0, self.last - self.first + 1)
 
     def __iter__(self) -> Iterator[list[Draw]]:
+        rows = [self._row(domain) for domain in self.indices]
+        for _ in range(len(self)):
+            yield [draw for row in rows for draw in islice(row, self.share)]
+
+    def _row(self, domain: str) -> Iterator[Draw]:
+        """What this process sees of a domain, step after step; of the orders only the present epoch's is kept."""
+        clips, epoch, order = self.indices[domain], -1, None
         for step in range(self.first, self.last + 1):
-            yield [draw for domain in self.indices for draw in self._rows(domain, step)]
-
-    def _rows(self, domain: str, step: int) -> Iterator[Draw]:
-        share = self.batch // self.num_ranks
-        begin = (step - 1) * self.batch + self.rank * share
-        count = len(self.indices[domain])
-        for position in range(begin, begin + share):
-            epoch, place = divmod(position, count)
-            yield Draw(self.indices[domain][_order(self.seed, domain, epoch, count)[place]], epoch)
+            begin = (step - 1) * self.batch + self.rank * self.share
+            for position in range(begin, begin + self.share):
+                if position // len(clips) != epoch:
+                    epoch = position // len(clips)
+                    order = np.random.default_rng([self.seed, epoch, *domain.encode()]).permutation(len(clips))
+                yield Draw(int(clips[order[position % len(clips)]]), epoch)
 
 
-@lru_cache(maxsize=64)
-def _order(seed: int, domain: str, epoch: int, count: int) -> tuple[int, ...]:
-    address = [seed, epoch, *domain.encode()]
-    return tuple(np.random.default_rng(address).permutation(count).tolist())
+@dataclass(frozen=True)
+class Glances:
+    """The clips of each batch of a test, as a batch sampler: every clip that is this process's, about `batch` windows at once."""
+
+    num_clips: int
+    num_windows: int
+    batch: int
+    rank: int = 0
+    num_ranks: int = 1
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[list[Glance]]:
+        for start in self._starts:
+            yield [Glance(number, self.num_windows) for number in self._mine[start : start + self._starts.step]]
+
+    @property
+    def _mine(self) -> range:
+        return range(self.rank, self.num_clips, self.num_ranks)
+
+    @property
+    def _starts(self) -> range:
+        return range(0, len(self._mine), max(1, self.batch // self.num_windows))

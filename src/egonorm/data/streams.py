@@ -1,5 +1,6 @@
 """The batches of training and judging: read by other processes, brought to the device one ahead, prepared there."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from egonorm.core import Batch, EgonormError
 from egonorm.data.dataset import Clips, Draw, Glance, Sample, collate
-from egonorm.data.steps import Steps
+from egonorm.data.steps import Glances, Steps
 
 Batches = tuple[Batch, ...]
 """What a step shows: a batch of each domain."""
@@ -26,7 +27,7 @@ def training_batches(
     num_ranks: int = 1,
 ) -> Iterator[Batches]:
     """The batches of steps `first` to `last`, on the device: one per domain, in the order of `domains`."""
-    by_domain = {d: tuple(i for i, c in enumerate(clips.manifest.clips) if c.domain == d) for d in domains}
+    by_domain = {domain: clips.manifest.rows_of(domain) for domain in domains}
     steps = Steps(by_domain, batch, first, last, clips.seed, rank, num_ranks)
     return _load(clips, steps, workers, device)
 
@@ -35,20 +36,27 @@ def evaluation_batches(
     clips: Clips, num_windows: int, batch: int, workers: int, device: torch.device, rank: int = 0, num_ranks: int = 1
 ) -> Iterator[Batches]:
     """Every window of this process's clips, on the device: about `batch` windows of whole clips, those of a clip in a row."""
-    mine = range(rank, len(clips), num_ranks)
-    size = max(1, batch // num_windows)
-    groups = [mine[k : k + size] for k in range(0, len(mine), size)]
-    return _load(clips, [[Glance(index, num_windows) for index in group] for group in groups], workers, device)
+    return _load(clips, Glances(len(clips), num_windows, batch, rank, num_ranks), workers, device)
 
 
 def _load(clips: Clips, keys: Iterable[list[Draw | Glance]], workers: int, device: torch.device) -> Iterator[Batches]:
     """The batches of some keys. An error in a reading process is raised here, as it was there."""
     on_gpu = device.type == "cuda"
     read = DataLoader(
-        _Reported(clips), batch_sampler=keys, collate_fn=_collate, num_workers=workers, pin_memory=on_gpu
+        _Reported(clips),
+        batch_sampler=keys,
+        collate_fn=_collate,
+        num_workers=workers,
+        pin_memory=on_gpu,
+        worker_init_fn=_leave_alone,
     )
     prepare = lambda batches: tuple(_prepared(clips, batch.to(device)) for batch in batches)  # noqa: E731
     return _ahead(map(_checked, read), prepare) if on_gpu else (prepare(_checked(found)) for found in read)
+
+
+def _leave_alone(worker: int) -> None:
+    """Never look for garbage among what the training process had made: to look is to write, and so to copy its memory."""
+    gc.freeze()
 
 
 def _prepared(clips: Clips, batch: Batch) -> Batch:

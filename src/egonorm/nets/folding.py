@@ -1,6 +1,7 @@
 """Folding for evaluation: a batch norm that only scales and shifts becomes part of the convolution before it."""
 
 import copy
+import itertools
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ def fold(net: nn.Module) -> nn.Module:
 
 def _fold_children(parent: nn.Module) -> None:
     children = list(parent.named_children())
-    for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
+    for (_, conv), (name, norm) in itertools.pairwise(children):
         if isinstance(conv, _ConvNd) and isinstance(norm, _BatchNorm):
             _absorb(conv, norm)
             setattr(parent, name, nn.Identity())

@@ -133,6 +133,7 @@ class _SamePool(nn.Module):
 
     The published code pads with zeros. After a ReLU no number is below zero, and every window holds at least one, so
     the pool's own padding gives the same. `ceil_mode` supplies what SAME has more behind than in front, without a copy.
+    A maximum rounds nothing, so bfloat16 stays bfloat16, of which autocast on CPUs would make float32 for all that follows.
     """
 
     def __init__(self, kernel: tuple[int, int, int], stride: tuple[int, int, int]):
@@ -141,7 +142,8 @@ class _SamePool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         front = [_same_padding(*axis)[0] for axis in zip(x.shape[2:], self.kernel, self.stride, strict=True)]
-        return F.max_pool3d(x, self.kernel, self.stride, padding=front, ceil_mode=True)
+        with torch.autocast("cpu", enabled=False):
+            return F.max_pool3d(x, self.kernel, self.stride, padding=front, ceil_mode=True)
 
 
 def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from egonorm.core import files
 from egonorm.core.errors import WeightsError
 
 State = dict[str, Tensor]
@@ -131,7 +132,7 @@ def locate(source: str, sha256: str | None = None, cache: Path | None = None) ->
 
 def cache_folder() -> Path:
     """Where weights are kept: egonorm/weights in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "egonorm" / "weights"
+    return files.cache_folder("weights")
 
 
 def _download(url: str, sha256: str | None, cache: Path) -> Path:

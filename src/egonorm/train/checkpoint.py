@@ -11,15 +11,15 @@ from torch import nn
 
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
-from egonorm.nets.stored import METADATA, network_of, read_metadata
+from egonorm.nets.stored import METADATA, load_network, network_of, read_metadata
 
 
 @dataclass(frozen=True)
 class Checkpoints:
     """A run's weights on disk: the last `keep` networks, `every` so many steps back from the last, and the state of training.
 
-    A network is written before the state that names its step, and old ones are removed after it, so a kill between any two
-    of these leaves a state from which training goes on to the same files.
+    The state is the optimiser's momenta and the step whose network they belong to. That network is written before it, and old
+    ones are removed after it, so a kill between any two of these leaves a state from which training goes on to the same files.
     """
 
     folder: Path
@@ -28,7 +28,8 @@ class Checkpoints:
     keep: int
 
     @property
-    def _state(self) -> Path:
+    def state(self) -> Path:
+        """The state of training."""
         return self.folder / "state.safetensors"
 
     def path(self, step: int) -> Path:
@@ -47,7 +48,12 @@ class Checkpoints:
 
     def last_step(self) -> int:
         """The step that the state of training stands at; 0 when nothing was saved."""
-        return read_metadata(self._state)["step"] if self._state.exists() else 0
+        return read_metadata(self.state)["step"] if self.state.exists() else 0
+
+    def are_whole(self) -> bool:
+        """Whether training is finished, and all its last networks are there."""
+        due = tuple(step for step in range(1, self.steps + 1) if self.is_due(step))
+        return self.last_step() == self.steps and self.saved() == due[-self.keep :]
 
     def save(self, step: int, net: nn.Module, optimizer: torch.optim.Optimizer, about: Mapping[str, object]) -> None:
         """Write the network and the state of training, then remove what is older than the last `keep`.
@@ -57,11 +63,8 @@ class Checkpoints:
         weights = {name: x.contiguous().cpu() for name, x in net.state_dict().items()}
         metadata = {METADATA: json.dumps({"step": step, **about})}
         write_atomically(self.path(step), safetensors.torch.save(weights, metadata))
-        momenta = _momenta(net, optimizer)
-        state = {f"net.{k}": x for k, x in weights.items()} | {
-            f"momentum.{k}": x.contiguous().cpu() for k, x in momenta.items()
-        }
-        write_atomically(self._state, safetensors.torch.save(state, metadata))
+        momenta = {f"momentum.{name}": x.contiguous().cpu() for name, x in _momenta(net, optimizer).items()}
+        write_atomically(self.state, safetensors.torch.save(momenta, metadata))
         kept = {self.path(k) for k in self.saved()}
         for path in self.folder.glob("[0-9]*.safetensors"):
             if path not in kept:
@@ -71,22 +74,29 @@ class Checkpoints:
         """Load the state of training if there is one; the step that it stands at.
 
         Raises:
-            RunError: when it was trained on something else than `about` says.
+            RunError: when it was trained on something else than `about` says, or its network is gone.
         """
         step = self.last_step()
         if step:
-            stored = {name: value for name, value in read_metadata(self._state).items() if name != "step"}
+            stored = {name: value for name, value in read_metadata(self.state).items() if name != "step"}
             if stored != about:
                 raise RunError(f"The run in {self.folder.parent} was trained on other clips.", got=json.dumps(about),
                                expected=json.dumps(stored),
                                remedy="Bring the data back to what they were, or start anew in another folder.")  # fmt: skip
-            state = safetensors.torch.load_file(self._state)
-            net.load_state_dict({k.removeprefix("net."): x for k, x in state.items() if k.startswith("net.")})
+            self._load(step, net)
+            state = safetensors.torch.load_file(self.state)
             for name, parameter in net.named_parameters():
                 if f"momentum.{name}" in state:
                     buffer = state[f"momentum.{name}"].to(parameter.device)
                     optimizer.state[parameter]["momentum_buffer"] = buffer
         return step
+
+    def _load(self, step: int, net: nn.Module) -> None:
+        if not self.path(step).exists():
+            raise RunError(f"The training in {self.folder.parent} cannot go on.", got=f"no file {self.path(step)}",
+                           expected="the network that the state of training belongs to",
+                           remedy=f"Bring it back, or remove {self.folder} to train anew.")  # fmt: skip
+        load_network(self.path(step), net)
 
 
 def _momenta(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

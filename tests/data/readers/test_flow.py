@@ -10,7 +10,6 @@ import simplejpeg
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.readers import pictures
 from egonorm.data.readers.flow import FlowReader, holds_flow
 from egonorm.data.sampling import Span, Window
 
@@ -170,7 +169,7 @@ def test_missing_and_empty_media(tmp_path, reader):
 
 def test_a_tar_is_indexed_once_for_both_halves(tmp_path, reader, monkeypatch):
     media, opened, really_open = pack(fill(tmp_path / "video", range(20))).name, [], tarfile.open
-    monkeypatch.setattr(pictures.tarfile, "open", lambda *args: opened.append(args) or really_open(*args))
+    monkeypatch.setattr(tarfile, "open", lambda *args: opened.append(args) or really_open(*args))
     for start in range(10):
         reader(media, [Window(start / 60, 1.0)])[0]
     assert len(opened) == 1

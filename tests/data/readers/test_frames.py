@@ -11,9 +11,9 @@ import simplejpeg
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.readers import pictures
 from egonorm.data.readers.frames import FrameReader
-from egonorm.data.readers.pictures import holds_pictures, open_pictures
+from egonorm.data.readers.pictures import open_pictures
+from egonorm.data.readers.scan import holds_pictures
 from egonorm.data.sampling import Span, Window
 
 SPAN = Span(num_frames=4, stride=2, fps=60.0)
@@ -121,7 +121,7 @@ def test_a_tar_is_indexed_once(tmp_path, reader, monkeypatch):
     path = pack(fill(tmp_path / "video", range(20)))
     opened = []
     really_open = tarfile.open
-    monkeypatch.setattr(pictures.tarfile, "open", lambda *args: opened.append(args) or really_open(*args))
+    monkeypatch.setattr(tarfile, "open", lambda *args: opened.append(args) or really_open(*args))
     for start in range(10):
         reader("video.tar", [Window(start / 60, 1.0)])[0]
     assert len(opened) == 1
@@ -246,3 +246,11 @@ def test_the_clock_of_the_span_may_differ_from_that_of_the_pictures(tmp_path):
     fill(tmp_path / "video", range(30))
     assert ticks_of(FrameReader(tmp_path, Span(4, 1, 15.0), None)("video", [Window(4 / 60, 1.0)])[0]) == [6, 10, 14, 18]
     assert FrameReader(tmp_path, SPAN, None, rate=30.0).examine("video") == 1
+
+
+def test_a_look_at_a_change_of_picture_shows_the_new_one_whatever_rounding_says(tmp_path):
+    fill(tmp_path / "video", range(60))
+    reader = FrameReader(tmp_path, Span(4, 1, 30.0), None)
+    windows = [Window(tick / 30, (tick + 4) / 30) for tick in range(26)]
+    expected = [2 * (tick + k) + 1 for tick in range(26) for k in range(4)]
+    assert ticks_of(reader("video", windows).flatten(0, 1)) == expected

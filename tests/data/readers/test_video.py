@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from egonorm.core import DataError
+from egonorm.data.readers.container import Track
 from egonorm.data.readers.video import VideoReader, read_frames, scaled_size
 from egonorm.data.sampling import Span, Window
 
@@ -35,6 +36,7 @@ FILES = {
     "rotated.mp4": {"ticks": range(150), "rotation": 90},
     "open_gop.mp4": {"ticks": range(150), "gop": 20, "num_b_frames": 3, "options": OPEN},
     "intra_refresh.mp4": {"ticks": range(150), "num_b_frames": 0, "options": INTRA},
+    "hevc.mp4": {"ticks": range(150), "codec": "libx265", "gop": 60, "options": {"x265-params": "log-level=none"}},
     "old.avi": {"ticks": range(150), "codec": "mpeg4", "options": {"b": "6000000"}},
     "program.mpg": {"ticks": range(100), "codec": "mpeg2video", "options": {"b": "6000000"}},
 }
@@ -76,6 +78,17 @@ def test_windows_show_what_a_full_decode_shows(folder, name):
         times = SPAN.times(draw.uniform(-0.3, float(frames[-1][0]) + 0.3))
         expected = [shown(frames, time) for time in times]
         assert numbers(folder / name, times, -1 if "rotation" in FILES[name] else 0) == expected, times
+
+
+@pytest.mark.parametrize("name", ["constant.mp4", "hevc.mp4"])
+def test_frames_that_nobody_needs_are_not_decoded(folder, name, monkeypatch):
+    decode, decoded = Track.decode, []
+    monkeypatch.setattr(Track, "decode", lambda track, packet: decoded.extend(found := decode(track, packet)) or found)
+    assert numbers(folder / name, (3.85, 3.89)) == [115, 116]
+    few = len(decoded)
+    monkeypatch.setattr("egonorm.data.readers.video.sparing", lambda track, packets, ticks: packets)
+    assert numbers(folder / name, (3.85, 3.89)) == [115, 116]
+    assert few < 0.75 * (len(decoded) - few)
 
 
 def test_a_reader_asks_at_the_times_of_its_span_and_examines(folder):

@@ -14,11 +14,13 @@ import simplejpeg
 import torch
 
 from egonorm.core import DataError, RunError
+from egonorm.core.files import locked
 from egonorm.data import Clip, open_data, write_manifest
 from egonorm.data.check import find_problems
 from egonorm.data.inputs import AudioInput, VideoInput
 from egonorm.data.manifest import Manifest
-from egonorm.data.readers.timed import open_timed
+from egonorm.data.readers.shots import Shot, write_shots
+from egonorm.data.readers.timed import TimedReader, open_timed
 from egonorm.data.sampling import Span, Window
 from egonorm.data.sets.packed import packing as packing_module
 from egonorm.data.sets.packed.packing import is_wanted, joined, pack
@@ -35,16 +37,16 @@ VARIABLE = np.cumsum([0, *random.Random(5).choices([100, 200, 300, 1100], k=99)]
 NAMES = {"constant": "a.tar", "variable": "monday.1/cam 1.mkv", "late": "büro/..jpg.mkv"}
 
 
-def write_movie(path: Path, ticks, clock: int = 30, rate: int = 48000, sound: int = 0) -> None:
-    """Bar codes at these ticks, and a chirp from sample `sound` on that lasts as long."""
+def write_movie(path: Path, ticks, clock: int = 30, rate: int = 48000) -> None:
+    """Bar codes at these ticks, and a chirp that lasts as long, in a codec without noise that a decoder makes up (as AAC's)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     base = media.Fraction(1, clock)
     with media.av.open(str(path), "w", format="matroska") as container:
-        video, audio = media.add_video(container, base, gop=40), media.add_sound(container, rate)
+        video, audio = media.add_video(container, base, gop=40), media.add_sound(container, rate, codec="flac")
         for number, tick in enumerate(ticks):
             container.mux(video.encode(media.as_frame(media.bar_code(number), tick, base)))
         container.mux(video.encode(None))
-        media.mux_sound(container, audio, media.chirp(ticks[-1] / clock, rate), rate, sound)
+        media.mux_sound(container, audio, media.chirp(ticks[-1] / clock, rate), rate)
         container.mux(audio.encode(None))
 
 
@@ -77,7 +79,8 @@ def whole(source, tmp_path_factory):
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*")
+            if path.is_file() and path.name != ".lock"}  # fmt: skip
 
 
 def windows_of(seconds: float, seed: str, number: int = 40) -> list[Window]:
@@ -96,7 +99,7 @@ def test_every_window_shows_and_sounds_what_the_source_does(source, whole, kind)
     windows = [*windows_of(5.0, kind), Window(0.0, 0.4), Window(-9.0, -8.6), Window(90.0, 90.4)]
     asked = [each.reader("rgb", INPUTS["rgb"])(name, windows) for each in (data, whole)]
     assert asked[0].shape == asked[1].shape == (43, 4, 120, 160, 3) and asked[1].dtype == torch.uint8
-    assert codes(asked[0]) == codes(asked[1]) and len(set(codes(asked[0]))) > 30
+    assert codes(asked[0]) == codes(asked[1]) and len(set(codes(asked[0]))) > 25
     assert (asked[0].float() - asked[1].float()).abs().mean() < 3
     heard = [each.reader("audio", INPUTS["audio"])(name, windows) for each in (data, whole)]
     assert heard[1].shape == (43, 16800) and heard[0].abs().max() > 0.3
@@ -161,6 +164,15 @@ def test_large_pictures_become_smaller_and_small_ones_are_not_enlarged(source, t
     assert again.reader("rgb", VideoInput(SPAN, 30))("a.tar", window).shape == (1, 4, 30, 40, 3)
     large = packed(f"packed:{tmp_path / '60'}", tmp_path / "same", {"rgb": VideoInput(SPAN, 256)})
     assert contents(large.root)["rgb/a.tar.tar"] == contents(data.root)["rgb/a.tar.tar"]
+
+
+def test_pictures_that_come_in_disorder_are_shown_in_the_order_of_their_times(tmp_path):
+    times = (0.0, 0.3, 0.1, 0.2, 0.4, 0.4)  # of two at one time the later one stands
+    shots = [Shot(time, lambda code=code: (media.bar_code(code),)) for code, time in enumerate(times)]
+    write_shots(tmp_path / "x.tar", iter(shots), 0.5, 90, lambda start, stop: True)
+    reader = TimedReader(tmp_path, Span(6, 1, 10.0), None)
+    assert codes(reader("x.tar", [Window(0.0, 0.6)])) == [0, 2, 3, 1, 5, 5]
+    assert reader.examine("x.tar", thorough=True) == 0.5
 
 
 def test_the_index_is_mapped_and_not_read(whole):
@@ -292,6 +304,16 @@ def test_broken_media_and_late_clips_are_told_and_the_rest_is_packed(source, tmp
                                     "audio/a.tar.wav"}  # fmt: skip
 
 
+def test_two_calls_at_a_time_do_not_write_the_same_folder(source, whole, tmp_path):
+    packed(f"folder:{source}", tmp_path)
+    taken = RunError("x", got="", expected="", remedy="")
+    with (
+        locked(tmp_path / ".lock", wait=False, taken=taken),
+        pytest.raises(RunError, match="filled by another process"),
+    ):
+        packed(f"folder:{source}", tmp_path)
+
+
 def test_other_packings_and_foreign_folders_are_refused(source, whole, tmp_path):
     before = contents(whole.root)
     with pytest.raises(DataError, match=r"(?s)packed otherwise.*got: +quality 50.*expected: quality 90"):
@@ -313,6 +335,7 @@ def test_other_packings_and_foreign_folders_are_refused(source, whole, tmp_path)
     ("rgb/a.tar.tar.npy", None, "No such file"),
     ("rgb/a.tar.tar.npy", lambda data: data[:-1000], "mmap length is greater than file size"),
     ("rgb/a.tar.tar.npy", lambda data: b"nonsense", "pickle"),
+    ("rgb/a.tar.tar.npy", lambda data: b"", "No data left in file"),
     ("audio/a.tar.wav", lambda data: data[:-1000], "bytes of sound"),
 ])  # fmt: skip
 def test_packed_files_that_are_damaged_are_told(whole, tmp_path, name, change, message):

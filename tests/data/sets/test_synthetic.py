@@ -79,7 +79,7 @@ def test_videos_hold_several_actions_and_every_clip_has_its_own_address():
 
 
 def test_the_second_call_returns_at_once(root, monkeypatch):
-    monkeypatch.setattr("egonorm.data.sets.synthetic.rendering.render_file", None)
+    monkeypatch.setattr("egonorm.data.sets.synthetic.rendering.render_file", lambda *_: pytest.fail("rendered again"))
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     assert render_kitchens(root, TINY) == root / "manifest.csv"
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before

@@ -156,7 +156,7 @@ def test_adding_flow_changes_nothing_else_and_later_calls_return_at_once(root, t
     assert {name: data for name, data in contents(root).items() if not name.startswith("flow/")} == contents(
         tiny_kitchen
     )
-    monkeypatch.setattr("egonorm.data.sets.synthetic.rendering.render_file", None)
+    monkeypatch.setattr("egonorm.data.sets.synthetic.rendering.render_file", lambda *_: pytest.fail("rendered again"))
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     for flow in (False, True):
         assert render_kitchens(root, TINY, flow=flow) == root / "manifest.csv"

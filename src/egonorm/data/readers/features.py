@@ -34,7 +34,7 @@ class MappedFeatures:
 
 @dataclass(frozen=True)
 class Moments:
-    """The stored windows of one medium: where each starts, in order, and the row that it is, counting all windows of all clips."""
+    """The stored windows of one medium: where each starts, in order, and which row it is of all clips' windows."""
 
     starts: tuple[float, ...]
     rows: tuple[int, ...]
@@ -94,7 +94,7 @@ class FeatureReader:
 
 
 def moments_of(clips: Sequence[Clip], starts: Iterable[Sequence[float]]) -> dict[str, Moments]:
-    """The stored windows of every medium, from the starts of each clip's, equally many; of windows that start together the first counts."""
+    """The stored windows of every medium, from the starts of each clip's; of windows that start together the first counts."""
     windows: dict[str, dict[float, int]] = {}
     stops: dict[str, float] = {}
     for number, (clip, several) in enumerate(zip(clips, starts, strict=True)):

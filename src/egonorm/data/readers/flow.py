@@ -12,7 +12,8 @@ from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.data.readers.frames import resize
-from egonorm.data.readers.pictures import PREFIXES, Pictures, holds_pictures, open_pictures
+from egonorm.data.readers.pictures import Pictures, open_pictures
+from egonorm.data.readers.scan import PREFIXES, holds_pictures
 from egonorm.data.sampling import Span, Window
 
 HALVES = {"u": ("u/frame_", "x_"), "v": ("v/frame_", "y_")}

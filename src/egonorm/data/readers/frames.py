@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from egonorm.data.inputs import resized
+from egonorm.data.readers.container import TOLERANCE
 from egonorm.data.readers.pictures import open_pictures
 from egonorm.data.readers.video import scaled_size
 from egonorm.data.sampling import Span, Window
@@ -20,7 +21,8 @@ class FrameReader:
     """Frames of a medium that is a folder or a tar file below `root`.
 
     The picture of tick 0 has number 0 where there is one, else number 1. Before the first picture the first is shown,
-    after the last the last; a picture that is missing between them is an error.
+    after the last the last; a picture that is missing between them is an error. As `VideoReader`, a picture that begins up to
+    two microseconds after a time counts as shown then: at 30 looks a second every look falls on a change of picture.
     """
 
     root: Path
@@ -32,7 +34,8 @@ class FrameReader:
 
     def __call__(self, media: str, windows: Sequence[Window]) -> UInt8[Tensor, "window frame height width 3"]:
         """The pictures shown at the span's times in each window."""
-        ticks = [floor(time * self.rate) for window in windows for time in self.span.times(window.start)]
+        times = [time for window in windows for time in self.span.times(window.start)]
+        ticks = [floor((time + TOLERANCE) * self.rate) for time in times]
         pictures = torch.from_numpy(open_pictures(self.root / media).at(ticks, "RGB"))
         return resize(pictures, self.short_side).unflatten(0, (len(windows), -1))
 

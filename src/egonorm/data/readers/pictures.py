@@ -1,9 +1,5 @@
 """The index of numbered JPEG pictures in a folder, or in a tar file that stays packed: which there are, and where."""
 
-import os
-import re
-import tarfile
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,16 +12,12 @@ from jaxtyping import Int64, UInt8
 
 from egonorm.core import DataError
 from egonorm.core.listing import some
+from egonorm.data.readers.scan import AGAIN, PREFIXES, find_pictures
 
 Colours = Literal["RGB", "GRAY"]
-PREFIXES = ("frame_", "img_")
-"""What stands before the number of a picture, in EPIC-Kitchens and in Temporal Binding Network."""
-_AGAIN = "Extract or copy the pictures of this video again."
 _CHANNELS = {"RGB": 3, "GRAY": 1}
 _TOGETHER = 64
 """Pictures that are decoded together where all are."""
-_Place = tuple[int, int]
-"""Offset and size in a tar file; nothing of meaning for a folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +58,7 @@ class Pictures:
         """Refuse an index with holes; decode the first picture and the last, or all of them."""
         missing = np.setdiff1d(np.arange(self.first, self.numbers[-1] + 1), self.numbers)
         if holes := [self.name(number) for number in missing.tolist()]:
-            raise DataError(f"{self.path} lacks pictures.", got=f"{some(holes, 3)} missing", remedy=_AGAIN,
+            raise DataError(f"{self.path} lacks pictures.", got=f"{some(holes, 3)} missing", remedy=AGAIN,
                             expected=f"every number from {self.first} to {self.numbers[-1]}")  # fmt: skip
         numbers = (self.numbers if thorough else self.numbers[[0, -1]]).tolist()
         for begin in range(0, len(numbers), _TOGETHER):
@@ -83,11 +75,11 @@ class Pictures:
                     decoded = np.empty((len(numbers), *size, _CHANNELS[colours]), dtype=np.uint8)
                 if size != decoded.shape[1:3]:
                     raise DataError(f"{where} has another size than those before it.", got=size,
-                                    expected=decoded.shape[1:3], remedy=_AGAIN)  # fmt: skip
+                                    expected=decoded.shape[1:3], remedy=AGAIN)  # fmt: skip
                 simplejpeg.decode_jpeg(data, colorspace=colours, buffer=decoded[row])
             except ValueError as error:
                 raise DataError(f"{where} cannot be decoded.", got=f"{len(data)} bytes: {error}",
-                                expected="a whole JPEG picture", remedy=_AGAIN) from None  # fmt: skip
+                                expected="a whole JPEG picture", remedy=AGAIN) from None  # fmt: skip
         return decoded
 
     def read(self, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
@@ -98,14 +90,16 @@ class Pictures:
             if absent:
                 raise FileNotFoundError(f"{some([self.name(number) for number in absent], 3)} missing")
             if self.places is None:
-                yield from ((number, (self.path / self.name(number)).read_bytes()) for number in numbers)
+                for number in numbers:
+                    with open(f"{self.path}/{self.name(number)}", "rb", buffering=0) as file:  # noqa: PTH123 - faster
+                        yield number, file.readall()
                 return
             with self.path.open("rb", buffering=0) as file:
                 for number, (offset, size) in zip(numbers, self.places[found].tolist(), strict=True):
                     file.seek(offset)
                     yield number, file.read(size)
         except OSError as error:
-            raise DataError(f"A picture of {self.path} cannot be read.", got=error, remedy=_AGAIN,
+            raise DataError(f"A picture of {self.path} cannot be read.", got=error, remedy=AGAIN,
                             expected="every picture up to the last") from None  # fmt: skip
 
 
@@ -122,63 +116,8 @@ def open_pictures(path: Path, prefixes: tuple[str, ...] = PREFIXES) -> Pictures:
     return _index(path, prefixes, status.st_size, status.st_mtime_ns)
 
 
-def holds_pictures(folder: Path, prefixes: tuple[str, ...] = PREFIXES) -> bool:
-    """Whether a folder has at least one numbered picture."""
-    if not folder.is_dir():
-        return False
-    pattern = _pattern(prefixes)
-    with os.scandir(folder) as entries:
-        return any(pattern.fullmatch(entry.name) for entry in entries)
-
-
-def _pattern(prefixes: tuple[str, ...]) -> re.Pattern:
-    """Folder, prefix, digits and suffix of a picture's name."""
-    return re.compile(rf"(?:(.*)/)?({'|'.join(prefixes)})(\d+)(\.jpe?g)", re.IGNORECASE)
-
-
 @lru_cache(maxsize=1024)
 def _index(path: Path, prefixes: tuple[str, ...], size: int, changed: int) -> Pictures:
-    packed = path.is_file()
-    members = _tar_members(path, size, changed) if packed else ((file.name, (0, 0)) for file in path.iterdir())
-    (prefix, suffix), series = _one_series(path, prefixes, members)
-    numbers = np.array([int(digits) for digits in series], dtype=np.int64)
-    order = np.argsort(numbers)
-    places = np.array(list(series.values()), dtype=np.int64)[order] if packed else None
-    return Pictures(path, prefix, min(map(len, series)), suffix, numbers[order], places)
-
-
-def _one_series(
-    path: Path, prefixes: tuple[str, ...], members: Iterable[tuple[str, _Place]]
-) -> tuple[tuple[str, str], dict[str, _Place]]:
-    """The one prefix and suffix of the pictures among the members, and where each number (still digits) lies."""
-    series: dict[tuple[str, ...], dict[str, _Place]] = defaultdict(dict)
-    pattern = _pattern(prefixes)
-    for name, place in members:
-        if match := pattern.fullmatch(name):
-            folder, prefix, digits, suffix = match.groups(default="")
-            series[folder, prefix, suffix][digits] = place  # of a name that a tar file holds twice, the last counts
-    if not series:
-        names = " or ".join(f"{prefix}0000000001.jpg" for prefix in prefixes)
-        raise DataError(f"{path} holds no pictures.", got="no name that fits", remedy=_AGAIN,
-                        expected=f"{names}, and so on")  # fmt: skip
-    (_, *names), digits = next(iter(series.items()))
-    if len(series) > 1 or len(set(map(int, digits))) < len(digits):
-        raise DataError(f"{path} holds more than one series of pictures.", expected="every number once",
-                        got=some([f"{folder}/{prefix}*{suffix}".lstrip("/") for folder, prefix, suffix in series], 3),
-                        remedy="Keep one series in a folder or tar file.")  # fmt: skip
-    return tuple(names), digits
-
-
-@lru_cache(maxsize=1)  # two series of one tar file are asked for one after the other
-def _tar_members(path: Path, size: int, changed: int) -> list[tuple[str, _Place]]:
-    """Names, offsets and sizes, read from the headers alone."""
-    try:
-        with tarfile.open(path, "r:") as tar:
-            members = [member for member in tar if member.isreg()]
-        for member in members:
-            if member.offset_data + member.size > size:
-                raise tarfile.ReadError(f"{member.name} ends behind the end of the file")
-        return [(member.name, (member.offset_data, member.size)) for member in members]
-    except (tarfile.TarError, OSError) as error:
-        raise DataError(f"{path} cannot be read as a tar file.", got=error, expected="a whole tar file, not compressed",
-                        remedy="Download it again; unpack it if it is compressed.") from None  # fmt: skip
+    found = find_pictures(path, prefixes, size, changed)
+    names = (str(found["prefix"][0]), int(found["width"][0]), str(found["suffix"][0]))
+    return Pictures(path, *names, found["number"][0], found["place"][0] if path.is_file() else None)

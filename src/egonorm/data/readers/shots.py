@@ -42,7 +42,7 @@ def index_of(path: Path) -> Path:
 
 
 def index_type(num_series: int) -> np.dtype:
-    """A row of an index: from when on a picture is shown, its number, and where each series' lies in the tar file.
+    """A row of an index: from when on a picture is shown, its number in that order, and where each series' lies in the tar file.
 
     A size of 0 tells that a picture was left out. The last row holds no picture, but when the medium ends.
     """
@@ -63,12 +63,13 @@ def write_shots(path: Path, shots: Iterable[Shot], seconds: float, quality: int,
                 names = [f"{prefix}{number:010d}.jpg" for prefix in shot.series]
                 places = [_append(file, name, _jpeg(picture, quality))
                           for name, picture in zip(names, shot.take(), strict=True)]  # fmt: skip
-            rows.append((shot.time, number, places))
+            rows.append((shot.time, 0, places))
         file.write(bytes(2 * _BLOCK))
     rows.sort(key=lambda row: row[0])
-    rows.append((seconds, len(rows) + 1, [(0, 0)] * len(shot.series)))
-    content = io.BytesIO()
-    np.save(content, np.array(rows, dtype=index_type(len(shot.series))))
+    rows.append((seconds, 0, [(0, 0)] * len(shot.series)))
+    index, content = np.array(rows, dtype=index_type(len(shot.series))), io.BytesIO()
+    index["number"] = np.arange(1, len(rows) + 1)
+    np.save(content, index)
     write_atomically(index_of(path), content.getvalue())
 
 

@@ -13,9 +13,13 @@ from torch import Tensor
 from egonorm.core import DataError
 from egonorm.data.readers.container import TOLERANCE
 from egonorm.data.readers.frames import resize
+from egonorm.data.readers.kept import mapped
 from egonorm.data.readers.pictures import Colours, Pictures
 from egonorm.data.readers.shots import ONE, PAIR, index_of, index_type
 from egonorm.data.sampling import Span, Window
+
+TOGETHER = 64
+"""Pictures that are decoded together where all are."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,6 @@ class TimedReader:
             for begin in range(0, len(numbers), TOGETHER):
                 series.decode(numbers[begin : begin + TOGETHER], timed.colours)
         return float(timed.index["time"][-1])
-
-
-TOGETHER = 64
-"""Pictures that are decoded together where all are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +94,14 @@ def open_timed(path: Path) -> Timed:
     try:
         status = path.stat()
         return _open(path, status.st_size, status.st_mtime_ns)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be opened.", got=error, expected="a tar file of pictures and its index",
                         remedy="Remove both if they are there, and pack the data again: the rest is kept.") from None  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
 def _open(path: Path, size: int, changed: int) -> Timed:
-    index = np.load(index_of(path), mmap_mode="r")
+    index = mapped(index_of(path))
     if index.dtype not in (index_type(1), index_type(2)) or index.ndim != 1 or len(index) < 2:
         raise ValueError(f"{index_of(path).name} is no index of pictures")
     end = int(index["place"].sum(axis=2).max())

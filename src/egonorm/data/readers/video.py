@@ -17,6 +17,7 @@ from egonorm.core import DataError
 from egonorm.data.readers.container import Track, open_track, shown_at
 from egonorm.data.readers.keyframes import from_keyframe, from_open_gop, from_start
 from egonorm.data.readers.lasting import lasting
+from egonorm.data.readers.sparing import sparing
 from egonorm.data.sampling import Span, Window, neighbours
 
 PAUSE = 2.0
@@ -75,7 +76,7 @@ def read_frames(
             if packets is None:
                 continue
             jumped = begin is not from_start
-            frames = _shown(frames_of(track, packets, jumped), ticks) or []
+            frames = _shown(frames_of(track, sparing(track, packets, ticks), jumped), ticks) or []
             late = any(frame.pts > tick for frame, tick in zip(frames, ticks, strict=False))
             if frames and not (jumped and late):
                 return pictures_of(frames, short_side)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from egonorm.core import DataError
 from egonorm.data.readers.flow import holds_flow
-from egonorm.data.readers.pictures import holds_pictures
 from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.scan import holds_pictures
 from egonorm.data.sampling import Window
 
 

@@ -8,7 +8,8 @@ from functools import partial
 from math import inf
 from pathlib import Path
 
-from egonorm.core import DataError
+from egonorm.core import DataError, RunError
+from egonorm.core.files import locked
 from egonorm.core.processes import in_processes
 from egonorm.data.check import Problem, find_problems
 from egonorm.data.inputs import Input
@@ -72,21 +73,25 @@ def pack(data: ClipSet, inputs: Mapping[str, Input], root: Path, packing: Packin
 
     Raises:
         DataError: for a folder of other data, or a modality that the data do not have.
-        RunError: when nothing can be written, or a process is lost; what was packed stands.
+        RunError: when nothing can be written, another call is at it, or a process is lost; what was packed stands.
     """
     readers = {modality: data.reader(modality, given) for modality, given in inputs.items()}
     packed = {modality: reader_in(root / modality, given) for modality, given in inputs.items()}
     claim(root, packing)
-    jobs = list(_jobs(data.manifest.clips, readers, packed, packing))
-    missing, made, broken = [job for job in jobs if not job.is_done], [], []
-    done = len(jobs) - len(missing)
-    progress(done, len(jobs))
-    for count, (job, found) in enumerate(in_processes(perform, [(job,) for job in missing], workers), done + 1):
-        if isinstance(found, Made):
-            made.append(found)
-        else:
-            broken.append((job.media, job.modality, found))
-        progress(count, len(jobs))
+    taken = RunError(f"{root} is being filled by another process.", got="a locked folder", expected="one call at a time",
+                     remedy="Wait until it ends.")  # fmt: skip
+    made, broken = [], []
+    with locked(root / ".lock", wait=False, taken=taken):
+        jobs = list(_jobs(data.manifest.clips, readers, packed, packing))
+        missing = [job for job in jobs if not job.is_done]
+        done = len(jobs) - len(missing)
+        progress(done, len(jobs))
+        for count, (job, found) in enumerate(in_processes(perform, [(job,) for job in missing], workers), done + 1):
+            if isinstance(found, Made):
+                made.append(found)
+            else:
+                broken.append((job.media, job.modality, found))
+            progress(count, len(jobs))
     return Packed(tuple(made), _problems(data.manifest, packed, broken))
 
 

@@ -11,12 +11,11 @@ import cattrs
 
 from egonorm.core import DataError
 from egonorm.core.files import fitting, write_atomically
-from egonorm.core.listing import some
+from egonorm.data.folders import ANOTHER, refuse_foreign
 from egonorm.data.manifest import COLUMNS, Manifest, read_manifest
 
 DESCRIPTION, MANIFEST = "packed.json", "manifest.csv"
 VERSION = 1
-_ANOTHER = "Choose another folder; nothing has been changed in this one."
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,11 @@ def claim(root: Path, packing: Packing) -> None:
         different = {name: (value, getattr(packing, name)) for name, value in asdict(found).items()
                      if value != getattr(packing, name)}  # fmt: skip
         if different:
-            raise DataError(f"{root} holds media that were packed otherwise.", remedy=_ANOTHER,
+            raise DataError(f"{root} holds media that were packed otherwise.", remedy=ANOTHER,
                             got=", ".join(f"{name} {wanted}" for name, (_, wanted) in different.items()),
                             expected=", ".join(f"{name} {there}" for name, (there, _) in different.items()))  # fmt: skip
         return
-    if root.exists() and not root.is_dir():
-        raise DataError(f"{root} is not a folder.", got="a file", expected="a new or empty folder", remedy=_ANOTHER)
-    foreign = sorted(entry.name for entry in root.iterdir() if entry.suffix != ".partial") if root.exists() else []
-    if foreign:
-        raise DataError(f"{root} is not empty, and no media were packed there.", got=some(foreign),
-                        expected=f"a new or empty folder, or one with a {DESCRIPTION}", remedy=_ANOTHER)  # fmt: skip
+    refuse_foreign(root, DESCRIPTION, "media were packed")
     _write(root, Description(packing))
 
 
@@ -92,7 +86,7 @@ def read_description(root: Path) -> Description:
         found = cattrs.structure(json.loads(path.read_text(encoding="utf-8")), Description)
     except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
         raise DataError(f"{path} does not describe packed media.", got=f"{type(error).__name__}: {error}",
-                        expected="the file that egonorm data pack wrote", remedy=_ANOTHER) from None  # fmt: skip
+                        expected="the file that egonorm data pack wrote", remedy=ANOTHER) from None  # fmt: skip
     if found.version != VERSION:
         raise DataError(f"{path} is of another version.", got=found.version, expected=VERSION,
                         remedy="Use the egonorm that wrote it, or pack the data again.")  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 from egonorm.core import DataError
 from egonorm.core.files import write_atomically
+from egonorm.data.folders import ANOTHER, refuse_foreign
 
 DESCRIPTION = "kitchens.json"
 MANIFEST = "manifest.csv"
@@ -27,7 +28,7 @@ def read_config(root: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8"))["config"])
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{path} does not describe kitchens.", got="other content", expected="an object with config",
-                        remedy="Choose another folder; nothing has been changed in this one.") from None  # fmt: skip
+                        remedy=ANOTHER) from None  # fmt: skip
 
 
 def claim(root: Path, description: dict[str, Any]) -> None:
@@ -40,19 +41,8 @@ def claim(root: Path, description: dict[str, Any]) -> None:
     if path.is_file():
         _check_same(root, json.loads(json.dumps(description)))
         return
-    foreign = [] if not root.exists() else sorted(entry.name for entry in _entries(root) if entry.suffix != ".partial")
-    if foreign:
-        raise DataError(f"{root} is not empty, and no kitchens were rendered there.", got=", ".join(foreign[:5]),
-                        expected=f"a new or empty folder, or one with a {DESCRIPTION}",
-                        remedy="Choose another folder; nothing has been changed in this one.")  # fmt: skip
+    refuse_foreign(root, DESCRIPTION, "kitchens were rendered")
     write_atomically(path, (json.dumps(description, indent=2) + "\n").encode())
-
-
-def _entries(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder.", got="a file", expected="a new or empty folder",
-                        remedy="Choose another folder; nothing has been changed.")  # fmt: skip
-    return list(root.iterdir())
 
 
 def _check_same(root: Path, description: dict[str, Any]) -> None:

@@ -1,0 +1,61 @@
+"""Arrays that take long to find out, kept in the user's cache folder and mapped into memory, so that processes share them."""
+
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from egonorm.core.files import cache_folder
+
+_ONE_AT_A_TIME = threading.Lock()
+"""NumPy parses a file's header with `ast`, which in CPython 3.11 fails now and then when several threads do."""
+
+
+def mapped(path: Path) -> np.ndarray:
+    """The array in a `.npy` file, left on the disk but for what is looked at; OSError, ValueError or EOFError without one."""
+    with _ONE_AT_A_TIME:
+        return np.load(path, mmap_mode="r")
+
+
+def kept(name: str, stamp: tuple[int, int], make: Callable[[], np.ndarray]) -> np.ndarray:
+    """What `make` returns: an array of one record, whose field `stamp` is filled in here.
+
+    It is made once a machine for a name and its stamp. A cache that cannot be read or written, or holds something else, only
+    costs the time of making it again.
+    """
+    try:
+        found = mapped(_place_of(name))
+        if found.shape == (1,) and tuple(found["stamp"][0].tolist()) == stamp:
+            return found
+    except (OSError, RuntimeError, ValueError, IndexError, EOFError):  # not there, no home, damaged, or of another kind
+        pass
+    made = make()
+    made["stamp"] = stamp
+    with suppress(OSError, RuntimeError):
+        _replace(_place_of(name), made)
+        return mapped(_place_of(name))
+    return made
+
+
+def _place_of(name: str) -> Path:
+    return cache_folder("indices") / f"{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:32]}.npy"
+
+
+def _replace(path: Path, array: np.ndarray) -> None:
+    """Several processes may write the same file at the same time: each writes one of its own, and the last one stands."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, own = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.save(file, array)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(own).replace(path)
+    except BaseException:
+        Path(own).unlink(missing_ok=True)
+        raise
