@@ -32,6 +32,7 @@ from egonorm.data.sets import open_data
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.streams import evaluation_batches
 from egonorm.nets.encoders import Encoder
+from egonorm.nets.folding import fold
 from egonorm.nets.net import Net
 from egonorm.train.evaluate import Evaluation, judge
 from egonorm.train.runtime import start_runtime
@@ -119,7 +120,7 @@ def test_features_are_what_the_network_makes_of_the_windows_of_testing(both, tra
         for (seen,), (kept,) in pairs:
             assert seen.uids == kept.uids and torch.equal(seen.labels, kept.labels)
             with torch.inference_mode():
-                found = net.features(seen.inputs)
+                found = fold(net).features(seen.inputs)
             for name, x in found.items():
                 torch.testing.assert_close(kept.inputs[name], x, rtol=1e-5, atol=1e-6)
 
@@ -147,7 +148,9 @@ def test_the_run_is_judged_alike_on_videos_and_on_its_features(both, trained):
         net = Net({m: Same(size) for m, size in data.stored.sizes.items()}, 8)
         net.fusion.load_state_dict(whole.fusion.state_dict())
         clips = stored_clips(data, data.manifest.select(["D2"], "test"))
-        found = judge({2: net}, evaluation_batches(clips, 2, 20, 0, runtime.device), Evaluation(num_windows=2), runtime)[2]
+        found = judge(
+            {2: net}, evaluation_batches(clips, 2, 20, 0, runtime.device), Evaluation(num_windows=2), runtime
+        )[2]
     with np.load(trained / "predictions" / "000002-D2.npz") as judged:
         assert found.uids == tuple(judged["uids"])
         for name, scores in found.scores.items():

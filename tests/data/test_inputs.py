@@ -51,7 +51,9 @@ def test_the_published_places_and_sizes_are_drawn_and_no_others():
 
 def test_half_of_the_clips_are_flipped():
     frames = position_coded()
-    flipped = [bool(v[0, 0, 0, 0, 1] > v[0, 0, 0, -1, 1]) for v in (INPUT.view(frames, Random(seed)) for seed in range(200))]
+    flipped = [
+        bool(v[0, 0, 0, 0, 1] > v[0, 0, 0, -1, 1]) for v in (INPUT.view(frames, Random(seed)) for seed in range(200))
+    ]
     assert 70 < sum(flipped) < 130
 
 
@@ -79,7 +81,9 @@ def test_nothing_moves_the_same_before_and_after_a_flip():
     """127 and 128, the two bytes next to no displacement, change places."""
     still = torch.full((1, 2, 256, 456, 2), 128, dtype=torch.uint8)
     seen = [replace(INPUT, displacement=True).view(still, Random(seed)) for seed in range(20)]
-    assert {int(view[..., 0].unique()) for view in seen} == {127, 128} and all((view[..., 1] == 128).all() for view in seen)
+    assert {int(view[..., 0].unique()) for view in seen} == {127, 128} and all(
+        (view[..., 1] == 128).all() for view in seen
+    )
 
 
 def test_displacements_have_two_channels():

@@ -31,6 +31,7 @@ from egonorm.data.sets.features.store import (
     write_features,
 )
 from egonorm.data.streams import evaluation_batches
+from egonorm.nets.folding import fold
 from egonorm.train.runtime import Runtime
 
 CLIPS = 32
@@ -110,7 +111,7 @@ def _finished(job: Extraction, manifest: Manifest) -> Description:
     """What a finished store is, when it is this job's; leftovers of its making are removed."""
     about, listing = read_description(job.folder), job.folder / LEFT_OUT
     lost = {uid for entry in json.loads(listing.read_text()) for uid in entry["clips"]} if listing.exists() else set()
-    usable = manifest.keep(lambda clip: clip.uid not in lost)
+    usable = manifest.without(lost)
     refuse_other(job.folder, about.made, job.identity(usable))
     job.parts(usable).remove()
     return about
@@ -146,7 +147,7 @@ def _compute(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader],
 def _features(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader]) -> Iterator[dict[str, Tensor]]:
     """Batch after batch, each modality's features by `clip window feature`."""
     inputs = {name: part.stream.input for name, part in job.encoders.parts.items()}
-    clips, net = Clips(manifest, readers, inputs, job.encoders.span), job.encoders.net().to(job.runtime.device)
+    clips, net = Clips(manifest, readers, inputs, job.encoders.span), fold(job.encoders.net()).to(job.runtime.device)
     for (batch,) in evaluation_batches(clips, job.num_windows, job.batch, job.options.workers, job.runtime.device):
         with torch.inference_mode(), job.runtime.autocast():
             found = net.features(batch.inputs)

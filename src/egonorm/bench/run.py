@@ -51,7 +51,7 @@ def execute(trial: Trial) -> None:
     with _claimed(trial):
         trial.note_left_out(problems, LEFT_OUT)
         unlabelled = frozenset({setting.target} - set(setting.sources))
-        _train(trial, trial.clips(manifest.keep(lambda clip: clip.split == "train"), readers, unlabelled))
+        _train(trial, trial.clips(manifest.select(manifest.domains, "train"), readers, unlabelled))
         judged = [domain for domain in setting.domains if len(manifest.select([domain], "test"))]
         rows = [row for domain in judged for row in judge_domain(trial, manifest, readers, domain)]
         if trial.runtime.is_first:
@@ -75,7 +75,7 @@ def measure(trial: Trial, domain: str) -> None:
     data = open_data(trial.run.data)
     adapts = "after" in trial.target_moments and domain == trial.run.setting.target
     splits = ("train", "test") if adapts else ("test",)
-    wanted, readers = data.manifest.keep(lambda c: c.domain == domain and c.split in splits), trial.readers(data)
+    wanted, readers = data.manifest.within({split: [domain] for split in splits}), trial.readers(data)
     _need_tests(trial, wanted, domain, data.manifest)
     listing = f"left_out-{domain}.json"
     manifest, problems = trial.screened(wanted, readers, listing)

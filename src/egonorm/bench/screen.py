@@ -52,7 +52,7 @@ def usable(manifest: Manifest, setting: Setting, trained_on: Sequence[str], left
                             got=f"none; {left_out} clips were left out" if left_out else "none",
                             expected=f"clips of split {split} in each of these domains",
                             remedy="Add such clips, mend their media, or choose another setting.")  # fmt: skip
-    return manifest.keep(lambda c: c.domain in (trained_on if c.split == "train" else setting.domains))
+    return manifest.within({"train": trained_on, "test": setting.domains})
 
 
 def screen(
@@ -67,7 +67,7 @@ def screen(
     if problems and not skip_broken:
         raise broken(problems)
     lost = {uid for problem in problems for uid in problem.uids}
-    return manifest.keep(lambda clip: clip.uid not in lost), problems
+    return manifest.without(lost), problems
 
 
 def broken(problems: Sequence[Problem]) -> DataError:

@@ -66,7 +66,7 @@ class Check:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
         if problems:
             lost = {uid for problem in problems for uid in problem.uids}
-            usable = data.manifest.keep(lambda clip: clip.uid not in lost)
+            usable = data.manifest.without(lost)
             _print_counts(usable, data.manifest.domains, "usable clips")
             raise broken(problems)
         print(f"All media of {len(data.manifest)} clips are there and whole ({', '.join(readers)}).")

@@ -1,7 +1,8 @@
 """Clips: the one dataset class. The same windows of a clip, given to every modality's reader."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from random import Random
 
 import torch
@@ -66,11 +67,19 @@ class Clips(Dataset):
         return len(self.manifest)
 
     def __getitem__(self, key: Draw | Glance) -> Sample:
-        clip = self.manifest.clips[key.index]
+        clip = self._clip(key.index)
         windows, view = self._windows(key, clip), self._view(key, clip)
         inputs = {name: self._look(name, clip.media, windows, view) for name in self.readers}
         label = None if clip.domain in self.unlabelled else self.manifest.label_of(clip)
         return Sample(clip.domain, clip.uid, inputs, label)
+
+    @cached_property
+    def _clip(self) -> Callable[[int], Clip]:
+        """A clip of the manifest, which makes it of its columns; some thousand that were made are kept."""
+        return lru_cache(maxsize=4096)(self.manifest.clips.__getitem__)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     def _windows(self, key: Draw | Glance, clip: Clip) -> tuple[Window, ...]:
         if isinstance(key, Glance):

@@ -85,9 +85,7 @@ class AudioInput:
 
     spectrogram: SoundLook = field(default_factory=Spectrogram)
 
-    def view(
-        self, waveform: Float[Tensor, "window sample"], random: Random | None
-    ) -> Float[Tensor, "window sample"]:
+    def view(self, waveform: Float[Tensor, "window sample"], random: Random | None) -> Float[Tensor, "window sample"]:
         """The waveform as it is."""
         return waveform
 

@@ -51,8 +51,9 @@ class Steps:
             for position in range(begin, begin + self.share):
                 if position // len(clips) != epoch:
                     epoch = position // len(clips)
-                    order = np.random.default_rng([self.seed, epoch, *domain.encode()]).permutation(len(clips))
-                yield Draw(int(clips[order[position % len(clips)]]), epoch)
+                    row = np.random.default_rng([self.seed, epoch, *domain.encode()]).permutation(len(clips))
+                    order = clips.numpy()[row]
+                yield Draw(int(order[position % len(clips)]), epoch)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ class Spectrogram:
         It is computed in float64 and given in float32: in float32, bands that are nearly silent beside a loud one would
         differ from librosa's by 0.002.
         """
-        if waveform.ndim > 1 and waveform.device.type == "cpu":  # one after the other they stay in the processor's cache
+        if (
+            waveform.ndim > 1 and waveform.device.type == "cpu"
+        ):  # one after the other they stay in the processor's cache
             return torch.stack([self(one) for one in waveform])
         half = self.window // 2
         padded = pad(waveform.double(), (half - 1, half - self.num_fft % 2))

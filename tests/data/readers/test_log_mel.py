@@ -42,6 +42,8 @@ def test_from_a_wav_file_of_its_rate(tmp_path):
 def test_a_wav_file_of_another_rate_is_resampled(tmp_path, rate):
     for name, of in {"own": 44100, "other": rate}.items():
         write_wav(tmp_path / f"{name}.wav", media.chirp(6, of)[0], of)
-    own, other = (LogMel()(WavReader(tmp_path, LogMel())(f"{name}.wav", [Window(2.5, 3.5)])[0]) for name in ("own", "other"))
+    own, other = (
+        LogMel()(WavReader(tmp_path, LogMel())(f"{name}.wav", [Window(2.5, 3.5)])[0]) for name in ("own", "other")
+    )
     heard = own[0, :60]  # up to 7 kHz: below half of either rate
     assert (other[0, :60] - heard).abs().max() < 0.02

@@ -174,4 +174,6 @@ def test_thorough_finds_what_is_not_a_number(tmp_path, reader):
 
 def test_a_reader_travels_to_another_process(tmp_path, reader):
     (tmp_path / "a.wav").write_bytes(wav(noise(48000).tobytes()))
-    assert torch.equal(pickle.loads(pickle.dumps(reader))("a.wav", [Window(0.0, 1.0)])[0], reader("a.wav", [Window(0.0, 1.0)])[0])
+    assert torch.equal(
+        pickle.loads(pickle.dumps(reader))("a.wav", [Window(0.0, 1.0)])[0], reader("a.wav", [Window(0.0, 1.0)])[0]
+    )

@@ -128,7 +128,7 @@ def open_store(root: Path) -> FeatureSet:
                         expected=about.clips, remedy="Restore it, or extract the features again.")  # fmt: skip
     for name, modality in about.modalities.items():
         _check_file(features_path(root, name), (len(manifest), about.num_windows, modality.size))
-    own = replace(manifest, clips=tuple(replace(clip, media=clip.uid) for clip in manifest.clips))
+    own = replace(manifest, clips=replace(manifest.clips, media=manifest.clips.uid))
     sizes = {name: modality.size for name, modality in about.modalities.items()}
     learnt = {name: modality.learnt for name, modality in about.modalities.items()}
     stored = Stored(sizes, about.span, about.num_windows, learnt)
