@@ -75,8 +75,8 @@ class Clips(Dataset):
 
     @cached_property
     def _clip(self) -> Callable[[int], Clip]:
-        """A clip of the manifest, which makes it of its columns; some thousand that were made are kept."""
-        return lru_cache(maxsize=4096)(self.manifest.clips.__getitem__)
+        """A clip of the manifest, which makes it of its columns; the last thousand are kept."""
+        return lru_cache(maxsize=1024)(self.manifest.clips.__getitem__)
 
     def __getstate__(self) -> dict[str, object]:
         return {part.name: getattr(self, part.name) for part in fields(self)}
