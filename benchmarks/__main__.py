@@ -63,7 +63,9 @@ def main(words: list[str] | None = None) -> int:
         print(f"No such case: {', '.join(sorted(unknown))}. There are: {', '.join(cases)}.", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(command.peers, command.work or Path(folder), command.repeats, command.threads)
+        work = command.work or Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        bench = Bench(command.peers, work, command.repeats, command.threads)
         chosen = [c for c in cases.values() if _wanted(c, command)]
         return _check(bench, chosen, command.out) if command.check else _measure(bench, chosen, command)
 
@@ -91,7 +93,11 @@ def _check(bench: Bench, cases: list[Case], folder: Path) -> int:
     if stored is None:
         print(f"{folder} has no stored results: run make bench first.", file=sys.stderr)
         return 1
-    worse = {c.name: found for c in cases if (found := fallen(run(bench, c)[0], stored.records))}
+    first = {case.name: run(bench, case)[0] for case in cases}
+    if not any(first.values()):
+        print("Nothing could be compared.", file=sys.stderr)
+        return 1
+    worse = {name: found for name, records in first.items() if (found := fallen(records, stored.records))}
     worse = {c.name: found for c in cases if c.name in worse and (found := fallen(run(bench, c)[0], stored.records))}
     for falls in worse.values():
         print(*falls, sep="\n", file=sys.stderr)
@@ -113,6 +119,9 @@ def run(bench: Bench, case: Case) -> tuple[tuple[Record, ...], tuple[Skipped, ..
     except Skip as skip:
         print(f"  skipped: {skip}")
         return tuple(records), (Skipped(case.name, str(skip)),)
+    except Exception as error:  # one case's fault, whatever it is, must not end the others
+        print(f"  failed: {type(error).__name__}: {error}")
+        return tuple(records), (Skipped(case.name, f"failed with {type(error).__name__}: {error}"),)
     print(f"  {time.monotonic() - start:.0f} s", flush=True)
     return tuple(records), ()
 

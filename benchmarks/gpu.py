@@ -1,12 +1,10 @@
 """`python -m benchmarks.gpu`: parity, steps, memory, loader and kernels of training on a GPU; writes GPU.md beside this file."""
 
-import statistics
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -96,10 +94,12 @@ def _loader(device: torch.device, sizes: Sizes, workers: tuple[int, ...], folder
     way = Way("bfloat16", sizes.batches[-1], sizes.micro, 1)
     alone, rows = way.batch / measure(device, sizes, way)[0], []
     for number in workers:
-        begin = lambda: training_batches(clips, ["D1"], way.batch, 1, sizes.steps, number, device)  # noqa: B023, E731
-        read = [time.perf_counter() for _ in begin()]
-        rate = way.batch / statistics.median(b - a for a, b in pairwise(read))
-        together = way.batch / statistics.median(times(device, sizes, way, begin()))
+        ahead = 2 * max(1, number)  # so many batches wait when the first one comes: they are not counted
+        begin = lambda: training_batches(clips, ["D1"], way.batch, 1, 3 * ahead, number, device)  # noqa: B023, E731
+        read = [time.perf_counter() for _ in begin()][ahead:]
+        rate = way.batch * (len(read) - 1) / (read[-1] - read[0])
+        later = times(device, sizes, way, begin())[ahead:]
+        together = way.batch * len(later) / sum(later)
         verdict = "keeps up" if together > 0.95 * alone else f"the step waits {1 - together / alone:.0%} of the time"
         rows.append([number, f"{rate:.1f}", f"{alone:.1f}", f"{together:.1f}", verdict])
     heads = ["workers", "read alone", "step alone", "together", ""]

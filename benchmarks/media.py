@@ -89,6 +89,7 @@ def _write_pictures(folder: Path, encoded: list[bytes]) -> None:
         if number <= len(encoded):
             (folder / picture_name(number)).write_bytes(encoded[number - 1])
         else:
+            (folder / picture_name(number)).unlink(missing_ok=True)
             os.link(folder / picture_name(which), folder / picture_name(number))
 
 

@@ -56,7 +56,7 @@ class Record:
     value: Spread
     goal: Goal | None = None
     unit: str = TIMES
-    """Times are no ratios: two runs may not be compared by `s` and `min`."""
+    """Only `times` mean the same on another machine of the kind."""
     detail: str = ""
     """The absolute numbers behind it."""
     when: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M"))
@@ -64,7 +64,7 @@ class Record:
     @property
     def is_ratio(self) -> bool:
         """Whether the number means the same on another machine of the kind."""
-        return self.unit not in (SECONDS, MINUTES)
+        return self.unit == TIMES
 
     @property
     def more_is_better(self) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,26 @@ def test_it_trains_itself_where_something_of_the_first_is_gone(missing, jobs, al
     assert perform(second, tmp_path, QUIET, "cpu") is None
     assert numbers(tmp_path / second.run.name) == alone
     assert len(starts(tmp_path / second.run.name)) == 1
+
+
+@pytest.mark.parametrize("damaged", ["checkpoints/state.safetensors", "checkpoints/000060.safetensors"])
+def test_it_trains_itself_where_something_of_the_first_is_damaged(damaged, jobs, alone, tmp_path):
+    first, second = jobs
+    assert perform(first, tmp_path, QUIET, "cpu") is None
+    path = tmp_path / first.run.name / damaged
+    path.write_bytes(path.read_bytes()[:-100])
+    assert perform(second, tmp_path, QUIET, "cpu") is None
+    assert numbers(tmp_path / second.run.name) == alone
+
+
+def test_what_was_taken_over_is_forgotten_where_the_run_then_trains_itself(jobs, alone, tmp_path):
+    second = jobs[1]
+    assert [perform(job, tmp_path, QUIET, "cpu") for job in jobs] == [None, None]
+    folder = tmp_path / second.run.name
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "results.jsonl").unlink()
+    assert perform(Job(second.run), tmp_path, QUIET, "cpu") is None
+    assert numbers(folder) == alone and [start.get("trained_by") for start in starts(folder)] == [None]
 
 
 def test_it_trains_itself_after_a_first_that_failed(jobs, alone, tmp_path):

@@ -68,6 +68,8 @@ def note_start(folder: Path, runtime: Runtime, step: int, **further: str) -> Non
     """Add to `environment.json` that training starts or goes on here after a step; the log keeps what came before it."""
     path = folder / ENVIRONMENT
     starts = json.loads(path.read_text()) if path.exists() else []
+    if step == 0 and any("trained_by" in start for start in starts):  # the training that was taken over is not used
+        starts = []
     starts.append({"after_step": step} | further | environment(runtime))
     write_atomically(path, (json.dumps(starts, indent=2) + "\n").encode())
     cut_log(folder, step)

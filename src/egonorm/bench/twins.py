@@ -12,6 +12,7 @@ from egonorm.bench.trial import Trial
 from egonorm.core import RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.nets.stored import read_metadata
+from egonorm.train.checkpoint import Checkpoints
 
 
 def take_over(trial: Trial, about: Mapping[str, object]) -> None:
@@ -23,8 +24,7 @@ def take_over(trial: Trial, about: Mapping[str, object]) -> None:
     if trial.twin is None or trial.checkpoints.last_step():
         return
     theirs = replace(trial, folder=trial.twin).checkpoints
-    finished = theirs.are_whole() and read_metadata(theirs.state) == {"step": theirs.steps, **about}
-    if not finished or not _trains_alike(trial.twin, trial.run):
+    if not _is_finished(theirs, about) or not _trains_alike(trial.twin, trial.run):
         return
     for name in (ENVIRONMENT, LOG):
         write_atomically(trial.folder / name, (trial.twin / name).read_bytes())
@@ -32,6 +32,15 @@ def take_over(trial: Trial, about: Mapping[str, object]) -> None:
     networks = [theirs.path(step) for step in theirs.saved()]
     for path in (*networks, theirs.state):  # last the state, which makes the others count
         _share(path, trial.checkpoints.folder / path.name)
+
+
+def _is_finished(theirs: Checkpoints, about: Mapping[str, object]) -> bool:
+    """Whether a training is at its end, with every network there and of these clips; a damaged file is not."""
+    try:
+        told = [read_metadata(path) for path in (theirs.state, *map(theirs.path, theirs.saved()))]
+        return theirs.are_whole() and told == [{"step": step, **about} for step in (theirs.steps, *theirs.saved())]
+    except RunError:
+        return False
 
 
 def _trains_alike(folder: Path, run: Run) -> bool:

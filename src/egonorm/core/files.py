@@ -43,7 +43,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 def cache_folder(name: str) -> Path:
     """A folder of egonorm's in the user's cache folder; it may not exist."""
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "egonorm" / name
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "egonorm" / name
 
 
 def fitting(name: str, most: int = 100) -> str:

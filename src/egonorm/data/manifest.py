@@ -122,7 +122,7 @@ def _read_clips(path: Path) -> ClipTable:
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text.", got=f"byte {error.object[error.start]:#x} at {error.start}",
                         expected="CSV in UTF-8", remedy="Save it again as CSV UTF-8.") from None  # fmt: skip
-    rows = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig"))
+    rows = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline=""))
     found = tuple(next(rows, ()))
     missing = [column for column in COLUMNS if column not in found]
     if missing:

@@ -26,7 +26,7 @@ def fold(net: nn.Module) -> nn.Module:
 def _fold_children(parent: nn.Module) -> None:
     children = list(parent.named_children())
     for (_, conv), (name, norm) in itertools.pairwise(children):
-        if isinstance(conv, _ConvNd) and isinstance(norm, _BatchNorm):
+        if isinstance(conv, _ConvNd) and isinstance(norm, _BatchNorm) and conv.out_channels == norm.num_features:
             _absorb(conv, norm)
             setattr(parent, name, nn.Identity())
 

@@ -68,7 +68,8 @@ def _cell(value: object) -> GridCell:
 def _run(record: Record) -> dict[str, object]:
     """A run's surroundings; what an older run has not stored is said to be so."""
     starts = _read_json(record.folder / "environment.json") or [{}]
-    first, last = starts[0], starts[-1]
+    first, own = starts[0], [start for start in starts if "trained_by" not in start] or [{}]
+    last = own[-1]
     told = {
         name: str(last.get(name) or UNKNOWN)
         for name in ("device", "processes", "threads", "egonorm", "commit", "torch", "python")
@@ -76,7 +77,8 @@ def _run(record: Record) -> dict[str, object]:
     return {
         "run": record.folder.name,
         "started": str(first.get("started", UNKNOWN)),
-        "starts": len(starts),
+        "starts": len(own),
+        "trained by": str(starts[-1].get("trained_by", "itself")),
         "seconds": UNKNOWN if (seconds := last_seconds(record.folder)) is None else seconds,
         "left out": sum(_count(path) for path in record.folder.glob("left_out*.json")),
         **told,

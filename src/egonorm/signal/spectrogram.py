@@ -53,15 +53,13 @@ class Spectrogram:
     def __call__(self, waveform: Float[Tensor, "*clip sample"]) -> Float[Tensor, "*clip 1 frequency time"]:
         """Transform mono waveforms in [-1, 1].
 
-        A frame has 240 samples that are not zero, in a transform of the awkward length 511: two matrix products are faster than
-        an FFT. Around its middle a frame is the sum of an even part, which cosines alone see, and an odd one, which sines see.
+        Of a frame only the window is not zero, and 511 is an awkward length of an FFT: two matrix products are faster. Around its
+        middle a frame is the sum of an even part, which cosines alone see, and an odd one, which sines see.
         It is computed in float64 and given in float32: in float32, bands that are nearly silent beside a loud one would
         differ from librosa's by 0.002.
         """
-        if (
-            waveform.ndim > 1 and waveform.device.type == "cpu"
-        ):  # one after the other they stay in the processor's cache
-            return torch.stack([self(one) for one in waveform])
+        if waveform.ndim > 1 and waveform.device.type == "cpu":
+            return torch.stack([self(one) for one in waveform])  # one by one they stay in the processor's cache
         half = self.window // 2
         padded = pad(waveform.double(), (half - 1, half - self.num_fft % 2))
         frames = padded.unfold(-1, 2 * half - 1, self.hop)
@@ -69,7 +67,7 @@ class Spectrogram:
         cosines, sines = _waves(self.num_fft, self.window, waveform.device)
         real, imaginary = cosines @ (ahead + behind).mT, sines @ (ahead - behind).mT
         power = real.square_().add_(imaginary.square_())
-        return power.add_(self.floor).log_().float().unsqueeze(-3)
+        return power.add_(self.floor).float().log_().unsqueeze(-3)
 
 
 @lru_cache(maxsize=8)

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from egonorm.train.gather import sum_over_processes
@@ -18,23 +19,50 @@ class WholeBatchNorm(_BatchNorm):
         """Normalise per channel; in evaluation by the running averages."""
         if not self.training:
             return super().forward(x)
-        axes = [0, *range(2, x.dim())]
-        shape = [1, -1] + [1] * (x.dim() - 2)
-        values = x.to(torch.promote_types(x.dtype, torch.float32))
-        count = sum_over_processes(values.new_tensor(float(x.numel() // x.shape[1])))
-        mean = sum_over_processes(values.sum(axes)) / count
-        centred = values - mean.view(shape)
-        variance = sum_over_processes(centred.square().sum(axes)) / count
-        self._remember(mean.detach(), variance.detach() * count / (count - 1))
-        normal = centred * torch.rsqrt(variance + self.eps).view(shape)
-        if self.weight is not None:
-            normal = normal * self.weight.view(shape) + self.bias.view(shape)
-        return normal.to(x.dtype)
+        with torch.no_grad():
+            mean, variance, count = _statistics(x)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        return _Normalise.apply(x, self.weight, self.bias, mean, variance, self.eps, count)
 
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance, self.momentum)
-        self.num_batches_tracked += 1
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Per channel the mean and the variance over every process's rows, and how many values each is of."""
+    own = x.new_tensor(float(x.numel() // x.shape[1]), dtype=torch.promote_types(x.dtype, torch.float32))
+    variance, mean = torch.var_mean(x.to(own.dtype), _axes(x), correction=0)
+    count = sum_over_processes(own)
+    whole = sum_over_processes(mean * own) / count
+    return whole, sum_over_processes((variance + (mean - whole).square()) * own) / count, count
+
+
+class _Normalise(torch.autograd.Function):
+    """Subtract the mean, divide by the deviation, scale and shift; the gradient knows that both are functions of all rows."""
+
+    @staticmethod
+    def forward(
+        ctx, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float, count: Tensor
+    ):
+        ctx.save_for_backward(x, weight, mean, torch.rsqrt(variance + eps), count)
+        return batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        """With n the normalised x and g the gradient: weight / deviation * (g - mean(g) - n * mean(g * n))."""
+        x, weight, mean, inverse, count = ctx.saved_tensors
+        axes, shape = _axes(x), [1, -1] + [1] * (x.dim() - 2)
+        wide, normal = gradient.to(mean.dtype), (x - mean.view(shape)).mul_(inverse.view(shape))
+        of_bias, of_weight = wide.sum(axes), (wide * normal).sum(axes)
+        of_mean, of_slope = sum_over_processes(torch.stack([of_bias, of_weight])) / count
+        moved = (
+            normal.mul_(-of_slope.view(shape)).add_(wide).sub_(of_mean.view(shape)).mul_((weight * inverse).view(shape))
+        )
+        return moved.to(x.dtype), of_weight, of_bias, None, None, None, None
+
+
+def _axes(x: Tensor) -> list[int]:
+    """All but the channels."""
+    return [0, *range(2, x.dim())]
 
 
 def share_batch_norm(module: nn.Module, device: torch.device) -> nn.Module:

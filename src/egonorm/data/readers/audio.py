@@ -44,7 +44,7 @@ class AudioReader:
         """The sound around the middle of each window; what lies between neighbours is decoded once.
 
         Raises:
-            DataError: when the file is missing, has no sound or is corrupt there.
+            DataError: when the file is missing, has no sound or is corrupt in a window or between neighbours.
         """
         look, heard = self.look, []
         for group in neighbours(windows, PAUSE):

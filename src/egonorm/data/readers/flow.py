@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from egonorm.core import DataError
+from egonorm.data.readers.container import TOLERANCE
 from egonorm.data.readers.frames import resize
 from egonorm.data.readers.pictures import Pictures, open_pictures
 from egonorm.data.readers.scan import PREFIXES, holds_pictures
@@ -48,7 +49,7 @@ class FlowReader:
 
     def tick_at(self, time: float) -> int:
         """Which pair, counted from 0, is shown at a time, if the medium has it."""
-        return floor(time * self.rate - 0.5)
+        return floor((time + TOLERANCE) * self.rate - 0.5)
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """Seconds from the first to the last pair; the first and the last, or all of them, are decoded."""

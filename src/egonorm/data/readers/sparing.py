@@ -7,8 +7,8 @@ from av.packet import Packet
 
 from egonorm.data.readers.container import Track
 
-CODECS = ("h264", "hevc")
-"""Whose decoders tell, from a packet's first bytes, whether others refer to it."""
+CODECS = ("h264",)
+"""Whose decoder tells, from a packet's first bytes, that no other refers to it; HEVC's tells of one temporal layer alone."""
 
 
 def sparing(track: Track, packets: Iterator[Packet], ticks: Sequence[int]) -> Iterator[Packet]:

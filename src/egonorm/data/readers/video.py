@@ -44,7 +44,8 @@ class VideoReader:
         """The frames shown at the times of the span in each window; what lies between neighbours is decoded once.
 
         Raises:
-            DataError: when the file is missing, has no picture, or is corrupt in a window or after the last keyframe.
+            DataError: when the file is missing, has no picture, or is corrupt in a window, between neighbours or after the
+                last keyframe before them.
         """
         shown = []
         for group in neighbours(windows, PAUSE):
@@ -76,7 +77,8 @@ def read_frames(
             if packets is None:
                 continue
             jumped = begin is not from_start
-            frames = _shown(frames_of(track, sparing(track, packets, ticks), jumped), ticks) or []
+            packets = sparing(track, packets, ticks) if jumped else packets
+            frames = _shown(frames_of(track, packets, jumped), ticks) or []
             late = any(frame.pts > tick for frame, tick in zip(frames, ticks, strict=False))
             if frames and not (jumped and late):
                 return pictures_of(frames, short_side)
