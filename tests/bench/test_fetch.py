@@ -261,7 +261,7 @@ def picture() -> torch.Tensor:
     """A clip of one fixed frame: its row, its column, and their product."""
     side = torch.arange(224)
     planes = [side[:, None].expand(224, 224), side.expand(224, 224), side[:, None] * side % 256]
-    return as_float(torch.stack(planes).to(torch.uint8))[None, :, None]
+    return as_float(torch.stack(planes, dim=-1).to(torch.uint8)[None, None])
 
 
 def sound() -> torch.Tensor:
