@@ -37,9 +37,9 @@ class Plan:
     left_out: tuple[str, ...]
 
     def share(self, shard: Shard) -> "Plan":
-        """A shard of the jobs, as many trainings as any other has. Jobs that wait for each other stay together."""
+        """A shard of the jobs, as many as of any other. Jobs that wait for each other stay together."""
         heads = self._heads()
-        sizes = Counter(heads[job.run.name] for job in self.jobs if job.twin is None)
+        sizes = Counter(heads.values())
         loads, mine = [0] * shard.of, set()
         for head, size in sizes.most_common():
             lightest = loads.index(min(loads))
