@@ -10,6 +10,7 @@ from egonorm.bench.presets import paper
 from egonorm.data import Clip, Clips, Manifest
 from egonorm.data.readers.frames import FrameReader
 from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.renamed import Renamed
 from egonorm.data.readers.wav import WavReader
 from egonorm.data.streams import training_batches
 
@@ -42,20 +43,7 @@ def frame_reader(root: Path) -> FrameReader:
 
 def sound_reader(recording: Recording, media: str = f"{NAME}.wav") -> Reader:
     """The recording's sound, whatever the name of the medium is that a clip has in another modality."""
-    return _Named(WavReader(recording.folder, INPUTS["audio"].spectrogram), media)
-
-
-class _Named:
-    """A reader that is always asked for one medium."""
-
-    def __init__(self, reader: Reader, media: str):
-        self.reader, self.media = reader, media
-
-    def __call__(self, media, windows):
-        return self.reader(self.media, windows)
-
-    def examine(self, media, thorough=False):
-        return self.reader.examine(self.media, thorough)
+    return Renamed(WavReader(recording.folder, INPUTS["audio"].spectrogram), lambda _: media)
 
 
 def samples(clips: Clips, batch: int) -> Callable[[], object]:

@@ -1,6 +1,5 @@
 """A run's folder on disk: its configuration, its surroundings, its log, and which clips were left out."""
 
-import fcntl
 import json
 import os
 import platform
@@ -19,7 +18,7 @@ from egonorm.bench.config import Run, read_run, to_json
 from egonorm.bench.log import LOG, parse
 from egonorm.bench.origin import called_as, find_commit
 from egonorm.core import RunError
-from egonorm.core.files import saving, write_atomically
+from egonorm.core.files import held, saving, write_atomically
 from egonorm.train.runtime import Runtime
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
@@ -52,13 +51,10 @@ def claim(folder: Path, run: Run) -> Iterator[None]:
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(f"{folder} is being trained by another process.", got="a locked folder",
-                           expected="one process, or those of one torchrun",
-                           remedy="Wait until it ends; the same command then shows its results.") from None  # fmt: skip
+    taken = RunError(f"{folder} is being trained by another process.", got="a locked folder",
+                     expected="one process, or those of one torchrun",
+                     remedy="Wait until it ends; the same command then shows its results.")  # fmt: skip
+    with held(lock, False, taken):
         if not (folder / CONFIG).exists():
             write_atomically(folder / CONFIG, to_json(run).encode())
         yield

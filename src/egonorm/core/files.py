@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from egonorm.core.errors import RunError
 
@@ -72,6 +72,13 @@ def locked(path: Path, wait: bool, taken: RunError) -> Iterator[None]:
     with saving(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("w")
+    with held(lock, wait, taken):
+        yield
+
+
+@contextmanager
+def held(lock: IO, wait: bool, taken: RunError) -> Iterator[None]:
+    """Hold an open file as a lock, and close it at the end; where another process holds it, wait or raise `taken`."""
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -16,7 +16,7 @@ from egonorm.data.readers.scan import AGAIN, PREFIXES, find_pictures
 
 Colours = Literal["RGB", "GRAY"]
 _CHANNELS = {"RGB": 3, "GRAY": 1}
-_TOGETHER = 64
+TOGETHER = 64
 """Pictures that are decoded together where all are."""
 
 
@@ -61,8 +61,8 @@ class Pictures:
             raise DataError(f"{self.path} lacks pictures.", got=f"{some(holes, 3)} missing", remedy=AGAIN,
                             expected=f"every number from {self.first} to {self.numbers[-1]}")  # fmt: skip
         numbers = (self.numbers if thorough else self.numbers[[0, -1]]).tolist()
-        for begin in range(0, len(numbers), _TOGETHER):
-            self.decode(numbers[:1] + numbers[begin : begin + _TOGETHER], colours)
+        for begin in range(0, len(numbers), TOGETHER):
+            self.decode(numbers[:1] + numbers[begin : begin + TOGETHER], colours)
 
     def decode(self, numbers: list[int], colours: Colours) -> UInt8[np.ndarray, "picture height width channel"]:
         """Decode some pictures, which must have one size, into one array."""

@@ -14,12 +14,9 @@ from egonorm.core import DataError
 from egonorm.data.readers.container import TOLERANCE
 from egonorm.data.readers.frames import resize
 from egonorm.data.readers.kept import mapped
-from egonorm.data.readers.pictures import Colours, Pictures
+from egonorm.data.readers.pictures import TOGETHER, Colours, Pictures
 from egonorm.data.readers.shots import ONE, PAIR, index_of, index_type
 from egonorm.data.sampling import Span, Window
-
-TOGETHER = 64
-"""Pictures that are decoded together where all are."""
 
 
 @dataclass(frozen=True)

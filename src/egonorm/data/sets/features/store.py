@@ -1,14 +1,10 @@
 """A store of features on the disk, as `egonorm extract` writes it: what it is, its clips, and a file a modality."""
 
-import csv
-import io
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cattrs
 import safetensors.torch
 from jaxtyping import Float32, Float64
 from safetensors import SafetensorError, safe_open
@@ -16,7 +12,8 @@ from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.core.files import write_atomically
-from egonorm.data.manifest import COLUMNS, Manifest, read_manifest
+from egonorm.data import described
+from egonorm.data.manifest import Manifest
 from egonorm.data.readers.features import MappedFeatures
 from egonorm.data.sampling import Span
 from egonorm.data.sets.features.dataset import FeatureSet
@@ -24,6 +21,7 @@ from egonorm.data.sets.features.stored import Stored
 
 DESCRIPTION, MANIFEST, PARTS = "features.json", "manifest.csv", "parts"
 VERSION = 1
+ANEW = "Restore it, or extract the features again."
 
 
 @dataclass(frozen=True)
@@ -93,26 +91,14 @@ def write_features(root: Path, modality: str, features: Float32[Tensor, "clip wi
 
 def write_description(root: Path, description: Description, manifest: Manifest) -> None:
     """Write the clips, their times to the last digit, and what the store is: last, so that a store is whole or none."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerows([COLUMNS, *map(astuple, manifest.clips)])
-    write_atomically(root / MANIFEST, file.getvalue().encode())
-    write_atomically(root / DESCRIPTION, (json.dumps(asdict(description), indent=2) + "\n").encode())
+    described.write_clips(root / MANIFEST, manifest.clips)
+    described.write_description(root / DESCRIPTION, description)
 
 
 def read_description(root: Path) -> Description:
     """What a store is. DataError for a file that does not say it."""
-    path = root / DESCRIPTION
-    try:
-        found = cattrs.structure(json.loads(path.read_text(encoding="utf-8")), Description)
-    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
-        raise DataError(f"{path} does not describe features.", got=f"{type(error).__name__}: {error}",
-                        expected="the file that egonorm extract wrote",
-                        remedy="Restore it, or extract the features again.") from None  # fmt: skip
-    if found.version != VERSION:
-        raise DataError(f"{path} is of another version.", got=found.version, expected=VERSION,
-                        remedy="Use the egonorm that wrote it, or extract the features again.")  # fmt: skip
-    return found
+    return described.read_description(root / DESCRIPTION, Description, VERSION, "features", "egonorm extract",
+                                      again="extract the features again", remedy=ANEW)  # fmt: skip
 
 
 def open_store(root: Path) -> FeatureSet:
@@ -122,10 +108,7 @@ def open_store(root: Path) -> FeatureSet:
         DataError: when its files do not belong together.
     """
     about = read_description(root)
-    manifest = read_manifest(root / MANIFEST, about.classes)
-    if manifest.digest() != about.clips:
-        raise DataError(f"{root / MANIFEST} is not the table of the stored features.", got=f"clips {manifest.digest()}",
-                        expected=about.clips, remedy="Restore it, or extract the features again.")  # fmt: skip
+    manifest = described.read_clips(root / MANIFEST, about.classes, about.clips, "stored features", ANEW)
     for name, modality in about.modalities.items():
         _check_file(features_path(root, name), (len(manifest), about.num_windows, modality.size))
     own = replace(manifest, clips=replace(manifest.clips, media=manifest.clips.uid))
@@ -143,7 +126,7 @@ def _check_file(path: Path, shape: tuple[int, int, int]) -> None:
             found = {name: (*part.get_shape(), part.get_dtype()) for name, part in slices.items()}
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} cannot be read.", got=str(error), expected="a file that egonorm extract wrote",
-                        remedy="Restore it, or extract the features again.") from None  # fmt: skip
+                        remedy=ANEW) from None  # fmt: skip
     if found != wanted:
         raise DataError(f"{path} does not hold what {DESCRIPTION} says.", got=found, expected=wanted,
-                        remedy="Restore it, or extract the features again.")  # fmt: skip
+                        remedy=ANEW)  # fmt: skip

@@ -1,18 +1,14 @@
 """The folder of packed media: what it says of itself, its clips, and where a medium lies."""
 
-import csv
-import io
-import json
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import cattrs
-
 from egonorm.core import DataError
-from egonorm.core.files import fitting, write_atomically
+from egonorm.core.files import fitting
+from egonorm.data import described
 from egonorm.data.folders import ANOTHER, refuse_foreign
-from egonorm.data.manifest import COLUMNS, Manifest, read_manifest
+from egonorm.data.manifest import Manifest
 
 DESCRIPTION, MANIFEST = "packed.json", "manifest.csv"
 VERSION = 1
@@ -68,29 +64,19 @@ def claim(root: Path, packing: Packing) -> None:
                             expected=", ".join(f"{name} {there}" for name, (there, _) in different.items()))  # fmt: skip
         return
     refuse_foreign(root, DESCRIPTION, "media were packed")
-    _write(root, Description(packing))
+    described.write_description(root / DESCRIPTION, Description(packing))
 
 
 def finish(root: Path, packing: Packing, manifest: Manifest) -> None:
     """Write the clips, their times to the last digit, and then that all is there."""
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows([COLUMNS, *map(astuple, manifest.clips)])
-    write_atomically(root / MANIFEST, file.getvalue().encode())
-    _write(root, Description(packing, manifest.classes, manifest.digest()))
+    described.write_clips(root / MANIFEST, manifest.clips)
+    described.write_description(root / DESCRIPTION, Description(packing, manifest.classes, manifest.digest()))
 
 
 def read_description(root: Path) -> Description:
     """What a folder of packed media is. DataError for a file that does not say it."""
-    path = root / DESCRIPTION
-    try:
-        found = cattrs.structure(json.loads(path.read_text(encoding="utf-8")), Description)
-    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
-        raise DataError(f"{path} does not describe packed media.", got=f"{type(error).__name__}: {error}",
-                        expected="the file that egonorm data pack wrote", remedy=ANOTHER) from None  # fmt: skip
-    if found.version != VERSION:
-        raise DataError(f"{path} is of another version.", got=found.version, expected=VERSION,
-                        remedy="Use the egonorm that wrote it, or pack the data again.")  # fmt: skip
-    return found
+    return described.read_description(root / DESCRIPTION, Description, VERSION, "packed media", "egonorm data pack",
+                                      again="pack the data again", remedy=ANOTHER)  # fmt: skip
 
 
 def read_clips(root: Path, about: Description) -> Manifest:
@@ -98,12 +84,5 @@ def read_clips(root: Path, about: Description) -> Manifest:
     if about.manifest is None:
         raise DataError(f"{root} is not complete.", got="media that are still being packed", expected="all of them",
                         remedy=f"Run again: egonorm data pack {about.packing.source} --out {root}")  # fmt: skip
-    manifest = read_manifest(root / MANIFEST, about.classes)
-    if manifest.digest() != about.manifest:
-        raise DataError(f"{root / MANIFEST} is not the table of the packed media.", got=f"clips {manifest.digest()}",
-                        expected=about.manifest, remedy="Restore it, or pack the data again: packed media are kept.")  # fmt: skip
-    return manifest
-
-
-def _write(root: Path, about: Description) -> None:
-    write_atomically(root / DESCRIPTION, (json.dumps(asdict(about), indent=2) + "\n").encode())
+    return described.read_clips(root / MANIFEST, about.classes, about.manifest, "packed media",
+                                "Restore it, or pack the data again: packed media are kept.")  # fmt: skip
