@@ -11,7 +11,7 @@ import tyro
 
 from benchmarks.case import Bench, Case, all_cases
 from benchmarks.check import fallen
-from benchmarks.machine import describe
+from benchmarks.machine import describe, kind
 from benchmarks.others import Watch
 from benchmarks.peers import Peers
 from benchmarks.record import Record, Skip, Skipped
@@ -79,19 +79,19 @@ def _wanted(case: Case, command: Command) -> bool:
 def _measure(bench: Bench, cases: Iterable[Case], command: Command) -> int:
     """Measure and write, after each case anew: what was measured stands, whatever follows."""
     found = Results(describe(bench), (), ())
-    before = read_results(command.out) if command.add else None
+    before = read_results(command.out).get(kind()) if command.add else None
     for case in cases:
         records, skipped = run(bench, case)
         found = found.add(Results(found.machine, records, skipped))
-        write_results(command.out, before.add(found) if before else found)
+        write_results(command.out, kind(), before.add(found) if before else found)
     return 0
 
 
 def _check(bench: Bench, cases: list[Case], folder: Path) -> int:
     """Compare with what is stored; what has fallen is measured once more before it is called so."""
-    stored = read_results(folder)
+    stored = read_results(folder).get(kind())
     if stored is None:
-        print(f"{folder} has no stored results: run make bench first.", file=sys.stderr)
+        print(f"{folder} has no stored results of a processor with {kind()}: run make bench first.", file=sys.stderr)
         return 1
     first = {case.name: run(bench, case)[0] for case in cases}
     if not any(first.values()):

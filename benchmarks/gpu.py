@@ -13,7 +13,18 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu_media import small_recording
-from benchmarks.gpu_steps import TINY, Sizes, Way, make_batch, make_net, measure, measure_steps, table, times
+from benchmarks.gpu_steps import (
+    TINY,
+    Sizes,
+    Way,
+    make_batch,
+    make_net,
+    measure,
+    measure_steps,
+    precisions,
+    table,
+    times,
+)
 from benchmarks.ours import clips_of, frame_reader, manifest, sound_reader
 from egonorm.core import Batch
 from egonorm.core.training import Precision
@@ -69,7 +80,7 @@ def _parity(device: torch.device, sizes: Sizes) -> str:
     expected = _features(net, batch, "float32")
     net.to(device)
     rows = []
-    for precision, exact in (("float32", True), ("float32", False), ("bfloat16", False)):
+    for precision, exact in (("float32", True), *((p, False) for p in precisions(device))):
         torch.backends.cudnn.allow_tf32 = not exact  # torch's default allows it
         found = _features(net, batch.to(device), precision)
         name = f"{precision}, TF32 {'off' if exact else 'as torch has it'}"
@@ -88,10 +99,10 @@ def _difference(found: Tensor, expected: Tensor) -> float:
 
 
 def _loader(device: torch.device, sizes: Sizes, workers: tuple[int, ...], folder: Path) -> str:
-    """Clips a second that are read, alone and under training in bfloat16, against those of the step alone."""
+    """Clips a second that are read, alone and under training, against those of the step alone."""
     recording, seconds = small_recording(folder)
     clips = clips_of(manifest(seconds), frame_reader(recording.folder), sound_reader(recording))
-    way = Way("bfloat16", sizes.batches[-1], sizes.micro, 1)
+    way = Way(precisions(device)[-1], sizes.batches[-1], sizes.micro, 1)
     alone, rows = way.batch / measure(device, sizes, way)[0], []
     for number in workers:
         ahead = 2 * max(1, number)  # so many batches wait when the first one comes: they are not counted
@@ -108,7 +119,7 @@ def _loader(device: torch.device, sizes: Sizes, workers: tuple[int, ...], folder
 
 def _kernels(device: torch.device, sizes: Sizes) -> str:
     """What takes longest in one step of the last way."""
-    way = Way("bfloat16", sizes.batches[-1], sizes.micro, 1)
+    way = Way(precisions(device)[-1], sizes.batches[-1], sizes.micro, 1)
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device.type == "cuda")
     batches = [make_batch(way.batch, 1, device)]
     times(device, sizes, way, batches)  # what a first call chooses and compiles is left out
@@ -120,7 +131,7 @@ def _kernels(device: torch.device, sizes: Sizes) -> str:
     rows = [
         [f"{t / total:.1%}", f"{t / 1e3:.1f}", n, f"`{key[:90]}`"] for t, n, key in sorted(found)[: -KERNELS - 1 : -1]
     ]
-    return table(f"The {KERNELS} slowest kernels of a step in bfloat16", ["share", "ms", "calls", ""], rows)
+    return table(f"The {KERNELS} slowest kernels of a step in {way.precision}", ["share", "ms", "calls", ""], rows)
 
 
 if __name__ == "__main__":

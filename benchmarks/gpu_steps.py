@@ -16,8 +16,12 @@ from egonorm.methods import Rna
 from egonorm.nets import Net
 from egonorm.train import Objective, Runtime, train
 from egonorm.train.loop import make_optimizer
+from egonorm.train.runtime import is_quick_in_bfloat16
 
-PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+
+def precisions(device: torch.device) -> tuple[Precision, ...]:
+    """What the device computes in; the quickest comes last."""
+    return ("float32", "bfloat16") if is_quick_in_bfloat16(device) else ("float32",)
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,11 @@ class Way:
 
 def measure_steps(device: torch.device, sizes: Sizes) -> Iterator[str]:
     """Tables of the seconds, memory and share of the limit of every way to take a step."""
-    limits = {p: _product_rate(device, p, sizes.product) for p in PRECISIONS}
+    limits = {p: _product_rate(device, p, sizes.product) for p in precisions(device)}
     told = ", ".join(f"{rate / 1e12:.3g} TFLOP/s in {p}" for p, rate in limits.items())
     yield f"The limit, a matrix product of {sizes.product} x {sizes.product}: {told}."
     flops, rows = 3 * _flops(sizes), []
-    for way in _ways(sizes):
+    for way in _ways(device, sizes):
         clips, row = way.batch * way.domains, [way.precision, way.batch, way.domains, way.micro or "whole"]
         try:
             seconds, memory = measure(device, sizes, way)
@@ -69,8 +73,8 @@ def measure_steps(device: torch.device, sizes: Sizes) -> Iterator[str]:
     yield table("Steps (forward and backward are counted once; a second pass of pieces is not)", heads, rows)
 
 
-def _ways(sizes: Sizes) -> Iterator[Way]:
-    for precision in PRECISIONS:
+def _ways(device: torch.device, sizes: Sizes) -> Iterator[Way]:
+    for precision in precisions(device):
         for batch in sizes.batches:
             for domains in (1, 2):
                 yield from (Way(precision, batch, micro, domains) for micro in (None, sizes.micro) if micro != batch)

@@ -7,10 +7,23 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.record import Skip
 from benchmarks.timing import seconds
+from egonorm.train.runtime import is_quick_in_bfloat16
+
+DTYPES = {"float32": torch.float32}
+"""The precisions that this processor computes in; others would take minutes a clip."""
+if is_quick_in_bfloat16(torch.device("cpu")):
+    DTYPES["bfloat16"] = torch.bfloat16
 
 SHAPES = ((2048, 2048, 2048), (3072, 3072, 3072), (16384, 1024, 1024), (25088, 1728, 192))
 """Rows, inner and columns of the products that are tried; the last is the shape of a convolution."""
+
+
+def need_bfloat16() -> None:
+    """Skip what follows where the processor cannot do it."""
+    if "bfloat16" not in DTYPES:
+        raise Skip("in bfloat16: this processor has no instructions for it")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.case import Bench
-from benchmarks.limit import best_product, copy_rate, rate
+from benchmarks.limit import DTYPES, best_product, copy_rate, rate
 from benchmarks.timing import threads
 
 PACKAGES = (
@@ -24,6 +24,13 @@ PACKAGES = (
 )
 
 
+def kind() -> str:
+    """Of what kind the processor is: between kinds, even ratios differ."""
+    instructions = torch.cpu.get_capabilities()
+    bfloat16 = any(there for name, there in instructions.items() if name.endswith("bf16"))
+    return torch.backends.cpu.get_cpu_capability() + (", bfloat16" if bfloat16 else "")
+
+
 def describe(bench: Bench) -> dict[str, str]:
     """The machine in words, by heading."""
     found = {"machine": f"{os.cpu_count()} cores, {_processor()}, {_memory():.0f} GB of memory, {platform.system()}"}
@@ -35,7 +42,7 @@ def describe(bench: Bench) -> dict[str, str]:
 def limits(bench: Bench) -> str:
     """The rates that nothing can pass."""
     with threads(bench.threads):
-        products = {str(d).removeprefix("torch."): best_product(d) for d in (torch.float32, torch.bfloat16)}
+        products = {name: best_product(dtype) for name, dtype in DTYPES.items()}
         rates = [f"{rate(p, p.flops) / 1e9:.0f} GFLOP/s in {name}" for name, p in products.items()]
         return (
             f"matrix products {' and '.join(rates)} with {bench.threads} threads, copies {copy_rate() / 1e9:.1f} GB/s"

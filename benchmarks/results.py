@@ -1,4 +1,4 @@
-"""The results on disk: `results.json` for the check, `RESULTS.md` for people."""
+"""The results on disk, by kind of processor: `results.json` for the check, `RESULTS.md` for people."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,17 +29,22 @@ class Results:
         return Results(newer.machine, records, skipped)
 
 
-def write_results(folder: Path, results: Results) -> None:
-    """Write both files."""
-    write_atomically(folder / JSON, (json.dumps(asdict(results), indent=1) + "\n").encode())
-    write_atomically(folder / TABLE, render(results).encode())
+def write_results(folder: Path, kind: str, results: Results) -> None:
+    """Write both files; what they hold of other kinds of processors stays."""
+    stored = read_results(folder) | {kind: results}
+    trees = {kind: asdict(results) for kind, results in stored.items()}
+    write_atomically(folder / JSON, (json.dumps(trees, indent=1) + "\n").encode())
+    write_atomically(folder / TABLE, render(stored).encode())
 
 
-def read_results(folder: Path) -> Results | None:
-    """What is stored in a folder, if anything."""
+def read_results(folder: Path) -> dict[str, Results]:
+    """What is stored in a folder, by kind of processor."""
     if not (folder / JSON).is_file():
-        return None
-    tree = json.loads((folder / JSON).read_text())
+        return {}
+    return {kind: _results(tree) for kind, tree in json.loads((folder / JSON).read_text()).items()}
+
+
+def _results(tree: dict) -> Results:
     skipped = tuple(Skipped(**skip) for skip in tree["skipped"])
     return Results(tree["machine"], tuple(map(_record, tree["records"])), skipped)
 
@@ -49,10 +54,8 @@ def _record(tree: dict) -> Record:
     return Record(**tree | {"value": Spread(**tree["value"]), "goal": goal})
 
 
-def render(results: Results) -> str:
-    """The page: how it was measured, the machine, the table, and what was skipped."""
-    whens = sorted(record.when for record in results.records)
-    dates = f"{whens[0]} to {whens[-1]} UTC" if whens else "never"
+def render(stored: Mapping[str, Results]) -> str:
+    """The page: per kind of processor the machine, the table, and what was skipped; and how it was measured."""
     return "\n".join(
         [
             "# Speed",
@@ -60,21 +63,24 @@ def render(results: Results) -> str:
             "Written by `make bench`. Each number is the median of alternating repetitions (A B A B in one process; whole",
             "processes for commands and memory), in brackets the lowest and the highest; ratios are taken repetition by",
             "repetition. Above 1, ours is faster. The limit is this machine's measured rate of matrix products, copies or JPEG",
-            "decoding over the work's counted FLOPs or files.",
+            "decoding over the work's counted FLOPs or files. What processors can do differs: each kind has a table of its own,",
+            "and `make bench-check` compares with that of its own kind.",
             "",
-            f"Measured {dates}.",
-            "",
-            *(f"- {name}: {value}" for name, value in results.machine.items()),
-            "",
-            *_table(results.records),
-            "",
-            *_left_out(results.skipped),
-            "How it was measured:",
+            *(line for kind, results in stored.items() for line in _section(kind, results)),
+            "## How it was measured",
             "",
             *(f"- {note}" for note in NOTES),
             "",
         ]
     )
+
+
+def _section(kind: str, results: Results) -> list[str]:
+    whens = sorted(record.when for record in results.records)
+    dates = f"{whens[0]} to {whens[-1]} UTC" if whens else "never"
+    about = [f"- {name}: {value}" for name, value in results.machine.items()]
+    heading = [f"## A processor with {kind}", "", f"Measured {dates}.", "", *about, ""]
+    return [*heading, *_table(results.records), "", *_left_out(results.skipped)]
 
 
 def _table(records: Sequence[Record]) -> list[str]:

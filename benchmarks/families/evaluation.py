@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from benchmarks.case import Bench, case
 from benchmarks.families.networks import peer_features
+from benchmarks.limit import DTYPES, need_bfloat16
 from benchmarks.media import MINUTES, Recording, make_recording
 from benchmarks.ours import CPU, INPUTS, LABELS, PAPER, SPAN, clips_of, frame_reader, manifest, sound_reader
 from benchmarks.pairs import bn_inception_pair, i3d_pair, settled_bn_inception, settled_i3d
@@ -67,15 +68,16 @@ def evaluation(bench: Bench) -> Iterator[Record]:
     with threads(bench.threads):
         rgb, audio, whose = _networks(bench)
         net, clips = Net({"rgb": rgb[0], "audio": audio[0]}, len(LABELS)), clips_to_judge(make_recording(bench.work))
-        actions = {f"ours {p}": our_judgement(clips, net, p) for p in ("float32", "bfloat16")}
+        actions = {f"ours {p}": our_judgement(clips, net, p) for p in DTYPES}
         actions["naive"] = naive_judgement(clips, {"rgb": rgb[1], "audio": audio[1]}, net)
         proof = _same_scores(actions["ours float32"](), actions["naive"]())
         times = alternate(actions, max(3, bench.repeats // 2))
     what = f"judging by {WINDOWS} windows, decoding included, {{}}, over a naive loop with {whose}"
     goal, suffix = (None, "-alone") if whose == OWN else (at_least(3), "")
-    for precision in ("float32", "bfloat16"):
+    for precision in DTYPES:
         yield Record(f"evaluation-{precision}{suffix}", what.format(precision), ratio(times, "naive", f"ours {precision}"), goal,
                      detail=f"{told(times, CLIPS)} a clip; {proof}")  # fmt: skip
+    need_bfloat16()
 
 
 def _networks(bench: Bench) -> tuple[tuple[nn.Module, Callable], tuple[nn.Module, Callable], str]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.case import Bench, case
-from benchmarks.limit import Product, best_product, flops_of
+from benchmarks.limit import DTYPES, Product, best_product, flops_of, need_bfloat16
 from benchmarks.pairs import (
     Pair,
     bn_inception_pair,
@@ -19,8 +19,6 @@ from benchmarks.pairs import (
 from benchmarks.record import Record, Skip, at_least
 from benchmarks.timing import alternate, ratio, threads, told
 from egonorm.nets.folding import fold
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def forward(network: nn.Module, x: Tensor, precision: str) -> Callable[[], Tensor]:
@@ -71,10 +69,11 @@ def i3d_forward(bench: Bench) -> Iterator[Record]:
         actions["peer"] = peer_forward(peer_features(pair), x)
         proof = need_same(actions["ours float32"](), actions["peer"]())
         times = alternate(actions, bench.repeats)
-    for precision, goal in {"float32": 1.5, "bfloat16": 3.0}.items():
-        value = ratio(times, "peer", f"ours {precision}")
+    for precision in DTYPES:
+        value, goal = ratio(times, "peer", f"ours {precision}"), {"float32": 1.5, "bfloat16": 3.0}[precision]
         yield Record(f"i3d-forward-{precision}", f"I3D forward, 16 x 224 x 224, {precision}, over piergiaj's in float32",
                      value, at_least(goal), detail=f"{told(times)} a clip; {proof}")  # fmt: skip
+    need_bfloat16()
 
 
 @case()
@@ -82,6 +81,7 @@ def i3d_of_the_limit(bench: Bench) -> Iterator[Record]:
     """I3D against the matrix product."""
     for precision in DTYPES:
         yield _of_the_limit(bench, "i3d", settled_i3d(), clip(), precision, 0.6)
+    need_bfloat16()
 
 
 @case(quick=True)
@@ -100,6 +100,7 @@ def bn_inception_forward(bench: Bench) -> Iterator[Record]:
         yield Record(f"bn-inception-forward-over-{against.replace(' ', '-')}",
                      f"BN-Inception forward, 256 x 256, float32, over Cadene's{against.removeprefix('peer')}",
                      ratio(times, against, "ours float32"), at_least(goal), detail=detail)  # fmt: skip
+    need_bfloat16()
     yield Record("bn-inception-forward-bfloat16", "BN-Inception forward, bfloat16, over Cadene's in float32",
                  ratio(times, "peer", "ours bfloat16"), at_least(1.5), detail=detail)  # fmt: skip
 
@@ -109,6 +110,7 @@ def bn_inception_of_the_limit(bench: Bench) -> Iterator[Record]:
     """BN-Inception against the matrix product; no goal is set."""
     for precision in DTYPES:
         yield _of_the_limit(bench, "bn-inception", settled_bn_inception(), spectrogram(), precision, None)
+    need_bfloat16()
 
 
 def _of_the_limit(bench: Bench, name: str, network: nn.Module, x: Tensor, precision: str, goal: float | None) -> Record:

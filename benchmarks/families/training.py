@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from benchmarks.case import Bench, case
+from benchmarks.limit import DTYPES, need_bfloat16
 from benchmarks.ours import CPU, LABELS
 from benchmarks.pairs import Pair, bn_inception_pair, i3d_pair, need_same, settled_bn_inception, settled_i3d
 from benchmarks.record import Record, at_least, at_most
@@ -21,7 +22,6 @@ from egonorm.train.loop import make_optimizer
 
 CLIPS = 4
 """In a step: what a process on a CPU holds with ease."""
-PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 OPTIM = Optim(batch=CLIPS)
 
 
@@ -99,13 +99,15 @@ def training_step(bench: Bench) -> Iterator[Record]:
         peer = PeerStep.of(rgb.peer, audio.peer)
         proof = _same_features(rgb, audio, peer)
         steps = {f"ours {p}": our_step(rgb.ours if k else settled_i3d(), audio.ours if k else settled_bn_inception(), p)
-                 for k, p in enumerate(PRECISIONS)}  # fmt: skip
+                 for k, p in enumerate(DTYPES)}  # fmt: skip
         times = alternate(steps | {"peers": peer}, max(3, bench.repeats // 2))
     detail = f"{told(times, CLIPS)} a clip, {CLIPS} in a step; {proof}"
-    for precision, goal in {"float32": None, "bfloat16": at_least(3)}.items():
+    for precision in DTYPES:
+        goal = at_least(3) if precision == [*DTYPES][-1] else None
         yield Record(f"training-step-{precision}",
                      f"I3D, BN-Inception and losses, one training step, {precision}, over the peers'",
                      ratio(times, "peers", f"ours {precision}"), goal, detail=detail)  # fmt: skip
+    need_bfloat16()
 
 
 def _same_features(rgb: Pair, audio: Pair, peer: PeerStep) -> str:
@@ -123,7 +125,7 @@ def training_step_over_networks(bench: Bench) -> Iterator[Record]:
     """The whole step against the forward and backward passes of its two networks."""
     seen = batch()
     pictures = seen.inputs["rgb"].permute(0, 4, 1, 2, 3).float() / 127.5 - 1
-    for precision in PRECISIONS:
+    for precision in DTYPES:
         rgb, audio = settled_i3d(), settled_bn_inception()
         parts = [alone(rgb, pictures, precision), alone(audio, seen.inputs["audio"], precision)]
         with threads(bench.threads):
@@ -132,3 +134,4 @@ def training_step_over_networks(bench: Bench) -> Iterator[Record]:
         yield Record(f"training-step-over-networks-{precision}",
                      f"one training step, {precision}, over its two networks forward and backward alone",
                      ratio(times, "step", "networks alone"), at_most(1.05), detail=f"{told(times, CLIPS)} a clip")  # fmt: skip
+    need_bfloat16()

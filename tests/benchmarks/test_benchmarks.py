@@ -11,10 +11,11 @@ import pytest
 import torch
 
 import benchmarks.__main__ as program
+from benchmarks import limit
 from benchmarks.case import Bench, Case
 from benchmarks.check import TOLERANCE, fallen
 from benchmarks.families.commands import write_features
-from benchmarks.limit import Product, flops_of
+from benchmarks.limit import Product, flops_of, need_bfloat16
 from benchmarks.media import BYTES, FPS, MINUTES, NAME, encode_pictures, picture_name
 from benchmarks.others import Usage, Watch
 from benchmarks.ours import SPAN, manifest
@@ -79,8 +80,8 @@ def test_the_check_tolerates_what_it_says(value, falls):
 def test_results_read_back_and_newer_ones_take_their_place(tmp_path):
     skipped = (Skipped("gone", "no checkout"), Skipped("back", "no checkout"))
     first = Results({"machine": "2 cores"}, (record("a", 1, at_least(2)), record("b", 2)), skipped)
-    write_results(tmp_path, first)
-    assert read_results(tmp_path) == first
+    write_results(tmp_path, "AVX2", first)
+    assert read_results(tmp_path) == {"AVX2": first}
     newer = Results({"machine": "4 cores"}, (record("b", 3),), (Skipped("back", "broken"),))
     both = first.add(newer)
     assert [(r.name, r.value.middle) for r in both.records] == [("a", 1), ("b", 3)]
@@ -88,15 +89,35 @@ def test_results_read_back_and_newer_ones_take_their_place(tmp_path):
     assert both.machine == {"machine": "4 cores"}
 
 
+def test_every_kind_of_processor_has_results_of_its_own(tmp_path):
+    old, new = Results({}, (record("a", 1),), ()), Results({}, (record("a", 3),), ())
+    write_results(tmp_path, "AVX2", old)
+    write_results(tmp_path, "AVX512", new)
+    assert read_results(tmp_path) == {"AVX2": old, "AVX512": new}
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert page.index("## A processor with AVX2") < page.index("| 1 (") < page.index("## A processor with AVX512")
+    assert page.index("| 3 (") < page.index("## How it was measured")
+
+
+def test_what_needs_bfloat16_is_skipped_where_there_is_none(monkeypatch):
+    monkeypatch.setattr(limit, "DTYPES", {"float32": torch.float32, "bfloat16": torch.bfloat16})
+    need_bfloat16()
+    monkeypatch.setattr(limit, "DTYPES", {"float32": torch.float32})
+    with pytest.raises(Skip, match="no instructions"):
+        need_bfloat16()
+
+
 def test_the_page_tells_numbers_goals_and_what_was_skipped():
     records = (record("a", 1, at_least(2)), record("b", 1, at_most(2)), record("c", 0.5, at_most(1), SECONDS))
-    page = render(Results({"machine": "2 cores, fast"}, records, (Skipped("loading-over-tbn", "no checkout"),)))
+    page = render(
+        {"AVX2": Results({"machine": "2 cores, fast"}, records, (Skipped("loading-over-tbn", "no checkout"),))}
+    )
     assert "| the case a | 1 (0.9 to 1.1) | at least 2: **not met** | ours 1 s |" in page
     assert "| the case b | 1 (0.9 to 1.1) | at most 2: met | ours 1 s |" in page
     assert "| the case c | 0.5 s (0.4 to 0.6) | at most 1: met | ours 1 s |" in page
     assert "- machine: 2 cores, fast" in page
     assert "- `loading-over-tbn`: no checkout" in page
-    assert "Nothing was skipped." in render(Results({}, records, ()))
+    assert "Nothing was skipped." in render({"AVX2": Results({}, records, ())})
 
 
 @pytest.fixture
@@ -115,13 +136,14 @@ def cases(monkeypatch):
     ]
     monkeypatch.setattr(program, "all_cases", lambda: {case.name: case for case in found})
     monkeypatch.setattr(program, "describe", lambda bench: {"machine": "a test"})
+    monkeypatch.setattr(program, "kind", lambda: "AVX2")
     monkeypatch.setattr(Watch, "told", lambda watch: "")
     return value
 
 
 def test_a_run_writes_what_it_measured_and_why_it_skipped(cases, tmp_path, capsys):
     assert program.main(["--out", str(tmp_path)]) == 0
-    found = read_results(tmp_path)
+    (found,) = read_results(tmp_path).values()
     assert [r.name for r in found.records] == ["quick", "before"]
     assert found.skipped == (Skipped("lacking", "no checkout of the peer was given (--peer-tbn)"),)
     assert "goal met" in capsys.readouterr().out
@@ -131,11 +153,11 @@ def test_a_run_writes_what_it_measured_and_why_it_skipped(cases, tmp_path, capsy
 def test_long_cases_are_asked_for_and_others_are_kept(cases, tmp_path):
     program.main(["--out", str(tmp_path)])
     program.main(["--out", str(tmp_path), "--only", "slow", "--add"])
-    assert [r.name for r in read_results(tmp_path).records] == ["quick", "before", "slow"]
+    assert [r.name for r in read_results(tmp_path)["AVX2"].records] == ["quick", "before", "slow"]
     program.main(["--out", str(tmp_path), "--long"])
-    assert [r.name for r in read_results(tmp_path).records] == ["quick", "before", "slow"]
+    assert [r.name for r in read_results(tmp_path)["AVX2"].records] == ["quick", "before", "slow"]
     program.main(["--out", str(tmp_path), "--only", "slow"])
-    assert [r.name for r in read_results(tmp_path).records] == ["slow"]
+    assert [r.name for r in read_results(tmp_path)["AVX2"].records] == ["slow"]
 
 
 def test_an_unknown_case_is_refused_by_name(cases, tmp_path, capsys):
@@ -145,7 +167,9 @@ def test_an_unknown_case_is_refused_by_name(cases, tmp_path, capsys):
 
 def test_the_check_fails_when_a_ratio_has_fallen(cases, tmp_path, capsys):
     assert program.main(["--out", str(tmp_path), "--check"]) == 1
-    assert "has no stored results: run make bench first" in capsys.readouterr().err
+    write_results(tmp_path, "AVX512", Results({}, (record("quick", 9, at_least(1)),), ()))
+    assert program.main(["--out", str(tmp_path), "--check"]) == 1
+    assert "has no stored results of a processor with AVX2: run make bench first" in capsys.readouterr().err
     program.main(["--out", str(tmp_path)])
     before = (tmp_path / "results.json").read_text()
     assert program.main(["--out", str(tmp_path), "--check"]) == 0

@@ -34,6 +34,8 @@ class Track:
     container: InputContainer
     stream: Stream
     zero: float = field(init=False)
+    base: Fraction = field(init=False)
+    """Seconds from one tick of the stream's clock to the next."""
 
     def __post_init__(self):
         start = self.container.start_time
@@ -41,14 +43,15 @@ class Track:
             own = self.stream.start_time
             start = 0 if own is None else own * self.stream.time_base * av.time_base
         object.__setattr__(self, "zero", float(Fraction(start) / av.time_base))
+        object.__setattr__(self, "base", self.stream.time_base)
 
     def seconds(self, tick: int) -> float:
         """When the tick of the stream's clock is, in seconds since zero."""
-        return float(tick * self.stream.time_base) - self.zero
+        return tick * self.base.numerator / self.base.denominator - self.zero
 
     def tick(self, seconds: float) -> int:
         """The last tick of the stream's clock that is not after `seconds`."""
-        return math.floor((seconds + self.zero + TOLERANCE) / self.stream.time_base)
+        return math.floor((seconds + self.zero + TOLERANCE) / self.base)
 
     def packets(self) -> Iterator[Packet]:
         """The packets of the stream from where the container stands; the last one is empty and flushes the decoder."""
@@ -57,7 +60,7 @@ class Track:
     def packets_before(self, tick: int) -> Iterator[Packet] | None:
         """Packets that begin with a keyframe shown at `tick` or earlier; None if the file cannot be sought there."""
         for jump in JUMPS if self.container.format.name not in UNSEEKABLE else ():
-            target = tick - math.ceil(jump / self.stream.time_base)
+            target = tick - math.ceil(jump / self.base)
             try:
                 self.container.seek(target, stream=self.stream)
                 packets = self.packets()
@@ -94,21 +97,39 @@ def open_track(path: Path, kind: str, strict: bool = True) -> Iterator[Track]:
     Other streams are not read. A `strict` decoder reports what it would conceal otherwise (`err_detect=explode`). It
     has one thread: a data loader has a process per core, and threads cost more than they save on small pictures.
     """
-    _check_file(path)
+    check_file(path)
+    with explained(path):
+        track = opened(path, kind, strict)
+        with track.container:
+            yield track
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """What FFmpeg says against a file, as an error of ours."""
     try:
-        with av.open(str(path.absolute()), metadata_errors="replace") as container:
-            stream = _best_stream(path, container, kind)
-            for other in container.streams:
-                if other is not stream:
-                    other.discard = Discard.all
-            stream.codec_context.thread_type = "NONE"
-            stream.codec_context.thread_count = 1
-            if strict:
-                stream.codec_context.options = {"err_detect": "explode"}
-            yield Track(path, container, stream)
+        yield
     except FFmpegError as error:
         raise DataError(f"{path} cannot be read.", got=error.strerror, expected="a media file",
                         remedy="See whether a media player plays it; if not, get it again.") from None  # fmt: skip
+
+
+def opened(path: Path, kind: str, strict: bool = True) -> Track:
+    """A track that somebody has to close; see `open_track`."""
+    container = av.open(str(path.absolute()), metadata_errors="replace")
+    try:
+        stream = _best_stream(path, container, kind)
+    except DataError:
+        container.close()
+        raise
+    for other in container.streams:
+        if other is not stream:
+            other.discard = Discard.all
+    stream.codec_context.thread_type = "NONE"
+    stream.codec_context.thread_count = 1
+    if strict:
+        stream.codec_context.options = {"err_detect": "explode"}
+    return Track(path, container, stream)
 
 
 def shown_at(packet: Packet) -> int | None:
@@ -124,7 +145,8 @@ def undecodable(track: Track, tick: int | None, got: str) -> DataError:
                      remedy="Get or copy the file again, or remove the clips around this time.")  # fmt: skip
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse what no media file can be."""
     found = None
     if path.is_dir():
         found = "a folder"

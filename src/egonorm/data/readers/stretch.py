@@ -77,7 +77,7 @@ def _frames(track: Track, packets: Iterator[Packet], start: float) -> Iterator[A
 
 def _collect(track: Track, frames: Iterator[AudioFrame], stop: float, grid: tuple[int, int] | None) -> Stretch | None:
     """Place frames one after the other, and by their timestamps where these tell of a gap."""
-    stretch = None
+    stretch, tolerance = None, max(DRIFT, 2 * float(track.base))
     for frame in frames:
         if stretch is None:
             stretch = Stretch(frame.sample_rate)
@@ -87,8 +87,7 @@ def _collect(track: Track, frames: Iterator[AudioFrame], stop: float, grid: tupl
                             got=f"{frame.sample_rate} Hz after {stretch.rate} Hz",
                             remedy="Convert the file to one rate.")  # fmt: skip
         place = _place(track, frame, stretch.stop)
-        tolerance = max(DRIFT, 2 * float(track.stream.time_base)) * stretch.rate
-        at = place if abs(place - stretch.stop) > tolerance else stretch.stop
+        at = place if abs(place - stretch.stop) > tolerance * stretch.rate else stretch.stop
         stretch.pieces.append((at, _channels(frame)))
         stretch.stop = at + frame.samples
         if stretch.stop >= stop * stretch.rate:
@@ -105,7 +104,7 @@ def _place(track: Track, frame: AudioFrame, otherwise: int) -> int:
 
 def _coarse(track: Track) -> bool:
     """Whether timestamps are coarser than samples, as in Matroska, whose clock ticks once a millisecond."""
-    return track.stream.time_base * (track.stream.codec_context.sample_rate or 0) > 1
+    return track.base * (track.stream.codec_context.sample_rate or 0) > 1
 
 
 def _grid(track: Track) -> tuple[int, int] | None:
@@ -127,7 +126,7 @@ def _on_grid(track: Track, place: int, grid: tuple[int, int] | None, rate: int) 
         return place
     origin, length = grid
     exact = origin + round((place - origin) / length) * length
-    return exact if abs(exact - place) <= track.stream.time_base * rate else place
+    return exact if abs(exact - place) <= track.base * rate else place
 
 
 def _channels(frame: AudioFrame) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -17,11 +18,18 @@ from egonorm.core import DataError
 from egonorm.data.readers.container import Track, open_track, shown_at
 from egonorm.data.readers.keyframes import from_keyframe, from_open_gop, from_start
 from egonorm.data.readers.lasting import lasting
+from egonorm.data.readers.shelf import kept_video
 from egonorm.data.readers.sparing import sparing
 from egonorm.data.sampling import Span, Window, neighbours
 
 PAUSE = 2.0
 """Seconds between two windows that are rather decoded through than jumped over."""
+WAYS = (
+    (from_keyframe, kept_video),
+    (from_open_gop, partial(open_track, kind="video", strict=False)),
+    (from_start, partial(open_track, kind="video")),
+)
+"""Where decoding may begin, and how the file is opened for it; the first way that shows what was asked for is taken."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +78,8 @@ def read_frames(
     Before the first frame that is the first one, after the last the last. Rounding: a frame that begins up to two
     microseconds after a time counts as shown then.
     """
-    for begin, strict in ((from_keyframe, True), (from_open_gop, False), (from_start, True)):
-        with open_track(path, "video", strict) as track:
+    for begin, opened in WAYS:
+        with opened(path) as track:
             ticks = [track.tick(time) for time in times]
             packets = begin(track, min(ticks))
             if packets is None:
