@@ -12,10 +12,10 @@ demo: .venv/installed
 	OMP_WAIT_POLICY=passive $(BIN)/egonorm demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-fast: .venv/installed
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
 
 check: .venv/installed
 	$(BIN)/ruff check .
