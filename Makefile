@@ -12,10 +12,10 @@ demo: .venv/installed
 	OMP_WAIT_POLICY=passive $(BIN)/egonorm demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/installed
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 check: .venv/installed
 	$(BIN)/ruff check .
@@ -34,7 +34,7 @@ install: .venv/installed
 	  uv venv -q --allow-existing --python $(PYTHON) .venv && \
 	  uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
 	else \
-	  $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'; \
+	  $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev]'; \
 	fi
 	@touch $@
 

@@ -16,6 +16,12 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the programs that tests start: narrow
 torch.set_num_threads(1)  # and threads that wait for each other lose much on a busy machine
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests begin, so that processes which share the files end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def kitchens(tmp_path_factory) -> Path:
     """Three small kitchens, with every class in train and test."""

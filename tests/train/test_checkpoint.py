@@ -10,8 +10,10 @@ from torch import nn
 
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
+from egonorm.core.training import Optim
 from egonorm.nets.stored import load_network, read_metadata
 from egonorm.train.checkpoint import Checkpoints
+from egonorm.train.loop import make_optimizer
 
 ABOUT = {"classes": ["cut", "mix"], "clips": "0123"}
 
@@ -32,6 +34,7 @@ def test_keeps_the_last_and_resumes_weights_buffers_and_momentum(tmp_path):
     saved = Checkpoints(tmp_path / "checkpoints", steps=40, every=3, keep=4)
     due = [step for step in range(1, 41) if saved.is_due(step)]
     assert due[-1] == 40 and due[0] == 1 and len(due) == 14
+    assert [step for step in range(1, 41) if saved.is_judged(step)] == due[-4:]
     for step in due:
         saved.save(step, net, optimizer, ABOUT)
     assert saved.saved() == (31, 34, 37, 40)
@@ -119,3 +122,24 @@ def test_what_is_no_checkpoint_or_does_not_fit(tmp_path):
         read_metadata(path)
     with pytest.raises(RunError, match="does not fit the network"):
         load_network(path, nn.Linear(3, 4))
+
+
+def test_momenta_come_back_in_the_order_of_memory_of_their_weights(tmp_path):
+    def descend():
+        optimizer.zero_grad()
+        net(torch.ones(2, 3, 5, 5)).square().sum().backward()
+        optimizer.step()
+
+    torch.manual_seed(0)
+    net = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(Optim(lr=0.001), net.parameters())
+    descend()
+    saved = Checkpoints(tmp_path, steps=1, every=1, keep=1)
+    saved.save(1, net, optimizer, ABOUT)
+    descend()
+    expected = net.weight.detach().clone()
+    optimizer = make_optimizer(Optim(lr=0.001), net.parameters())
+    assert saved.resume(net, optimizer, ABOUT) == 1
+    assert optimizer.state[net.weight]["momentum_buffer"].stride() == net.weight.stride()
+    descend()
+    assert torch.equal(net.weight, expected)

@@ -32,7 +32,7 @@ def difference(first: dict, second: dict) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("steps", "pieces"), [(20, 1), (4, 2)])
+@pytest.mark.parametrize(("steps", "pieces"), [(10, 1), (2, 2)])
 def test_two_processes_train_the_weights_of_one(steps, pieces, tmp_path):
     """Both networks, RNA, dropout, batch norm in 57 + 69 layers, a labelled and an unlabelled domain.
 

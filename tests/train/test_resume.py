@@ -10,7 +10,7 @@ import killed_worker
 import pytest
 from killed_worker import checkpoint_often
 
-from egonorm.bench import presets
+from egonorm.bench import presets, run
 from egonorm.bench.table import is_complete, read_rows
 from egonorm.cli import main
 
@@ -29,6 +29,7 @@ def unbroken(kitchens, tmp_path_factory):
     out = tmp_path_factory.mktemp("unbroken")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(presets.PRESETS, "demo", presets.demo)
+        patch.setattr(run, "SPARE", run.SPARE)
         checkpoint_often()
         main(arguments(kitchens, out))
     return next(out.iterdir())

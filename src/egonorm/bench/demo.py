@@ -5,14 +5,16 @@ from pathlib import Path
 
 import torch
 
+from egonorm.bench.config import Run
 from egonorm.bench.formats import render
 from egonorm.bench.presets import configure
 from egonorm.bench.progress import bar
 from egonorm.bench.run import execute, measure
 from egonorm.bench.select import last_mean
 from egonorm.bench.summary import summarise
-from egonorm.bench.table import read_rows
+from egonorm.bench.table import is_complete, read_rows
 from egonorm.bench.trial import Options, Trial
+from egonorm.core.processes import in_processes
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.methods import Rna, SourceOnly
 from egonorm.train.runtime import start_runtime
@@ -21,21 +23,37 @@ KITCHENS = KitchensConfig(clips=160, kitchens=3, seed=0, size=(120, 160))
 
 
 def run_demo(out: Path, workers: int) -> Path:
-    """Render three kitchens, train Source Only and RNA-Net in D1, judge both in D1, D2 and D3, and print one table; the runs."""
+    """Render three kitchens, train Source Only and RNA-Net in D1, judge both in D1, D2 and D3, and print one table; the runs.
+
+    The two runs go on side by side, each with half of the cores; of the second one the progress is shown.
+    """
     videos = (out / "kitchens").absolute()
     with bar("Rendering 3 kitchens") as progress:
         render_kitchens(videos, KITCHENS, progress=progress)
     runs = [configure(f"kitchens:{videos}", "dg1:D1:D2", method, "demo") for method in (SourceOnly(), Rna())]
     folders = [out / "runs" / run.name for run in runs]
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))
-    with start_runtime() as runtime:
-        for run, folder in zip(runs, folders, strict=True):
-            trial = Trial(run, folder, runtime, Options(workers))
-            execute(trial)
-            if "D3" not in {row.domain for row in read_rows(folder)}:
-                measure(trial, "D3")
+    cores = os.cpu_count() or 1
+    number = 1 if all(map(_is_done, folders)) else min(cores, len(runs))
+    options = [Options(workers, quiet=number > 1), Options(workers)]
+    jobs = [(*job, max(1, cores // number)) for job in zip(runs, folders, options, strict=True)]
+    for _ in in_processes(train_and_judge, jobs, number):
+        pass
     print(render(summarise(folders, last_mean(9), "last-mean:9"), "text"))
     return out / "runs"
+
+
+def train_and_judge(run: Run, folder: Path, options: Options, threads: int) -> None:
+    """Do one run, the domain that its setting does not name included."""
+    torch.set_num_threads(threads)
+    with start_runtime() as runtime:
+        trial = Trial(run, folder, runtime, options)
+        execute(trial)
+        if not _is_done(folder):
+            measure(trial, "D3")
+
+
+def _is_done(folder: Path) -> bool:
+    return is_complete(folder) and "D3" in {row.domain for row in read_rows(folder)}
 
 
 def farewell(out: Path, page: Path) -> str:

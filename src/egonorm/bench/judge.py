@@ -15,7 +15,7 @@ from egonorm.core.files import write_atomically
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.streams import evaluation_batches
-from egonorm.nets.folding import fold
+from egonorm.nets.folding import fold_in_place
 from egonorm.nets.net import Net
 from egonorm.train.evaluate import Predictions, judge
 
@@ -32,7 +32,7 @@ def judge_domain(trial: Trial, manifest: Manifest, readers: Mapping[str, Reader]
     if "after" in moments:
         _adapt(trial, manifest.select([domain], "train"), readers, nets)
     adapt = run.method.adapt if "test" in moments else None
-    nets = nets if adapt else {step: fold(net) for step, net in nets.items()}
+    nets = nets if adapt else {step: fold_in_place(net) for step, net in nets.items()}
     with bar(f"Testing {run.method.name()} on {domain}", trial.speaks) as progress:
         counted = _counted(batches, len(tests), runtime.num_ranks / windows, progress)
         found = judge(nets, counted, run.evaluation, runtime, adapt)
@@ -75,9 +75,9 @@ def make_row(trial: Trial, step: int, domain: str, metric: str, value: float, n:
 
 def _load(trial: Trial, classes: tuple[str, ...]) -> dict[int, Net]:
     """The kept networks by step. DataError when they were trained on other classes."""
-    nets = {}
+    nets, net = {}, None
     for step in trial.checkpoints.saved():
-        net, learnt = load_trained(trial.folder, trial.run, step)
+        net, learnt = load_trained(trial.folder, trial.run, step, like=net)
         if learnt != classes:
             raise DataError(
                 f"{trial.run.data} has other classes than the run was trained on.",

@@ -1,5 +1,6 @@
 """A run's network: built with its first weights, or as it was after a step."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -23,8 +24,11 @@ def build_net(run: Run, num_classes: int, pretrained: bool = False) -> Net:
     return net
 
 
-def load_trained(folder: Path, run: Run, step: int) -> tuple[Net, tuple[str, ...]]:
+def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> tuple[Net, tuple[str, ...]]:
     """The network of a run's folder after a step, in evaluation, and the classes that it was trained on.
+
+    Args:
+        like: the run's network after another step; a copy of it is made sooner than a new one.
 
     Raises:
         RunError: when that checkpoint is not there, or does not fit the run.
@@ -35,6 +39,6 @@ def load_trained(folder: Path, run: Run, step: int) -> tuple[Net, tuple[str, ...
                        expected="a checkpoint that training kept",
                        remedy=f"Copy the run's {CHECKPOINTS} here; or remove the folder and do the run again.")  # fmt: skip
     classes = tuple(read_metadata(path)["classes"])
-    net = build_net(run, len(classes))
+    net = build_net(run, len(classes)) if like is None else copy.deepcopy(like)
     load_network(path, net)
     return net.eval(), classes

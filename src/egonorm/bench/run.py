@@ -26,6 +26,9 @@ from egonorm.train.loop import make_optimizer, train
 from egonorm.train.objective import Objective
 from egonorm.train.record import CLASSES_EVERY, Glance, of_classes, of_domains
 
+SPARE = 30.0
+"""Seconds of training that a kill may cost: checkpoints that are not judged are only there to go on from."""
+
 
 def execute(trial: Trial) -> None:
     """Train and judge a run, or go on where it stopped; nothing is done for a complete one.
@@ -149,16 +152,20 @@ def _log(trial: Trial, first: int) -> Iterator[TextIO | None]:
 
 def _recorder(trial: Trial, log: TextIO | None, classes: Sequence[str], save: Callable, progress: Callable) -> Callable:
     """What follows each step: a line in the log, a checkpoint when it is due, the bar."""
-    began, optim = time.monotonic(), trial.run.optim
+    optim, began = trial.run.optim, time.monotonic()
+    saved = began
 
     def done(step: int, terms: Mapping[str, float], seen: Sequence[Glance]) -> None:
+        nonlocal saved
         entry = {"step": step, "lr": optim.lr_at(step), "terms": terms} | of_domains(seen)
         if step % CLASSES_EVERY == 0 or step == optim.steps:
             entry["classes"] = of_classes(seen, classes)
         with saving(trial.folder / LOG):
             log.write(json.dumps(entry | {"seconds": round(time.monotonic() - began, 3)}) + "\n")
-        if trial.checkpoints.is_due(step):
+        spared = time.monotonic() - saved < SPARE and not trial.checkpoints.is_judged(step)
+        if trial.checkpoints.is_due(step) and not spared:
             save(step)
+            saved = time.monotonic()
         progress(step, optim.steps)
 
     return done

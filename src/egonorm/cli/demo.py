@@ -1,5 +1,6 @@
 """The verb that does the main job once, from videos to a page."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,8 @@ class Demo:
 
     out: Path = Path("demo")
     """Where videos, runs and the page are put; a second call reuses them."""
-    workers: int = 2
-    """Processes that read clips."""
+    workers: int = max(0, (os.cpu_count() or 1) // 2 - 1)
+    """Processes that read clips for each of the two trainings; 0 reads in the training process."""
 
     def __call__(self) -> None:
         runs = run_demo(self.out, self.workers)

@@ -16,11 +16,16 @@ def fold(net: nn.Module) -> nn.Module:
     convolution normalises that convolution's output and nothing else. The copy has no such layers any more and its
     convolutions have a bias; all other modules are copied as they are. The network itself is not changed.
     """
-    folded = copy.deepcopy(net).eval().requires_grad_(False)
-    for encoder in [module for module in folded.modules() if getattr(module, "norms_follow", False)]:
+    return fold_in_place(copy.deepcopy(net))
+
+
+def fold_in_place(net: nn.Module) -> nn.Module:
+    """The same without a copy: the network itself is changed and returned."""
+    net.eval().requires_grad_(False)
+    for encoder in [module for module in net.modules() if getattr(module, "norms_follow", False)]:
         for parent in encoder.modules():
             _fold_children(parent)
-    return folded
+    return net
 
 
 def _fold_children(parent: nn.Module) -> None:

@@ -40,6 +40,10 @@ class Checkpoints:
         """Whether a checkpoint is written after this step; always after the last."""
         return (self.steps - step) % self.every == 0
 
+    def is_judged(self, step: int) -> bool:
+        """Whether the network of this step is one of the last, which stay."""
+        return self.is_due(step) and step > self.steps - self.every * self.keep
+
     def saved(self) -> tuple[int, ...]:
         """The steps whose networks are on disk and part of the state."""
         last = self.last_step()
@@ -87,8 +91,10 @@ class Checkpoints:
             state = safetensors.torch.load_file(self.state)
             for name, parameter in net.named_parameters():
                 if f"momentum.{name}" in state:
-                    buffer = state[f"momentum.{name}"].to(parameter.device)
-                    optimizer.state[parameter]["momentum_buffer"] = buffer
+                    buffer = torch.empty_like(
+                        parameter
+                    )  # in its order of memory, which a fused optimiser takes for granted
+                    optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(state[f"momentum.{name}"])
         return step
 
     def _load(self, step: int, net: nn.Module) -> None:

@@ -14,7 +14,7 @@ from egonorm.train.runtime import Runtime
 
 def make_optimizer(optim: Optim, parameters: Iterable[nn.Parameter]) -> torch.optim.SGD:
     """The optimiser."""
-    return torch.optim.SGD(parameters, optim.lr, optim.momentum, weight_decay=optim.weight_decay)
+    return torch.optim.SGD(parameters, optim.lr, optim.momentum, weight_decay=optim.weight_decay, fused=True)
 
 
 def train(

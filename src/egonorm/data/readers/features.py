@@ -81,9 +81,17 @@ class FeatureReader:
 
     def _rows(self, numbers: Sequence[int]) -> Float[Tensor, "window feature"]:
         """Some rows; those that follow each other are not copied."""
-        rows = (self.features if isinstance(self.features, Tensor) else self.features.tensor).flatten(0, 1)
         first, after = numbers[0], numbers[0] + len(numbers)
-        return rows[first:after] if list(numbers) == list(range(first, after)) else rows[list(numbers)]
+        in_a_row = len(numbers) == 1 or list(numbers) == list(range(first, after))
+        return self._windows[first:after] if in_a_row else self._windows[list(numbers)]
+
+    @cached_property
+    def _windows(self) -> Float[Tensor, "window feature"]:
+        """All windows of all clips."""
+        return (self.features if isinstance(self.features, Tensor) else self.features.tensor).flatten(0, 1)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"features": self.features, "moments": self.moments}
 
     def _of(self, media: str) -> Moments:
         if media not in self.moments:
