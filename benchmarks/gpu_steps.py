@@ -8,10 +8,11 @@ from itertools import pairwise
 
 import torch
 
-from benchmarks.limit import flops_of
+from benchmarks.limit import flops_of_network
 from benchmarks.ours import LABELS, PAPER
 from egonorm.core import Batch
 from egonorm.core.training import Optim, Precision
+from egonorm.data.inputs import as_float
 from egonorm.methods import Rna
 from egonorm.nets import Net
 from egonorm.train import Objective, Runtime, train
@@ -118,8 +119,7 @@ def make_batch(clips: int, domains: int, device: torch.device) -> tuple[Batch, .
 def _flops(sizes: Sizes) -> float:
     """Of one clip's forward pass."""
     net, (batch,) = make_net(sizes).eval(), make_batch(1, 1, torch.device("cpu"))
-    with torch.inference_mode():
-        return flops_of(lambda: net.features(batch.inputs))
+    return sum(flops_of_network(net.encoders[name], as_float(x)) for name, x in batch.inputs.items())
 
 
 def _product_rate(device: torch.device, precision: Precision, size: int) -> float:

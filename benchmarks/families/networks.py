@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.case import Bench, case
-from benchmarks.limit import DTYPES, Product, best_product, flops_of, need_bfloat16
+from benchmarks.limit import DTYPES, Product, best_product, flops_of_network, need_bfloat16
 from benchmarks.pairs import (
     Pair,
     bn_inception_pair,
@@ -16,7 +16,7 @@ from benchmarks.pairs import (
     settled_bn_inception,
     settled_i3d,
 )
-from benchmarks.record import Record, Skip, at_least
+from benchmarks.record import Record, at_least
 from benchmarks.timing import alternate, ratio, threads, told
 from egonorm.nets.folding import fold
 
@@ -116,7 +116,7 @@ def bn_inception_of_the_limit(bench: Bench) -> Iterator[Record]:
 def _of_the_limit(bench: Bench, name: str, network: nn.Module, x: Tensor, precision: str, goal: float | None) -> Record:
     """A network's rate of FLOPs over that of the best matrix product in the same precision, with the same threads."""
     with threads(bench.threads):
-        flops = flops_a_clip(network, x)
+        flops = flops_of_network(network, x)
         product: Product = best_product(DTYPES[precision])
         actions = {"ours": forward(fold(network), x, precision), "product": product}
         times = alternate(actions, bench.repeats)
@@ -124,11 +124,3 @@ def _of_the_limit(bench: Bench, name: str, network: nn.Module, x: Tensor, precis
     detail = f"{flops / 1e9:.1f} GFLOP a clip; {told(times)}, the product being of {product.flops / 1e9:.0f} GFLOP"
     return Record(f"{name}-of-the-limit-{precision}", f"{name} forward, {precision}, share of the matrix product's rate",
                   value, None if goal is None else at_least(goal), detail=detail)  # fmt: skip
-
-
-def flops_a_clip(network: nn.Module, x: Tensor) -> float:
-    """The FLOPs of one clip, counted on two: a convolution of a single one may go to oneDNN past torch's counter."""
-    flops = flops_of(forward(network, x.repeat(2, *[1] * (x.dim() - 1)), "float32")) / 2
-    if not flops:
-        raise Skip("torch counts no FLOPs in this network")
-    return flops

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egonorm.core.errors import DataError
+from egonorm.nets.convolution import convolve
 from egonorm.nets.width import scaled
 
 _BLOCKS = {
@@ -86,7 +87,8 @@ class BnInception(nn.Module):
         return x
 
     def _unit(self, name: str, x: Tensor) -> Tensor:
-        x = getattr(self, name)(x)
+        conv = getattr(self, name)
+        x = convolve(x, conv, conv.padding)
         return F.relu(getattr(self, name + "_bn")(x), inplace=True)
 
     def _add_block(self, block: str, in_channels: int, sizes: list[int]) -> int:

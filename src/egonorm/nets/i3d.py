@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from egonorm.nets.convolution import convolve
 from egonorm.nets.width import scaled
 
 _PLAN = {
@@ -103,20 +104,8 @@ class _Unit(nn.Module):
         if lopsided or _miscounts(x, padding[0]):
             x = F.pad(x, [size for pair in reversed(padding) for size in pair])
             padding = [(0, 0)] * 3
-        x = _convolve(x, conv, [front for front, _ in padding])
+        x = convolve(x, conv, [front for front, _ in padding])
         return F.relu(self.bn(x), inplace=True)
-
-
-def _convolve(x: Tensor, conv: nn.Conv3d, padding: list[int]) -> Tensor:
-    """The convolution, of a single clip on a CPU as of several.
-
-    By a rule of thumb torch hands small convolutions of one clip in float32 to a routine of its own instead of oneDNN. It is
-    slower, and so is what comes next, for it answers in another order of memory.
-    """
-    single = len(x) == 1 and x.device.type == "cpu" and x.dtype == torch.float32
-    if single and torch.backends.mkldnn.is_available() and not torch.is_autocast_enabled("cpu"):
-        return torch.mkldnn_convolution(x, conv.weight, conv.bias, padding, conv.stride, conv.dilation, conv.groups)
-    return F.conv3d(x, conv.weight, conv.bias, conv.stride, padding)
 
 
 def _miscounts(x: Tensor, padding: tuple[int, int]) -> bool:
