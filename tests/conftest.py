@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from jaxtyping import install_import_hook
 
+CHECKED = ("data.inputs", "data.readers.audio", "data.readers.features", "data.readers.flow", "data.readers.frames",
+           "data.readers.pictures", "data.readers.wav", "losses", "methods", "metrics", "nets.aisfx", "nets.fusion", "nets.heads",
+           "nets.lite0", "nets.net", "nets.projection", "signal", "train")  # fmt: skip
+"""Where every call's types and shapes are checked: what handles tensors, but for what is called for each frame or layer."""
+
+install_import_hook([f"egonorm.{name}" for name in CHECKED], "beartype.beartype")
+
+# from here on what is imported is checked
 import egonorm
 from egonorm.bench.config import Run
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens

@@ -4,9 +4,12 @@ import ast
 import importlib
 from pathlib import Path
 
+import jaxtyping
 import pytest
+import torch
 
 import egonorm
+from egonorm.losses import norms
 
 PACKAGE = Path(egonorm.__file__).parent
 FLOORS = {
@@ -86,3 +89,8 @@ def test_public_names():
     }
     for folder, names in expected.items():
         assert importlib.import_module(f"egonorm.{folder}").__all__ == names.split(), folder
+
+
+def test_shapes_are_checked_in_tests():
+    with pytest.raises(jaxtyping.TypeCheckError):
+        norms(torch.zeros(2, 3, 4))

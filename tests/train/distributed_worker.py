@@ -28,14 +28,14 @@ def batch(domain: str, step: int, labelled: bool) -> Batch:
     return Batch(domain, uids, {"rgb": rgb, "audio": audio}, labels if labelled else None)
 
 
-def main(out: Path, steps: int, pieces: int) -> None:
+def main(out: Path, steps: int) -> None:
     """Train in float64, where what rounding leaves stays small enough to tell it from a mistake; write the weights."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     net = Net({"rgb": I3d(3, 0.0625), "audio": BnInception(1, 0.0625)}, 4).double()
     optim = Optim(steps=steps, batch=CLIPS, lr=0.001)
     with start_runtime("cpu") as runtime:
-        model = runtime.wrap(Objective(net, Rna(), pieces))
+        model = runtime.wrap(Objective(net, Rna()))
         share = runtime.share(CLIPS)
         mine = slice(runtime.rank * share, (runtime.rank + 1) * share)
         seen = [[batch("D1", s, True).rows(mine.start, mine.stop), batch("D22", s, False).rows(mine.start, mine.stop)]
@@ -46,4 +46,4 @@ def main(out: Path, steps: int, pieces: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))
