@@ -21,10 +21,10 @@ from benchmarks.gpu_steps import (
     make_net,
     measure,
     measure_steps,
-    precisions,
     table,
     times,
 )
+from benchmarks.limit import precisions
 from benchmarks.ours import clips_of, frame_reader, manifest, sound_reader
 from egonorm.core import Batch
 from egonorm.core.training import Precision

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 
-from benchmarks.limit import flops_of_network
+from benchmarks.limit import flops_of_network, precisions
 from benchmarks.ours import LABELS, PAPER
 from egonorm.core import Batch
 from egonorm.core.training import Optim, Precision
@@ -17,12 +17,6 @@ from egonorm.methods import Rna
 from egonorm.nets import Net
 from egonorm.train import Objective, Runtime, train
 from egonorm.train.loop import make_optimizer
-from egonorm.train.runtime import is_quick_in_bfloat16
-
-
-def precisions(device: torch.device) -> tuple[Precision, ...]:
-    """What the device computes in; the quickest comes last."""
-    return ("float32", "bfloat16") if is_quick_in_bfloat16(device) else ("float32",)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.record import Skip
 from benchmarks.timing import seconds
+from egonorm.core.training import Precision
 from egonorm.train.runtime import is_quick_in_bfloat16
 
-DTYPES = {"float32": torch.float32}
-"""The precisions that this processor computes in; others would take minutes a clip."""
-if is_quick_in_bfloat16(torch.device("cpu")):
-    DTYPES["bfloat16"] = torch.bfloat16
 
+def precisions(device: torch.device) -> tuple[Precision, ...]:
+    """What the device computes in, others would take minutes a clip; the quickest comes last."""
+    return ("float32", "bfloat16") if is_quick_in_bfloat16(device) else ("float32",)
+
+
+DTYPES = {name: getattr(torch, name) for name in precisions(torch.device("cpu"))}
+"""The precisions of this processor."""
 SHAPES = ((2048, 2048, 2048), (3072, 3072, 3072), (16384, 1024, 1024), (25088, 1728, 192))
 """Rows, inner and columns of the products that are tried; the last is the shape of a convolution."""
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks import gpu
-from benchmarks.gpu_steps import precisions
+from benchmarks.limit import precisions
 
 
 @pytest.mark.slow

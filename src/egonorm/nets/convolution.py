@@ -18,4 +18,5 @@ def convolve(x: Tensor, conv: nn.Conv2d | nn.Conv3d, padding: tuple[int, ...] | 
     few = len(x) < MANY and x.device.type == "cpu" and x.dtype == torch.float32
     if few and torch.backends.mkldnn.is_available() and not torch.is_autocast_enabled("cpu"):
         return torch.mkldnn_convolution(x, conv.weight, conv.bias, padding, conv.stride, conv.dilation, conv.groups)
-    return (F.conv2d if x.dim() == 4 else F.conv3d)(x, conv.weight, conv.bias, conv.stride, padding)
+    function = F.conv2d if x.dim() == 4 else F.conv3d
+    return function(x, conv.weight, conv.bias, conv.stride, padding, conv.dilation, conv.groups)

@@ -91,9 +91,8 @@ class Checkpoints:
             state = safetensors.torch.load_file(self.state)
             for name, parameter in net.named_parameters():
                 if f"momentum.{name}" in state:
-                    buffer = torch.empty_like(
-                        parameter
-                    )  # in its order of memory, which a fused optimiser takes for granted
+                    # in the weight's order of memory, which a fused optimiser takes for granted
+                    buffer = torch.empty_like(parameter)
                     optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(state[f"momentum.{name}"])
         return step
 
