@@ -11,12 +11,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.record import Skip
 from benchmarks.timing import seconds
 from egonorm.core.training import Precision
-from egonorm.train.runtime import is_quick_in_bfloat16
+from egonorm.train.bfloat16 import gains_from_bfloat16, has_bfloat16
 
 
 def precisions(device: torch.device) -> tuple[Precision, ...]:
     """What the device computes in, others would take minutes a clip; the quickest comes last."""
-    return ("float32", "bfloat16") if is_quick_in_bfloat16(device) else ("float32",)
+    if not has_bfloat16(device):
+        return ("float32",)
+    return ("float32", "bfloat16") if gains_from_bfloat16(device) else ("bfloat16", "float32")
 
 
 DTYPES = {name: getattr(torch, name) for name in precisions(torch.device("cpu"))}

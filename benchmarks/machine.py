@@ -10,6 +10,7 @@ import torch
 from benchmarks.case import Bench
 from benchmarks.limit import DTYPES, best_product, copy_rate, rate
 from benchmarks.timing import threads
+from egonorm.train.bfloat16 import gains_from_bfloat16, has_bfloat16
 
 PACKAGES = (
     "egonorm",
@@ -26,9 +27,13 @@ PACKAGES = (
 
 def kind() -> str:
     """Of what kind the processor is: between kinds, even ratios differ."""
-    instructions = torch.cpu.get_capabilities()
-    bfloat16 = any(there for name, there in instructions.items() if name.endswith("bf16"))
-    return torch.backends.cpu.get_cpu_capability() + (", bfloat16" if bfloat16 else "")
+    cpu = torch.device("cpu")
+    instructions = [torch.backends.cpu.get_cpu_capability()]
+    if torch.cpu.get_capabilities().get("amx_bf16"):
+        instructions.append("AMX")
+    if has_bfloat16(cpu):
+        instructions.append("bfloat16" if gains_from_bfloat16(cpu) else "bfloat16 slower than float32")
+    return ", ".join(instructions)
 
 
 def describe(bench: Bench) -> dict[str, str]:

@@ -1,12 +1,10 @@
 """Where training runs: device, precision and processes. With `gather.py`, all that knows torch.distributed."""
 
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import torch.distributed as dist
@@ -16,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from egonorm.core import RunError
 from egonorm.core.training import Precision
 from egonorm.train.batch_norm import share_batch_norm
+from egonorm.train.bfloat16 import warn_of_bfloat16
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def start_runtime(device: str = "auto", precision: Precision = "float32") -> Ite
     if place.type == "cuda":
         torch.cuda.set_device(place)
     if precision == "bfloat16" and local_rank == 0:
-        _warn_of_bfloat16(place)
+        warn_of_bfloat16(place)
     if "RANK" not in os.environ:
         yield Runtime(place, precision)
         return
@@ -108,23 +107,6 @@ def start_runtime(device: str = "auto", precision: Precision = "float32") -> Ite
         yield Runtime(place, precision, dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()
-
-
-def is_quick_in_bfloat16(device: torch.device) -> bool:
-    """Whether a device has instructions for bfloat16; without them it takes a hundred times as long as float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type != "cpu" or (
-        torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
-
-
-@cache
-def _warn_of_bfloat16(device: torch.device) -> None:
-    """Once a process: some machines take it, and only seem to hang."""
-    if not is_quick_in_bfloat16(device):
-        print(f"note: {device} has no instructions for bfloat16 and is very slow in it; --precision float32 is not",
-              file=sys.stderr)  # fmt: skip
 
 
 def _device(text: str) -> torch.device:
