@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# byte code on all cores; without it every command compiles torch anew where Python is told to write none (some packages hold templates)
+COMPILE = @$(BIN)/python -m compileall -qq -j 0 .venv/lib src || true
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .PHONY: demo test test-fast check bench bench-check install clean
@@ -36,6 +38,7 @@ install: .venv/installed
 	else \
 	  $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev]'; \
 	fi
+	$(COMPILE)
 	@touch $@
 
 # What the peers' loaders need. mmcv, which SimMMDG's imports, is built here, by the setuptools of its time.
@@ -45,11 +48,12 @@ install: .venv/installed
 	  { uv pip install -q --python $(BIN)/python --no-deps --build-constraints benchmarks/build-constraints.txt mmcv==1.2.7 || \
 	    echo "mmcv could not be built: the loader of SimMMDG will be skipped"; }; \
 	else \
-	  $(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,bench]' && \
+	  $(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev,bench]' && \
 	  { PIP_CONSTRAINT=benchmarks/build-constraints.txt PIP_BUILD_CONSTRAINT=benchmarks/build-constraints.txt \
 	    $(BIN)/python -m pip install -q --no-deps mmcv==1.2.7 || \
 	    echo "mmcv could not be built: the loader of SimMMDG will be skipped"; }; \
 	fi
+	$(COMPILE)
 	@touch $@
 
 clean:
