@@ -32,6 +32,7 @@ from egonorm.data.sets.features.store import (
 )
 from egonorm.data.streams import evaluation_batches
 from egonorm.nets.folding import fold
+from egonorm.train.heap import kept_heap
 from egonorm.train.runtime import Runtime
 
 CLIPS = 32
@@ -148,12 +149,14 @@ def _features(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader]
     """Batch after batch, each modality's features by `clip window feature`."""
     inputs = {name: part.stream.input for name, part in job.encoders.parts.items()}
     clips, net = Clips(manifest, readers, inputs, job.encoders.span), fold(job.encoders.net()).to(job.runtime.device)
-    for (batch,) in evaluation_batches(clips, job.num_windows, job.batch, job.options.workers, job.runtime.device):
-        with torch.inference_mode(), job.runtime.autocast():
-            found = net.features(batch.inputs)
-        for name, x in found.items():
-            _check_finite(name, x, batch.uids)
-        yield {name: x.cpu().unflatten(0, (-1, job.num_windows)) for name, x in found.items()}
+    batches = evaluation_batches(clips, job.num_windows, job.batch, job.options.workers, job.runtime.device)
+    with kept_heap(job.runtime.device):
+        for (batch,) in batches:
+            with torch.inference_mode(), job.runtime.autocast():
+                found = net.features(batch.inputs)
+            for name, x in found.items():
+                _check_finite(name, x, batch.uids)
+            yield {name: x.cpu().unflatten(0, (-1, job.num_windows)) for name, x in found.items()}
 
 
 def _check_finite(modality: str, features: Tensor, uids: Sequence[str]) -> None:

@@ -10,8 +10,8 @@ from egonorm.core import Batch
 from egonorm.core.training import FUSED, Evaluation
 from egonorm.losses import norms
 from egonorm.metrics import mean_class_accuracy, mean_norm_difference, recall, top1, top_share
-from egonorm.nets.fusion import Features
 from egonorm.nets.net import Net
+from egonorm.train.heap import kept_heap
 from egonorm.train.runtime import Runtime
 
 
@@ -53,19 +53,20 @@ def judge(
     `adapt` may change a net by each batch, shown without its labels, before the batch is predicted.
     """
     parts = {step: [] for step in nets}
-    for (seen,) in batches:
-        for step, net in nets.items():
-            if adapt is not None:
-                adapt(net, [seen.unlabelled()])
-            with torch.inference_mode():
-                with runtime.autocast():
-                    features = net.eval().features(seen.inputs)
-                parts[step].append(_predict(net, seen, features, evaluation))
+    with kept_heap(runtime.device):
+        for (seen,) in batches:
+            for step, net in nets.items():
+                if adapt is not None:
+                    adapt(net, [seen.unlabelled()])
+                parts[step].append(_predict(net, seen, evaluation, runtime))
     collected = runtime.collect(parts)
     return {step: _join([part for everyone in collected for part in everyone[step]]) for step in nets}
 
 
-def _predict(net: Net, batch: Batch, features: Features, evaluation: Evaluation) -> Predictions:
+@torch.inference_mode()
+def _predict(net: Net, batch: Batch, evaluation: Evaluation, runtime: Runtime) -> Predictions:
+    with runtime.autocast():
+        features = net.eval().features(batch.inputs)
     logits = {FUSED: net.classify(features)} | net.single(features)
     per_clip = lambda x: x.float().unflatten(0, (-1, evaluation.num_windows)).mean(dim=1).cpu().numpy()  # noqa: E731
     score = (lambda x: x.float().softmax(dim=1)) if evaluation.average == "softmax" else (lambda x: x)
