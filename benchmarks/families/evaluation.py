@@ -21,7 +21,8 @@ from egonorm.nets import Net
 from egonorm.nets.folding import fold
 from egonorm.train import Runtime, judge
 
-CLIPS, WINDOWS = 2, PAPER.evaluation.num_windows
+CLIPS, TOGETHER, WINDOWS = 4, 2, PAPER.evaluation.num_windows
+"""Clips, of which so many are in a batch, by windows."""
 OWN = "our networks as they were trained"
 """What the naive loop uses where no peer is given."""
 
@@ -37,7 +38,7 @@ def our_judgement(clips: Clips, net: Net, precision: Precision) -> Callable[[], 
     runtime, folded = Runtime(CPU, precision), fold(net)
 
     def action() -> object:
-        batches = evaluation_batches(clips, WINDOWS, CLIPS * WINDOWS, 0, CPU)
+        batches = evaluation_batches(clips, WINDOWS, TOGETHER * WINDOWS, 0, CPU)
         return judge({1: folded}, batches, PAPER.evaluation, runtime)
 
     return action
