@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.dataset import Clips, Draw, Glance, collate
+from egonorm.data.dataset import Clips, Draw, Glance
 from egonorm.data.inputs import AudioInput, FeatureInput, VideoInput
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.sampling import Span, even_windows
@@ -134,10 +134,36 @@ def test_the_number_of_workers_changes_nothing(kitchens):
             assert all(torch.equal(a.inputs[m], b.inputs[m]) for m in inputs)
 
 
-def test_collate_groups_by_domain():
-    dataset = clips()
-    batches = collate([dataset[Glance(k, 1)] for k in (0, 12, 3)])
+def test_batches_are_of_one_domain_each():
+    batches = clips().batches([Glance(k, 1) for k in (0, 12, 3)])
     assert [(b.domain, b.uids) for b in batches] == [("D1", ("D1-0", "D1-3")), ("D2", ("D2-2",))]
+
+
+class ManyClocks(Clock):
+    """Tells how often it was asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def of_many(self, asked):
+        self.asked += 1
+        return torch.cat([self(media, windows) for media, windows in asked])
+
+
+def test_a_reader_of_many_is_asked_once_a_domain_and_shows_the_same():
+    one, many = clips(), ManyClocks()
+    keys = [Glance(k, 3) for k in (0, 12, 3, 4)] + [Draw(5, 2), Draw(17, 0)]
+    found = clips(readers={"rgb": Clock(), "audio": many}).batches(keys)
+    assert many.asked == 2
+    for batch, expected in zip(found, one.batches(keys), strict=True):
+        assert batch.uids == expected.uids and torch.equal(batch.labels, expected.labels)
+        assert torch.equal(batch.inputs["audio"], expected.inputs["audio"])
+    assert torch.equal(found[1].inputs["audio"][:3], one[Glance(12, 3)].inputs["audio"])
+
+
+def test_a_varied_view_is_drawn_clip_by_clip():
+    varied = VideoInput(SPAN, 36, 32)
+    assert clips(readers={"rgb": ManyClocks()}, inputs={"rgb": varied})._of_many == frozenset()
 
 
 def test_kinds_and_paths(tmp_path):

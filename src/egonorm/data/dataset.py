@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from random import Random
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch.utils.data import Dataset
 from egonorm.core import Batch
 from egonorm.data.inputs import Input
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.protocol import ManyReader, Reader
 from egonorm.data.sampling import Span, Window, even_windows, random_window
 
 
@@ -32,19 +33,12 @@ class Glance:
     num_windows: int
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One clip's windows in every modality; `label is None` where the setting does not show it."""
+class Look(NamedTuple):
+    """What a question comes to: windows of a clip, and the address of the view's randomness in training."""
 
-    domain: str
-    uid: str
-    inputs: Mapping[str, Tensor]
-    """A row a window."""
-    label: int | None
-
-    def __len__(self) -> int:
-        """How many windows."""
-        return len(next(iter(self.inputs.values())))
+    clip: Clip
+    windows: tuple[Window, ...]
+    view: str | None
 
 
 @dataclass(frozen=True)
@@ -66,12 +60,37 @@ class Clips(Dataset):
     def __len__(self) -> int:
         return len(self.manifest)
 
-    def __getitem__(self, key: Draw | Glance) -> Sample:
-        clip = self._clip(key.index)
-        windows, view = self._windows(key, clip), self._view(key, clip)
-        inputs = {name: self._look(name, clip.media, windows, view) for name in self.readers}
-        label = None if clip.domain in self.unlabelled else self.manifest.label_of(clip)
-        return Sample(clip.domain, clip.uid, inputs, label)
+    def __getitem__(self, key: Draw | Glance) -> Batch:
+        """One clip, a row a window."""
+        return self.batches([key])[0]
+
+    def batches(self, keys: Sequence[Draw | Glance]) -> tuple[Batch, ...]:
+        """One batch per domain, a row a window, in the order in which the domains first appear."""
+        looks: dict[str, list[Look]] = {}
+        for key in keys:
+            clip = self._clip(key.index)
+            looks.setdefault(clip.domain, []).append(Look(clip, self._windows(key, clip), self._view(key, clip)))
+        return tuple(self._batch(domain, several) for domain, several in looks.items())
+
+    def _batch(self, domain: str, looks: Sequence[Look]) -> Batch:
+        rows = [look.clip for look in looks for _ in look.windows]
+        known = domain not in self.unlabelled
+        labels = torch.tensor([self.manifest.label_of(clip) for clip in rows]) if known else None
+        inputs = {name: self._seen(name, looks) for name in self.readers}
+        return Batch(domain, tuple(clip.uid for clip in rows), inputs, labels)
+
+    def _seen(self, name: str, looks: Sequence[Look]) -> Tensor:
+        reader, given = self.readers[name], self.inputs[name]
+        if name in self._of_many:
+            return given.view(reader.of_many([(look.clip.media, look.windows) for look in looks]), None)
+        drawn = lambda look: Random(look.view) if look.view is not None and given.varies else None  # noqa: E731
+        return torch.cat([given.view(reader(look.clip.media, look.windows), drawn(look)) for look in looks])
+
+    @cached_property
+    def _of_many(self) -> frozenset[str]:
+        """The modalities that are looked up for many clips at once."""
+        many = {name for name, reader in self.readers.items() if isinstance(reader, ManyReader)}
+        return frozenset(name for name in many if not self.inputs[name].varies)
 
     @cached_property
     def _clip(self) -> Callable[[int], Clip]:
@@ -89,20 +108,3 @@ class Clips(Dataset):
 
     def _view(self, key: Draw | Glance, clip: Clip) -> str | None:
         return None if isinstance(key, Glance) else f"{self.seed}/{key.epoch}/{clip.uid}/view"
-
-    def _look(self, name: str, media: str, windows: tuple[Window, ...], view: str | None) -> Tensor:
-        seen, given = self.readers[name](media, windows), self.inputs[name]
-        return given.view(seen, Random(view) if view is not None and given.varies else None)
-
-
-def collate(samples: Sequence[Sample]) -> tuple[Batch, ...]:
-    """One batch per domain, a row a window, in the order in which the domains first appear."""
-    domains = dict.fromkeys(sample.domain for sample in samples)
-    return tuple(_batch(domain, [s for s in samples if s.domain == domain]) for domain in domains)
-
-
-def _batch(domain: str, samples: list[Sample]) -> Batch:
-    rows = [sample for sample in samples for _ in range(len(sample))]
-    labels = None if rows[0].label is None else torch.tensor([row.label for row in rows])
-    inputs = {name: torch.cat([s.inputs[name] for s in samples]) for name in samples[0].inputs}
-    return Batch(domain, tuple(row.uid for row in rows), inputs, labels)

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from egonorm.core import Batch, EgonormError
-from egonorm.data.dataset import Clips, Draw, Glance, Sample, collate
+from egonorm.data.dataset import Clips, Draw, Glance
 from egonorm.data.steps import Glances, Steps
 
 Batches = tuple[Batch, ...]
@@ -44,8 +44,9 @@ def _load(clips: Clips, keys: Iterable[list[Draw | Glance]], workers: int, devic
     on_gpu = device.type == "cuda"
     read = DataLoader(
         _Reported(clips),
-        batch_sampler=keys,
-        collate_fn=_collate,
+        batch_size=None,
+        sampler=keys,
+        collate_fn=_as_it_is,
         num_workers=workers,
         pin_memory=on_gpu,
         worker_init_fn=_leave_alone,
@@ -95,17 +96,16 @@ def _checked(found: Batches | EgonormError) -> Batches:
 
 @dataclass(frozen=True)
 class _Reported:
-    """The same clips, errors being given back in place of samples: torch would raise them anew as errors of its own."""
+    """The batches of a list of keys, errors being given back in their place: torch would raise them anew as errors of its own."""
 
     clips: Clips
 
-    def __getitem__(self, key: Draw | Glance) -> Sample | EgonormError:
+    def __getitem__(self, keys: list[Draw | Glance]) -> Batches | EgonormError:
         try:
-            return self.clips[key]
+            return self.clips.batches(keys)
         except EgonormError as error:
             return error
 
 
-def _collate(samples: list[Sample | EgonormError]) -> Batches | EgonormError:
-    broken = [sample for sample in samples if isinstance(sample, EgonormError)]
-    return broken[0] if broken else collate(samples)
+def _as_it_is(found: Batches | EgonormError) -> Batches | EgonormError:
+    return found

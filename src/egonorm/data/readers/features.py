@@ -64,8 +64,15 @@ class FeatureReader:
         Raises:
             DataError: for a medium of which nothing is stored.
         """
-        moments = self._of(media)
-        return self._rows([moments.nearest(window.start) for window in windows])
+        return self.of_many([(media, windows)])
+
+    def of_many(self, asked: Sequence[tuple[str, Sequence[Window]]]) -> Float[Tensor, "window feature"]:
+        """The same of several media, one after the other."""
+        rows = []
+        for media, windows in asked:
+            nearest = self._of(media).nearest
+            rows += [nearest(window.start) for window in windows]
+        return self._rows(rows)
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """When the last clip of `media` stops; all of its features are looked at.
@@ -83,7 +90,7 @@ class FeatureReader:
         """Some rows; those that follow each other are not copied."""
         first, after = numbers[0], numbers[0] + len(numbers)
         in_a_row = len(numbers) == 1 or list(numbers) == list(range(first, after))
-        return self._windows[first:after] if in_a_row else self._windows[list(numbers)]
+        return self._windows[first:after] if in_a_row else self._windows.index_select(0, torch.tensor(numbers))
 
     @cached_property
     def _windows(self) -> Float[Tensor, "window feature"]:

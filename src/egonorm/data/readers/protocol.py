@@ -29,3 +29,16 @@ class Reader(Protocol):
             DataError: when it is missing, truncated, corrupt or lacks this modality.
         """
         ...
+
+
+@runtime_checkable
+class ManyReader(Reader, Protocol):
+    """A reader to which many media at once are hardly more work than one, for each shows little."""
+
+    def of_many(self, asked: Sequence[tuple[str, Sequence[Window]]]) -> Tensor:
+        """What several media show in their windows, one medium after the other: `window ...`.
+
+        Raises:
+            DataError: when one cannot be read there.
+        """
+        ...
