@@ -45,15 +45,16 @@ class Steps:
 
     def _row(self, domain: str) -> Iterator[Draw]:
         """What this process sees of a domain, step after step; of the orders only the present epoch's is kept."""
-        clips, epoch, order = self.indices[domain].numpy(), -1, []
+        clips, epoch, order = self.indices[domain], -1, None
+        count = len(clips)
         for step in range(self.first, self.last + 1):
             begin = (step - 1) * self.batch + self.rank * self.share
             for position in range(begin, begin + self.share):
-                if position // len(clips) != epoch:
-                    epoch = position // len(clips)
-                    row = np.random.default_rng([self.seed, epoch, *domain.encode()]).permutation(len(clips))
-                    order = clips[row].tolist()
-                yield Draw(order[position % len(clips)], epoch)
+                if position // count != epoch:
+                    epoch = position // count
+                    row = np.random.default_rng([self.seed, epoch, *domain.encode()]).permutation(count)
+                    order = clips.numpy()[row]
+                yield Draw(int(order[position % count]), epoch)
 
 
 @dataclass(frozen=True)
