@@ -22,7 +22,7 @@ def precisions(device: torch.device) -> tuple[Precision, ...]:
 
 
 DTYPES = {name: getattr(torch, name) for name in precisions(torch.device("cpu"))}
-"""The precisions of this processor."""
+"""The precisions of this processor, the quickest last."""
 SHAPES = ((2048, 2048, 2048), (3072, 3072, 3072), (16384, 1024, 1024), (25088, 1728, 192))
 """Rows, inner and columns of the products that are tried; the last is the shape of a convolution."""
 

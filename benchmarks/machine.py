@@ -10,7 +10,6 @@ import torch
 from benchmarks.case import Bench
 from benchmarks.limit import DTYPES, best_product, copy_rate, rate
 from benchmarks.timing import threads
-from egonorm.train.bfloat16 import gains_from_bfloat16, has_bfloat16
 
 PACKAGES = (
     "egonorm",
@@ -27,12 +26,11 @@ PACKAGES = (
 
 def kind() -> str:
     """Of what kind the processor is: between kinds, even ratios differ."""
-    cpu = torch.device("cpu")
     instructions = [torch.backends.cpu.get_cpu_capability()]
     if torch.cpu.get_capabilities().get("amx_bf16"):
         instructions.append("AMX")
-    if has_bfloat16(cpu):
-        instructions.append("bfloat16" if gains_from_bfloat16(cpu) else "bfloat16 slower than float32")
+    if "bfloat16" in DTYPES:
+        instructions.append("bfloat16" if [*DTYPES][-1] == "bfloat16" else "bfloat16 slower than float32")
     return ", ".join(instructions)
 
 
