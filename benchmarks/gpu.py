@@ -28,7 +28,7 @@ from benchmarks.limit import precisions
 from benchmarks.ours import clips_of, frame_reader, manifest, sound_reader
 from egonorm.core import Batch
 from egonorm.core.training import Precision
-from egonorm.data.streams import training_batches
+from egonorm.data.loader import training_batches
 from egonorm.nets import Net
 from egonorm.train import Runtime
 

@@ -12,7 +12,7 @@ from benchmarks.limit import flops_of_network, precisions
 from benchmarks.ours import LABELS, PAPER
 from egonorm.core import Batch
 from egonorm.core.training import Optim, Precision
-from egonorm.data.inputs import as_float
+from egonorm.data.transforms import as_float
 from egonorm.methods import Rna
 from egonorm.nets import Net
 from egonorm.train import Objective, Runtime, train

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.ours import LABELS
-from egonorm.bench.config import Run
-from egonorm.bench.network import build_net
-from egonorm.bench.presets import PRESETS, Preset
 from egonorm.core import Setting
 from egonorm.data import Clip, Clips, Manifest
-from egonorm.data.streams import training_batches
+from egonorm.data.loader import training_batches
 from egonorm.methods import Rna
+from egonorm.runs.build import build_net
+from egonorm.runs.config import Run
+from egonorm.runs.presets import PRESETS, Preset
 from egonorm.train import Objective, start_runtime, train
 from egonorm.train.loop import make_optimizer
 

@@ -17,9 +17,9 @@ from torch.utils.data import get_worker_info
 from benchmarks.ours import CPU, LABELS, PAPER
 from egonorm.core import Batch
 from egonorm.data import Clips
-from egonorm.data.inputs import FeatureInput
+from egonorm.data.loader import training_batches
 from egonorm.data.manifest import COLUMNS, read_manifest
-from egonorm.data.streams import training_batches
+from egonorm.data.transforms import FeatureInput
 from egonorm.methods import Rna
 from egonorm.nets import BnInception, I3d, Net
 from egonorm.train import Objective, Runtime, train

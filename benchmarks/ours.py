@@ -6,13 +6,12 @@ from pathlib import Path
 import torch
 
 from benchmarks.media import NAME, Recording
-from egonorm.bench.presets import paper
 from egonorm.data import Clip, Clips, Manifest
-from egonorm.data.readers.frames import FrameReader
-from egonorm.data.readers.protocol import Reader
-from egonorm.data.readers.renamed import Renamed
+from egonorm.data.loader import training_batches
+from egonorm.data.readers.image_sequence import FrameReader
+from egonorm.data.readers.protocol import Reader, Renamed
 from egonorm.data.readers.wav import WavReader
-from egonorm.data.streams import training_batches
+from egonorm.runs.presets import paper
 
 PAPER = paper()
 INPUTS = {name: stream.input for name, stream in PAPER.net.streams.items()}

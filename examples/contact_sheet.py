@@ -9,9 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from egonorm.data.inputs import VideoInput
-from egonorm.data.sampling import Span
 from egonorm.data.sets import open_data
+from egonorm.data.transforms import VideoInput
+from egonorm.data.windows import Span
 
 
 def main(data: str, out: Path) -> None:

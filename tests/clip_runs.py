@@ -7,17 +7,17 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from egonorm.bench.config import Run, to_json
-from egonorm.bench.network import CHECKPOINTS, build_net
-from egonorm.bench.presets import configure, demo
-from egonorm.bench.records import Record
-from egonorm.bench.table import COMPLETE, Row, write_rows
 from egonorm.core import Setting
-from egonorm.data.sampling import Span
 from egonorm.data.sets import open_data
 from egonorm.data.sets.features.store import Description, Modality, write_description, write_features
+from egonorm.data.windows import Span
 from egonorm.methods import SourceOnly
-from egonorm.nets.stored import METADATA, network_of
+from egonorm.nets.checkpoint_io import METADATA, network_of
+from egonorm.runs.build import CHECKPOINTS, build_net
+from egonorm.runs.config import Run, to_json
+from egonorm.runs.presets import configure, demo
+from egonorm.runs.records import Record
+from egonorm.runs.results import COMPLETE, Row, write_rows
 
 STEP = 4
 

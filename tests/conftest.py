@@ -8,17 +8,20 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-CHECKED = ("data.inputs", "data.readers.audio", "data.readers.features", "data.readers.flow", "data.readers.frames",
-           "data.readers.pictures", "data.readers.wav", "losses", "methods", "metrics", "nets.aisfx", "nets.fusion", "nets.heads",
-           "nets.lite0", "nets.net", "nets.projection", "signal", "train")  # fmt: skip
+CHECKED = ("data.readers.audio", "data.readers.features", "data.readers.flow", "data.readers.image_sequence", "data.readers.wav",
+           "data.transforms", "losses", "methods", "metrics", "nets.aisfx", "nets.efficientnet_lite0", "nets.fusion", "nets.net",
+           "nets.projection", "signal", "train")  # fmt: skip
 """Where every call's types and shapes are checked: what handles tensors, but for what is called for each frame or layer."""
 
 install_import_hook([f"egonorm.{name}" for name in CHECKED], "beartype.beartype")
 
 # from here on what is imported is checked
 import egonorm
-from egonorm.bench.config import Run
+from egonorm.data.manifest import Clip, Manifest
+from egonorm.data.sets.features.store import Description, Modality, write_description, write_features
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
+from egonorm.data.windows import Span, even_windows
+from egonorm.runs.config import Run
 from small_runs import small_run
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the programs that tests start: narrow networks gain nothing by more threads,
@@ -51,3 +54,47 @@ def without_training(tmp_path) -> dict[str, str]:
     shutil.copytree(Path(egonorm.__file__).parent, tmp_path / "egonorm", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.rmtree(tmp_path / "egonorm" / "train")
     return os.environ | {"PYTHONPATH": str(tmp_path)}
+
+
+CLASSES = ("cut", "pour", "wash")
+
+
+@pytest.fixture(scope="session")
+def feature_store(tmp_path_factory) -> Path:
+    """Two modalities of 12 and 6 numbers, two windows a clip, 12 clips for training and 6 for testing a kitchen."""
+    root = tmp_path_factory.mktemp("features") / "store"
+    generator = torch.Generator().manual_seed(0)
+    clips = tuple(
+        Clip(f"{domain}-{split}-{k}", f"{domain}.mp4", 2.0 * k, 2.0 * k + 1.5, CLASSES[k % 3], domain, split)
+        for domain in ("D1", "D2", "D3")
+        for split, count in (("train", 12), ("test", 6))
+        for k in range(count)
+    )
+    manifest, span = Manifest(clips, CLASSES), Span(8, 4, 30.0)
+    starts = [[window.start for window in even_windows(clip.start, clip.stop, span, 2)] for clip in clips]
+    labels = torch.tensor([CLASSES.index(clip.label) for clip in clips])
+    sizes = {"rgb": 12, "audio": 6}
+    for name, size in sizes.items():
+        centres = torch.randn(3, size, generator=generator)
+        features = centres[labels, None] + torch.randn(len(clips), 2, size, generator=generator)
+        write_features(root, name, features, torch.tensor(starts, dtype=torch.float64))
+    modalities = {name: Modality(size, "made up", "nothing") for name, size in sizes.items()}
+    write_description(root, Description(modalities, span, 2, CLASSES, manifest.digest(), "a test"), manifest)
+    return root
+
+
+@pytest.fixture
+def small(feature_store) -> tuple[str, ...]:
+    """Options of a sweep that is done in seconds."""
+    return (
+        "--data",
+        f"features:{feature_store}",
+        "--preset",
+        "features",
+        "--steps",
+        "6",
+        "--batch",
+        "6",
+        "--width",
+        "0.01",
+    )

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from egonorm.bench.config import Run
-from egonorm.bench.presets import demo
 from egonorm.core import Setting
+from egonorm.runs.config import Run
+from egonorm.runs.presets import demo
 
 
 def small_run(kitchens: Path) -> Run:

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from egonorm.bench.config import Run, to_json
-from egonorm.bench.plan import make_plan
-from egonorm.bench.presets import demo
-from egonorm.bench.table import COMPLETE, Row, predictions_of, write_rows
 from egonorm.core import Setting
 from egonorm.methods import SourceOnly
 from egonorm.metrics import recall, top1
+from egonorm.runs.config import Run, to_json
+from egonorm.runs.presets import demo
+from egonorm.runs.results import COMPLETE, Row, predictions_of, write_rows
+from egonorm.sweeps.plan import make_plan
 
 CLASSES = ("cut", "put", "take")
 

@@ -69,7 +69,7 @@ from egonorm import cli
 try:
     cli.main({words})
 except SystemExit:
-    heavy = {{"torch", "numpy", "matplotlib", "av", "pandas", "egonorm.bench", "egonorm.core"}}
+    heavy = {{"torch", "numpy", "matplotlib", "av", "pandas", "egonorm.runs", "egonorm.core"}}
     print("imported:", *sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -229,7 +229,7 @@ cli.main(["table", "runs"])
 
 
 def test_a_run_is_refused_before_files_are_opened_when_the_method_cannot_work(monkeypatch):
-    monkeypatch.setattr("egonorm.bench.run.open_data", lambda text: pytest.fail("a file was opened"))
+    monkeypatch.setattr("egonorm.runs.run.open_data", lambda text: pytest.fail("a file was opened"))
     text = refusal(
         "train", "--data", "folder:/x", "--setting", "dg1:D1:D2", "--modalities", "rgb", "--device", "cpu", "rna"
     )

@@ -15,10 +15,10 @@ from benchmarks.record import Record, Skip, at_least
 from benchmarks.timing import alternate, ratio, threads, told
 from egonorm.core.training import Precision
 from egonorm.data import Clips
-from egonorm.data.sampling import even_windows
-from egonorm.data.streams import evaluation_batches
+from egonorm.data.loader import evaluation_batches
+from egonorm.data.windows import even_windows
 from egonorm.nets import Net
-from egonorm.nets.folding import fold
+from egonorm.nets.fuse_bn import fold
 from egonorm.train import Runtime, judge
 
 CLIPS, TOGETHER, WINDOWS = 4, 2, PAPER.evaluation.num_windows

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from egonorm import cli
-from egonorm.bench.published import PUBLISHED
 from egonorm.nets.bn_inception import BnInception
-from egonorm.nets.weights import checksum
+from egonorm.nets.weights.load import checksum
+from egonorm.nets.weights.registry import PUBLISHED
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ import torch
 
 from egonorm.core import DataError
 from egonorm.data.dataset import Clips, Draw, Glance
-from egonorm.data.inputs import AudioInput, FeatureInput, VideoInput
+from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.sampling import Span, even_windows
+from egonorm.data.sampler import Glances, Steps
 from egonorm.data.sets import kinds, open_data
-from egonorm.data.steps import Glances, Steps
-from egonorm.data.streams import evaluation_batches, training_batches
+from egonorm.data.transforms import AudioInput, FeatureInput, VideoInput
+from egonorm.data.windows import Span, even_windows
 from egonorm.signal import Spectrogram
 
 SPAN, CPU = Span(2, 2, 30.0), torch.device("cpu")

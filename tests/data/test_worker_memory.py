@@ -10,11 +10,11 @@ from torch.utils.data import DataLoader
 
 from egonorm.data.clip import Clip
 from egonorm.data.dataset import Clips
-from egonorm.data.inputs import FeatureInput
+from egonorm.data.loader import evaluation_batches
 from egonorm.data.manifest import Manifest
-from egonorm.data.sampling import Span
-from egonorm.data.steps import Steps
-from egonorm.data.streams import evaluation_batches
+from egonorm.data.sampler import Steps
+from egonorm.data.transforms import FeatureInput
+from egonorm.data.windows import Span
 
 BOUND = 12.0
 """Megabytes. 200 000 clips as objects come to 57 in a forked process, 140 in a fresh one."""

@@ -10,8 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from egonorm.report.outline import Choice, Facts, Grid, GridCell, Note, Page, Player, Section, Tab
-from egonorm.report.page import write_page
+from egonorm.report.page.model import Choice, Facts, Grid, GridCell, Note, Page, Player, Section, Tab
+from egonorm.report.page.write import write_page
 
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")

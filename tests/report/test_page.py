@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from egonorm.bench.clip_video import encode
 from egonorm.core import RunError
-from egonorm.report import folder
-from egonorm.report.exhibit import Exhibit
-from egonorm.report.folder import LISTING
-from egonorm.report.outline import Facts, Grid, GridCell, Note, Page, Player, Section
-from egonorm.report.page import write_page
-from egonorm.report.render import stem
+from egonorm.export.video import encode
+from egonorm.report.figures.figure import Exhibit
+from egonorm.report.page import output_dir as folder
+from egonorm.report.page.model import Facts, Grid, GridCell, Note, Page, Player, Section
+from egonorm.report.page.output_dir import LISTING
+from egonorm.report.page.render import stem
+from egonorm.report.page.write import write_page
 
 EVIL = "<img src=x onerror=\"document.title='broken'\">'&\"</script><script>document.title='broken'</script>"
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from egonorm.bench.log import LOG
-from egonorm.bench.select import last_mean
-from egonorm.bench.table import COMPLETE, find_runs, predictions_of, read_rows, write_rows
 from egonorm.methods import Rna, SourceOnly
-from egonorm.report.source import read_source
+from egonorm.report.data.runs import read_source
+from egonorm.runs.results import COMPLETE, find_runs, predictions_of, read_rows, write_rows
+from egonorm.runs.selection import last_mean
+from egonorm.runs.train_log import LOG
 from stored_runs import plain_run, store
 
 STEPS = (10, 20)

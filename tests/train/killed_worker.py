@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from egonorm.bench import presets, run
 from egonorm.cli import main
+from egonorm.runs import presets, run
 from egonorm.train.objective import Objective
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
 from egonorm.core.training import Optim
-from egonorm.nets.stored import load_network, read_metadata
+from egonorm.nets.checkpoint_io import load_network, read_metadata
 from egonorm.train.checkpoint import Checkpoints
 from egonorm.train.loop import make_optimizer
 

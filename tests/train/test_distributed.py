@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from egonorm.bench.table import read_rows
 from egonorm.core import RunError
 from egonorm.methods import methods
+from egonorm.runs.results import read_rows
 from egonorm.train.runtime import Runtime
 
 WORKER = Path(__file__).parent / "distributed_worker.py"

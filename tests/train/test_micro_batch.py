@@ -7,16 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from egonorm.bench.config import Run
-from egonorm.bench.run import execute
-from egonorm.bench.table import is_complete
-from egonorm.bench.trial import Options, Trial
 from egonorm.core import Batch, RunError
 from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, methods
 from egonorm.nets.bn_inception import BnInception
 from egonorm.nets.i3d import I3d
 from egonorm.nets.net import Net
+from egonorm.runs.config import Run
+from egonorm.runs.context import Options, Trial
+from egonorm.runs.results import is_complete
+from egonorm.runs.run import execute
 from egonorm.train.objective import Objective
 from egonorm.train.runtime import Runtime, start_runtime
 

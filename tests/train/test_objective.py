@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 from egonorm.core import Batch, NotFiniteError
-from egonorm.core.randomness import address
+from egonorm.core.seed import address
 from egonorm.core.training import Optim
 from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.net import Net
 from egonorm.train.loop import check_finite, make_optimizer, train
+from egonorm.train.monitor import of_domains
 from egonorm.train.objective import Objective
-from egonorm.train.record import of_domains
 from egonorm.train.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))

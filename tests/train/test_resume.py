@@ -10,9 +10,9 @@ import killed_worker
 import pytest
 from killed_worker import checkpoint_often
 
-from egonorm.bench import presets, run
-from egonorm.bench.table import is_complete, read_rows
 from egonorm.cli import main
+from egonorm.runs import presets, run
+from egonorm.runs.results import is_complete, read_rows
 
 MOMENTS = {"step": 4, "write": 2, "between": 2}
 """Each moment, and the step that training then goes on after."""

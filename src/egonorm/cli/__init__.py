@@ -13,8 +13,8 @@ import tyro
 COMMANDS = {
     "data": {"kitchens": "data:Kitchens", "check": "data:Check", "pack": "pack:Pack"},
     "extract": "extract:Extract",
-    "train": "runs:Train",
-    "test": "runs:Test",
+    "train": "train:Train",
+    "test": "train:Test",
     "bench": "bench:Bench",
     "table": "table:Tabulate",
     "report": "report:Report",

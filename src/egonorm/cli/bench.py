@@ -10,21 +10,21 @@ from typing import Annotated, Literal
 import torch
 import tyro
 
-from egonorm.bench.config import ANYWHERE, Run
-from egonorm.bench.engines import LocalEngine, RayEngine
-from egonorm.bench.paper import SUITES, suites
-from egonorm.bench.plan import Plan, make_plan
-from egonorm.bench.presets import PRESETS, configure, usual_preset
-from egonorm.bench.progress import tally
-from egonorm.bench.shard import Shard
-from egonorm.bench.sweep import run_sweep
-from egonorm.bench.trial import Options
 from egonorm.cli.words import named
 from egonorm.core import RunError, Setting, SettingError
+from egonorm.core.progress import tally
 from egonorm.core.training import Precision
 from egonorm.data.sets import open_data
 from egonorm.methods import SourceOnly
 from egonorm.nets.fusion import Fusion
+from egonorm.runs.config import ANYWHERE, Run
+from egonorm.runs.context import Options
+from egonorm.runs.presets import PRESETS, configure, usual_preset
+from egonorm.sweeps.launcher import LocalEngine, RayEngine
+from egonorm.sweeps.paper import SUITES, suites
+from egonorm.sweeps.plan import Plan, make_plan
+from egonorm.sweeps.shard import Shard
+from egonorm.sweeps.sweep import run_sweep
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import tyro
 
-from egonorm.bench.presets import preset_on
-from egonorm.bench.progress import bar
-from egonorm.bench.screen import broken
+from egonorm.core.progress import bar
 from egonorm.data.check import find_problems
 from egonorm.data.clip import SPLITS
 from egonorm.data.manifest import Manifest
 from egonorm.data.sets import open_data
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
+from egonorm.runs.checks import broken
+from egonorm.runs.presets import preset_on
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from typing import Annotated
 
 import tyro
 
-from egonorm.bench.presets import from_root, paper
-from egonorm.bench.progress import bar
-from egonorm.bench.screen import LEFT_OUT, broken, describe, write_left_out
 from egonorm.cli.words import named
 from egonorm.core import DataError, RunError
-from egonorm.data.inputs import AudioInput, Input
+from egonorm.core.progress import bar
 from egonorm.data.sets import FeatureSet, open_data
 from egonorm.data.sets.packed.packing import Made, pack
 from egonorm.data.sets.packed.store import Packing, finish
+from egonorm.data.transforms import AudioInput, Input
+from egonorm.runs.checks import LEFT_OUT, broken, describe, write_left_out
+from egonorm.runs.presets import from_root, paper
 from egonorm.signal import Waveform
 
 

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 import tyro
 
-from egonorm.bench.clip_saving import Saver
-from egonorm.bench.clips import file_name
-from egonorm.bench.progress import bar
-from egonorm.bench.records import read_records
-from egonorm.bench.select import last
 from egonorm.cli.words import named
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
+from egonorm.core.progress import bar
 from egonorm.core.training import FUSED
+from egonorm.export.save import Saver
+from egonorm.export.saved_clip import file_name
+from egonorm.runs.records import read_records
+from egonorm.runs.selection import last
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Report:
     """Clips of each kind and shift: whose score rose most, fell most, and each side's surest mistakes. 0 saves none."""
 
     def __call__(self) -> None:
-        from egonorm.report.make import make_report
+        from egonorm.report.build import make_report
 
         if self.clips < 0:
             raise RunError("--clips cannot be used.", got=self.clips, expected="0 or more", remedy="Correct --clips.")
@@ -60,7 +60,7 @@ class Cam:
     """Where to draw it: .png, .svg, .pdf or .jpg; without it a .png here, named after run and clip."""
 
     def __call__(self) -> None:
-        from egonorm.report.cam import cam_figure, drawn
+        from egonorm.report.figures.saliency import cam_figure, drawn
 
         out = self.out or Path(f"cam-{self.run.resolve().name}-{file_name(self.clip)}.png")
         if out.suffix not in (".png", ".svg", ".pdf", ".jpg"):

@@ -6,11 +6,11 @@ from typing import Literal
 
 import tyro
 
-from egonorm.bench.against import against_paper
-from egonorm.bench.formats import Format, render
-from egonorm.bench.select import parse_selector
-from egonorm.bench.summary import summarise
-from egonorm.bench.table import find_runs
+from egonorm.aggregate.paper_comparison import against_paper
+from egonorm.aggregate.render import Format, render
+from egonorm.aggregate.summary import summarise
+from egonorm.runs.results import find_runs
+from egonorm.runs.selection import parse_selector
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import tyro
 
-from egonorm.bench.fetch import fetch
-from egonorm.bench.published import PUBLISHED, published
+from egonorm.nets.weights.download import fetch
+from egonorm.nets.weights.registry import PUBLISHED, published
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""What can go wrong, told in three lines: what was got, what was expected, and what to do about it."""
+"""Errors that a user can mend: what was got, what was expected, what to do."""
 
+from collections.abc import Sequence
 from functools import partial
 
 
@@ -34,3 +35,8 @@ class RunError(EgonormError):
 
 class NotFiniteError(RunError):
     """A loss term became infinite or not a number during training."""
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first of the names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

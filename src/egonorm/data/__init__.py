@@ -1,10 +1,10 @@
 """Floor 2: from media to batches."""
 
 from egonorm.data.dataset import Clips
-from egonorm.data.inputs import AudioInput, VideoInput
 from egonorm.data.manifest import Clip, Manifest, read_manifest, write_manifest
-from egonorm.data.sampling import Span
 from egonorm.data.sets import open_data
+from egonorm.data.transforms import AudioInput, VideoInput
+from egonorm.data.windows import Span
 
 __all__ = [
     "AudioInput",

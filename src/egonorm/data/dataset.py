@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from egonorm.core import Batch
-from egonorm.data.inputs import Input
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.readers.protocol import ManyReader, Reader
-from egonorm.data.sampling import Span, Window, even_windows, random_window
+from egonorm.data.transforms import Input
+from egonorm.data.windows import Span, Window, even_windows, random_window
 
 
 @dataclass(frozen=True)

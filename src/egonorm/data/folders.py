@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.core.listing import some
+from egonorm.core.errors import some
 
 ANOTHER = "Choose another folder; nothing has been changed in this one."
 

@@ -14,10 +14,10 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from egonorm.core import DataError
+from egonorm.core.errors import some
 from egonorm.core.files import write_atomically
-from egonorm.core.listing import some
 from egonorm.data.clip import Clip
-from egonorm.data.columns import ClipTable, clip_table
+from egonorm.data.clip_table import ClipTable, clip_table
 
 COLUMNS = ("uid", "media", "start", "stop", "label", "domain", "split")
 

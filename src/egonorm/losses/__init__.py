@@ -3,8 +3,8 @@
 from egonorm.losses.angle import cosine_distance, squared_cosine
 from egonorm.losses.correspondence import mix_up_half
 from egonorm.losses.divergence import squared_mmd
+from egonorm.losses.gradient_reversal import reverse_gradient
 from egonorm.losses.norm import hard_norm_alignment, mean_norm, norms, relative_norm_alignment
-from egonorm.losses.reverse import reverse_gradient
 
 __all__ = [
     "cosine_distance",

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from egonorm.core import Batch, RunError
 from egonorm.methods.base import Method
-from egonorm.nets.heads import FeatureNorm
+from egonorm.nets.layers import FeatureNorm
 from egonorm.nets.net import Net
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from egonorm.methods.base import Method
-from egonorm.nets.heads import FeatureNorm
+from egonorm.nets.layers import FeatureNorm
 from egonorm.nets.net import Net
 
 

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from egonorm.core import Seen, SettingError, Terms
 from egonorm.losses import reverse_gradient
 from egonorm.methods.base import Method
-from egonorm.nets.heads import binary_head
+from egonorm.nets.layers import binary_head
 from egonorm.nets.net import Net
 
 

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from egonorm.core import RunError, Seen, Terms
 from egonorm.losses import mix_up_half
 from egonorm.methods.base import Method
-from egonorm.nets.heads import binary_head
+from egonorm.nets.layers import binary_head
 from egonorm.nets.net import Net
 
 

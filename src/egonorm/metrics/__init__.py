@@ -3,7 +3,7 @@
 from egonorm.metrics.accuracy import mean_class_accuracy, recall, top1
 from egonorm.metrics.intervals import accuracy_interval, mean_accuracy_interval
 from egonorm.metrics.norms import mean_norm_difference, top_share
-from egonorm.metrics.statistics import PairedTest, holm, paired_test
+from egonorm.metrics.paired_test import PairedTest, holm, paired_test
 
 __all__ = [
     "PairedTest",

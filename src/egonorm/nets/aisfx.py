@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from egonorm.nets.width import scaled
+from egonorm.nets.layers import scaled
 
 _CHANNELS = (64, 128, 256, 512)
 
@@ -19,6 +19,7 @@ class Aisfx(nn.Module):
     Kaiming's normal distribution (fan in, ReLU).
     """
 
+    name = "aisfx"
     memory_format = torch.channels_last
     norms_follow = True
 

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egonorm.core.errors import DataError
-from egonorm.nets.convolution import convolve
-from egonorm.nets.width import scaled
+from egonorm.nets.layers import convolve, scaled
 
 _BLOCKS = {
     "3a": (64, 64, 64, 64, 96, 96, 32),
@@ -44,6 +43,7 @@ class BnInception(nn.Module):
     ReLU), their biases from zero.
     """
 
+    name = "bn-inception"
     memory_format = torch.channels_last
     norms_follow = True
 

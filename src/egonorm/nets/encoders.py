@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from egonorm.core import WeightsError
-from egonorm.nets.weights import load_weights
+from egonorm.nets.weights.load import load_weights
 
 
 @dataclass(frozen=True)
@@ -41,4 +41,5 @@ def encoder_classes() -> dict[str, type[nn.Module]]:
     """Every encoder by its name."""
     folder = [str(Path(__file__).parent)]
     modules = [importlib.import_module(f"egonorm.nets.{module.name}") for module in pkgutil.iter_modules(folder)]
-    return {m.__name__.rpartition(".")[2].replace("_", "-"): m.ENCODER for m in modules if hasattr(m, "ENCODER")}
+    encoders = [module.ENCODER for module in modules if hasattr(module, "ENCODER")]
+    return {encoder.name: encoder for encoder in encoders}

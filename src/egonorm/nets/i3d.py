@@ -5,8 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from egonorm.nets.convolution import convolve
-from egonorm.nets.width import scaled
+from egonorm.nets.layers import convolve, scaled
 
 _PLAN = {
     "Conv3d_1a_7x7": (64, 7, 2),
@@ -41,6 +40,7 @@ class I3d(nn.Module):
     distribution (fan in, ReLU).
     """
 
+    name = "i3d"
     memory_format = torch.channels_last_3d
     norms_follow = True
 

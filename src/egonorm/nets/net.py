@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from egonorm.data.inputs import as_float
+from egonorm.data.transforms import as_float
 from egonorm.nets.fusion import Features, Fusion, Logits, make_fusion
 
 

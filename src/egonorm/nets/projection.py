@@ -14,6 +14,7 @@ class Projection(nn.Module):
     (fan in, ReLU), so that lengths come out as they went in but for the ratio of the sizes.
     """
 
+    name = "projection"
     memory_format = torch.contiguous_format
 
     def __init__(self, in_channels: int, width: float = 1.0):

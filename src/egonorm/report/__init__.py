@@ -1,16 +1,15 @@
 """Floor 6: tables, figures and the page, from rows, predictions and saved clips alone."""
 
-from egonorm.report.cam import cam_figure
-from egonorm.report.compose import compose
-from egonorm.report.exhibit import Exhibit
-from egonorm.report.norm_histograms import norm_histograms
-from egonorm.report.page import write_page
-from egonorm.report.single_and_multiple import single_and_multiple
-from egonorm.report.source import read_source
-from egonorm.report.stream_accuracy import stream_accuracy
-from egonorm.report.top_features import top_features
-from egonorm.report.training_by_class import training_by_class
-from egonorm.report.training_curves import training_curves
+from egonorm.report.build import compose
+from egonorm.report.data.runs import read_source
+from egonorm.report.figures.by_class import training_by_class
+from egonorm.report.figures.curves import training_curves
+from egonorm.report.figures.figure import Exhibit
+from egonorm.report.figures.modalities import single_and_multiple
+from egonorm.report.figures.norm_histograms import norm_histograms
+from egonorm.report.figures.saliency import cam_figure
+from egonorm.report.figures.stream_metrics import stream_accuracy, top_features
+from egonorm.report.page.write import write_page
 
 __all__ = [
     "Exhibit",

@@ -1,4 +1,4 @@
-"""The look of all figures: sizes, colours that the colour-blind tell apart, and drawings whose ink takes the page's colour."""
+"""How figures look: colours, type, and the names of methods and modalities as people write them."""
 
 import io
 import re
@@ -6,10 +6,13 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from xml.etree import ElementTree
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+
+from egonorm.sweeps.paper import suites
 
 WIDTH = 6.4
 """Inches; text of ten points in it can be read when the figure is 400 pixels wide."""
@@ -165,3 +168,17 @@ def _own(key: str, value: str, name: str) -> str:
     if key == "style":
         value = re.sub(r"font-family: [^;]*;? ?", "", value)
     return value.replace(INK, "currentColor").replace("url(#", f"url(#{name}-")
+
+
+def label_of(method: str) -> str:
+    """A method's name for people."""
+    return _papers_names().get(method, method)
+
+
+@cache
+def _papers_names() -> dict[str, str]:
+    names: dict[str, str] = {}
+    for part in suites(("rgb", "audio"))["paper.all"]:
+        for system in part.systems:
+            names.setdefault(system.method.name(), system.name)
+    return names

@@ -11,7 +11,7 @@ from egonorm.core.training import FUSED, Evaluation
 from egonorm.losses import norms
 from egonorm.metrics import mean_class_accuracy, mean_norm_difference, recall, top1, top_share
 from egonorm.nets.net import Net
-from egonorm.train.heap import kept_heap
+from egonorm.train.malloc import kept_heap
 from egonorm.train.runtime import Runtime
 
 

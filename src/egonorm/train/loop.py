@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from egonorm.core import Batch, NotFiniteError
-from egonorm.core.randomness import address
+from egonorm.core.seed import address
 from egonorm.core.training import Optim
-from egonorm.train.record import Glance, fetch
+from egonorm.train.monitor import Glance, fetch
 from egonorm.train.runtime import Runtime
 
 

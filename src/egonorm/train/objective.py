@@ -11,7 +11,7 @@ from egonorm.methods import Method
 from egonorm.nets.net import Net
 from egonorm.train.gather import gather
 from egonorm.train.micro_batch import encode
-from egonorm.train.record import Glance, glance
+from egonorm.train.monitor import Glance, glance
 
 
 class Objective(nn.Module):

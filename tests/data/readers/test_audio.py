@@ -14,7 +14,7 @@ import torch
 from egonorm.core import DataError
 from egonorm.data.readers.audio import AudioReader, read_waveforms
 from egonorm.data.readers.video import read_frames
-from egonorm.data.sampling import Window
+from egonorm.data.windows import Window
 from egonorm.signal.spectrogram import Spectrogram
 
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/media"

@@ -11,7 +11,7 @@ import torch
 
 from egonorm.core import DataError
 from egonorm.data.readers.flow import FlowReader, holds_flow
-from egonorm.data.sampling import Span, Window
+from egonorm.data.windows import Span, Window
 
 SPAN = Span(num_frames=4, stride=2, fps=60.0)
 SIZE = (32, 56)

@@ -10,7 +10,7 @@ import torch
 
 from egonorm.data.readers.audio import AudioReader, read_waveforms
 from egonorm.data.readers.wav import WavReader
-from egonorm.data.sampling import Window
+from egonorm.data.windows import Window
 from egonorm.signal import LogMel
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from egonorm.core import DataError
-from egonorm.data.readers.container import Track
+from egonorm.data.readers.io.container import Track
 from egonorm.data.readers.video import VideoReader, read_frames, scaled_size
-from egonorm.data.sampling import Span, Window
+from egonorm.data.windows import Span, Window
 
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/media"
 SPAN = Span(4, 3, 30.0)

@@ -12,7 +12,7 @@ import torch
 from egonorm.core import DataError
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.wav import WavReader, open_wav
-from egonorm.data.sampling import Window
+from egonorm.data.windows import Window
 from egonorm.signal.spectrogram import Spectrogram
 
 SPECTROGRAM = Spectrogram()

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.sampling import Span, even_windows
 from egonorm.data.sets.features.store import Description, Modality, write_description, write_features
+from egonorm.data.windows import Span, even_windows
 
 SPAN = Span(4, 2, 30.0)
 CLASSES = ("cut", "mix")

@@ -16,11 +16,11 @@ import simplejpeg
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.inputs import AudioInput, VideoInput
 from egonorm.data.manifest import Clip
 from egonorm.data.readers.wav import WavReader
-from egonorm.data.sampling import Span, Window
 from egonorm.data.sets.epic55 import open_epic55, open_set
+from egonorm.data.transforms import AudioInput, VideoInput
+from egonorm.data.windows import Span, Window
 from egonorm.signal.spectrogram import Spectrogram
 
 NUM_TICKS, SIZE, RATE = 60, (32, 56), 24000

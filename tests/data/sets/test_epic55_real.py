@@ -12,11 +12,11 @@ import pytest
 
 from egonorm.data.manifest import Clip
 from egonorm.data.readers.flow import FlowReader
-from egonorm.data.readers.pictures import Pictures
-from egonorm.data.sampling import Span, even_windows, random_window
+from egonorm.data.readers.image_sequence import Pictures
 from egonorm.data.sets.epic55 import Epic55, open_epic55
 from egonorm.data.sets.epic55.labels import NUMBERS, TEXTS, read_public
 from egonorm.data.sets.epic55.splits import read_split
+from egonorm.data.windows import Span, even_windows, random_window
 from egonorm.signal.spectrogram import Spectrogram
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared/data"

@@ -2,26 +2,22 @@
 
 import json
 import pickle
-import sys
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 
 import pytest
+import stores
 import torch
 
 from egonorm.core import DataError
 from egonorm.data.dataset import Clips, Draw, Glance
-from egonorm.data.inputs import FeatureInput, VideoInput
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.data.readers.features import FeatureReader, moments_of
-from egonorm.data.sampling import Window, even_windows, random_window
 from egonorm.data.sets import open_data, open_features
 from egonorm.data.sets.features import Stored
 from egonorm.data.sets.features.store import features_path, write_features
-
-sys.path.insert(0, str(Path(__file__).parent))
-import stores
+from egonorm.data.transforms import FeatureInput, VideoInput
+from egonorm.data.windows import Window, even_windows, random_window
 
 
 @pytest.fixture

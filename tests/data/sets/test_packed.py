@@ -3,11 +3,11 @@
 import os
 import random
 import shutil
-import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
 
+import media
 import numpy as np
 import pytest
 import simplejpeg
@@ -17,18 +17,14 @@ from egonorm.core import DataError, RunError
 from egonorm.core.files import locked
 from egonorm.data import Clip, open_data, write_manifest
 from egonorm.data.check import find_problems
-from egonorm.data.inputs import AudioInput, VideoInput
 from egonorm.data.manifest import Manifest
-from egonorm.data.readers.shots import Shot, write_shots
-from egonorm.data.readers.timed import TimedReader, open_timed
-from egonorm.data.sampling import Span, Window
+from egonorm.data.readers.timed_images import Shot, TimedReader, open_timed, write_shots
 from egonorm.data.sets.packed import packing as packing_module
 from egonorm.data.sets.packed.packing import is_wanted, joined, pack
 from egonorm.data.sets.packed.store import Packing, finish
+from egonorm.data.transforms import AudioInput, VideoInput
+from egonorm.data.windows import Span, Window
 from egonorm.signal import Waveform
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "readers"))
-import media
 
 SPAN = Span(4, 3, 30.0)
 INPUTS = {"rgb": VideoInput(SPAN, 120), "audio": AudioInput(Waveform(24000, 0.7))}

@@ -11,17 +11,17 @@ import torch
 from scipy import ndimage
 
 from egonorm.core import DataError, RunError
-from egonorm.data.inputs import VideoInput
 from egonorm.data.manifest import read_manifest
-from egonorm.data.sampling import Span, Window
 from egonorm.data.sets import open_data
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.sets.synthetic.displacement import displacements, field_between, pack, to_bytes
-from egonorm.data.sets.synthetic.lens import Lens
+from egonorm.data.sets.synthetic.drawing import Lens
 from egonorm.data.sets.synthetic.looks import draw_look
 from egonorm.data.sets.synthetic.motions import DOOR_WIDTH, Hand, Thing
 from egonorm.data.sets.synthetic.scene import Part, Sight, draw_mood, frames, see
 from egonorm.data.sets.synthetic.timeline import plan_videos
+from egonorm.data.transforms import VideoInput
+from egonorm.data.windows import Span, Window
 
 SIZE = (96, 128)
 LOOK = draw_look(5, 1)

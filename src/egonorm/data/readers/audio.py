@@ -12,9 +12,9 @@ from av.audio.resampler import AudioResampler
 from jaxtyping import Float
 from torch import Tensor
 
-from egonorm.data.readers.lasting import lasting
-from egonorm.data.readers.stretch import Stretch, read_stretch
-from egonorm.data.sampling import Window, neighbours
+from egonorm.data.readers.io.audio_decode import Stretch, read_stretch
+from egonorm.data.readers.io.duration import lasting
+from egonorm.data.windows import Window, neighbours
 from egonorm.signal import SoundLook
 
 MARGIN = 0.02

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.data.manifest import Clip
-from egonorm.data.sampling import Window
+from egonorm.data.windows import Window
 
 
 @dataclass(frozen=True)

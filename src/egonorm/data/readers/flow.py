@@ -11,11 +11,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from egonorm.core import DataError
-from egonorm.data.readers.container import TOLERANCE
-from egonorm.data.readers.frames import resize
-from egonorm.data.readers.pictures import Pictures, open_pictures
-from egonorm.data.readers.scan import PREFIXES, holds_pictures
-from egonorm.data.sampling import Span, Window
+from egonorm.data.readers.image_sequence import PREFIXES, Pictures, holds_pictures, open_pictures, resize
+from egonorm.data.readers.io.container import TOLERANCE
+from egonorm.data.windows import Span, Window
 
 HALVES = {"u": ("u/frame_", "x_"), "v": ("v/frame_", "y_")}
 """What stands before the number of each half's pictures, in EPIC-Kitchens and in Temporal Binding Network."""

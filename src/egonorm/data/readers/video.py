@@ -15,12 +15,10 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from egonorm.core import DataError
-from egonorm.data.readers.container import Track, open_track, shown_at
-from egonorm.data.readers.keyframes import from_keyframe, from_open_gop, from_start
-from egonorm.data.readers.lasting import lasting
-from egonorm.data.readers.shelf import kept_video
-from egonorm.data.readers.sparing import sparing
-from egonorm.data.sampling import Span, Window, neighbours
+from egonorm.data.readers.io.container import Track, open_track, shown_at
+from egonorm.data.readers.io.duration import lasting
+from egonorm.data.readers.io.video_decode import from_keyframe, from_open_gop, from_start, kept_video, sparing
+from egonorm.data.windows import Span, Window, neighbours
 
 PAUSE = 2.0
 """Seconds between two windows that are rather decoded through than jumped over."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from egonorm.core import DataError
 from egonorm.core.files import replacing
 from egonorm.data.readers.audio import AudioReader
-from egonorm.data.sampling import Window
+from egonorm.data.windows import Window
 from egonorm.signal import SoundLook
 
 _SAMPLES = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "u1", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from egonorm.core import DataError
-from egonorm.data.inputs import FeatureInput, Input
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets.features import FeatureSet
+from egonorm.data.transforms import FeatureInput, Input
 
 
 @runtime_checkable

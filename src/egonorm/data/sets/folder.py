@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.data.inputs import Input
 from egonorm.data.manifest import Manifest, read_manifest
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
+from egonorm.data.transforms import Input
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.data.inputs import Input
 from egonorm.data.manifest import Manifest, read_manifest
 from egonorm.data.readers.flow import FlowReader
-from egonorm.data.readers.protocol import Reader
-from egonorm.data.readers.renamed import Renamed
+from egonorm.data.readers.protocol import Reader, Renamed
 from egonorm.data.sets.folder import Folder
 from egonorm.data.sets.synthetic import CLASSES
 from egonorm.data.sets.synthetic.displacement import PAIR_RATE
-from egonorm.data.sets.synthetic.store import DESCRIPTION, MANIFEST, flow_of, read_config
+from egonorm.data.sets.synthetic.rendering import DESCRIPTION, MANIFEST, flow_of, read_config
+from egonorm.data.transforms import Input
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.data.inputs import AudioInput, Input, VideoInput
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.flow import FlowReader
-from egonorm.data.readers.frames import FrameReader
+from egonorm.data.readers.image_sequence import FrameReader
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
 from egonorm.data.readers.wav import WavReader
 from egonorm.data.sets.epic55.labels import CLASSES, PARTICIPANTS, read_clips
 from egonorm.data.sets.epic55.layouts import LAYOUTS, Place, PlacedReader, Video, find_places
+from egonorm.data.transforms import AudioInput, Input, VideoInput
 
 
 def _rgb(root: Path, given: VideoInput) -> dict[str, Reader]:

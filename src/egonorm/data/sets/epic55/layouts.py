@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from egonorm.core import DataError
 from egonorm.data.readers.flow import holds_flow
+from egonorm.data.readers.image_sequence import holds_pictures
 from egonorm.data.readers.protocol import Reader
-from egonorm.data.readers.scan import holds_pictures
-from egonorm.data.sampling import Window
+from egonorm.data.windows import Window
 
 
 class Video(NamedTuple):

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.data.sets.features.dataset import FeatureSet
-from egonorm.data.sets.features.foreign import open_foreign
+from egonorm.data.sets.features.dataset import FeatureSet, Stored
+from egonorm.data.sets.features.external import open_foreign
 from egonorm.data.sets.features.store import DESCRIPTION, PARTS, open_store
-from egonorm.data.sets.features.stored import Stored
 
 READS_FILES = True
 

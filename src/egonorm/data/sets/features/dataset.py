@@ -1,7 +1,7 @@
-"""Clips whose features were computed before, and the reader of each modality's."""
+"""Features that were computed before as a data set: what was stored, and readers of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -9,10 +9,24 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from egonorm.core import DataError
-from egonorm.data.inputs import FeatureInput, Input
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.features import FeatureReader, MappedFeatures, moments_of
-from egonorm.data.sets.features.stored import Stored
+from egonorm.data.transforms import FeatureInput, Input
+from egonorm.data.windows import Span
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The sizes of a store's features and the windows that they were computed of."""
+
+    sizes: dict[str, int]
+    """Numbers in a feature of each modality, in the order of the pairs."""
+    span: Span
+    """The window that a feature shows."""
+    num_windows: int
+    """Windows of a clip."""
+    learnt: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Per modality, the domains whose labels the encoder was trained on."""
 
 
 @runtime_checkable

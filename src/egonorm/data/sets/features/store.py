@@ -12,12 +12,11 @@ from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.core.files import write_atomically
-from egonorm.data import described
+from egonorm.data import metadata as described
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.features import MappedFeatures
-from egonorm.data.sampling import Span
-from egonorm.data.sets.features.dataset import FeatureSet
-from egonorm.data.sets.features.stored import Stored
+from egonorm.data.sets.features.dataset import FeatureSet, Stored
+from egonorm.data.windows import Span
 
 DESCRIPTION, MANIFEST, PARTS = "features.json", "manifest.csv", "parts"
 VERSION = 1

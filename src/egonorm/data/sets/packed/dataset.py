@@ -5,13 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.data.inputs import AudioInput, Input
 from egonorm.data.manifest import Manifest
-from egonorm.data.readers.protocol import Reader
-from egonorm.data.readers.renamed import Renamed
-from egonorm.data.readers.timed import TimedReader
+from egonorm.data.readers.protocol import Reader, Renamed
+from egonorm.data.readers.timed_images import TimedReader
 from egonorm.data.readers.wav import WavReader
 from egonorm.data.sets.packed.store import Packing, file_of, read_clips, read_description
+from egonorm.data.transforms import AudioInput, Input
 
 PICTURES, SOUND = ".tar", ".wav"
 

@@ -12,16 +12,15 @@ from egonorm.core import DataError, RunError
 from egonorm.core.files import locked
 from egonorm.core.processes import in_processes
 from egonorm.data.check import Problem, find_problems
-from egonorm.data.inputs import Input
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.readers.protocol import Reader
-from egonorm.data.readers.renamed import end_of
-from egonorm.data.readers.shots import index_of, write_shots
+from egonorm.data.readers.protocol import Reader, end_of
+from egonorm.data.readers.timed_images import index_of, write_shots
 from egonorm.data.readers.wav import write_wav
-from egonorm.data.readers.whole import shots_of, sound_of
 from egonorm.data.sets import ClipSet
 from egonorm.data.sets.packed.dataset import SOUND, reader_in
 from egonorm.data.sets.packed.store import Packing, claim
+from egonorm.data.sets.packed.whole import shots_of, sound_of
+from egonorm.data.transforms import Input
 
 MARGIN = 2.0
 """Seconds around a clip that its windows may show: half of one that is longer than the clip, and some more."""

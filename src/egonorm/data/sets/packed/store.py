@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from egonorm.core import DataError
 from egonorm.core.files import fitting
-from egonorm.data import described
+from egonorm.data import metadata as described
 from egonorm.data.folders import ANOTHER, refuse_foreign
 from egonorm.data.manifest import Manifest
 

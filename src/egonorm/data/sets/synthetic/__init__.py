@@ -27,8 +27,7 @@ as optical flow: `displacement.py`. Factors and their ranges are fields:
 | pour | 7 | a jug tilts, a glass fills | bubbles and a tone that rises as the glass fills |
 """
 
-from egonorm.data.sets.synthetic.config import KitchensConfig
-from egonorm.data.sets.synthetic.rendering import render_kitchens
+from egonorm.data.sets.synthetic.rendering import KitchensConfig, render_kitchens
 from egonorm.data.sets.synthetic.verbs import CLASSES
 
 __all__ = ["CLASSES", "KitchensConfig", "render_kitchens"]

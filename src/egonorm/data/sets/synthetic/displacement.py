@@ -8,12 +8,11 @@ import numpy as np
 import simplejpeg
 from jaxtyping import Float, UInt8
 
-from egonorm.data.sets.synthetic.hands import grasp_and_elbow
-from egonorm.data.sets.synthetic.lens import Lens
+from egonorm.data.sets.synthetic.drawing import Lens
 from egonorm.data.sets.synthetic.looks import Look
 from egonorm.data.sets.synthetic.motions import Hand, Thing
+from egonorm.data.sets.synthetic.props import grasp_and_elbow, leaf
 from egonorm.data.sets.synthetic.scene import Part, Sight, draw_mood, see
-from egonorm.data.sets.synthetic.things import leaf
 from egonorm.data.sets.synthetic.timeline import FRAME_RATE, Video
 
 APART = 2

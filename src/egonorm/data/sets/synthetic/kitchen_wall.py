@@ -5,12 +5,11 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
+from egonorm.data.sets.synthetic.drawing import Lens, Number, capsule, ellipse, polygon
 from egonorm.data.sets.synthetic.factors import generator
-from egonorm.data.sets.synthetic.lens import Lens, Number
 from egonorm.data.sets.synthetic.looks import BAY_WIDTH, Look, bay_centre
 from egonorm.data.sets.synthetic.motions import DOOR_WIDTH
-from egonorm.data.sets.synthetic.painting import capsule, ellipse, polygon
-from egonorm.data.sets.synthetic.things import paint_door, paint_utensil
+from egonorm.data.sets.synthetic.props import paint_door, paint_utensil
 
 MARGIN = 1.2
 """What is painted to the left, right and below of what the camera looks at, in heights of the picture."""

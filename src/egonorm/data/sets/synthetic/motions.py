@@ -7,7 +7,7 @@ its bottom (1). A pose lists things from back to front.
 from dataclasses import dataclass
 from math import cos, pi, sin
 
-from egonorm.data.sets.synthetic.lens import Number, Point
+from egonorm.data.sets.synthetic.drawing import Number, Point
 from egonorm.data.sets.synthetic.verbs import WORK, Act
 
 DOOR_WIDTH = 0.88

@@ -6,13 +6,12 @@ from math import pi
 
 import numpy as np
 
+from egonorm.data.sets.synthetic.drawing import Lens, Number
 from egonorm.data.sets.synthetic.factors import between, drawn, generator
-from egonorm.data.sets.synthetic.hands import paint_hand
 from egonorm.data.sets.synthetic.kitchen_wall import MARGIN, extent, panorama
-from egonorm.data.sets.synthetic.lens import Lens, Number
 from egonorm.data.sets.synthetic.looks import Look, bay_centre
 from egonorm.data.sets.synthetic.motions import Hand, Thing, pose, rest, smooth
-from egonorm.data.sets.synthetic.props import paint_thing
+from egonorm.data.sets.synthetic.props import paint_hand, paint_thing
 from egonorm.data.sets.synthetic.timeline import Video
 
 

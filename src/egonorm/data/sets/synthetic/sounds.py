@@ -1,12 +1,13 @@
-"""How each verb sounds before the room: a waveform as long as the act, in step with its motion."""
+"""What is heard: the sound of each verb, and a video's whole sound track."""
 
 import numpy as np
 from scipy import signal
 
+from egonorm.data.sets.synthetic.drawing import Number
 from egonorm.data.sets.synthetic.factors import generator
-from egonorm.data.sets.synthetic.lens import Number
 from egonorm.data.sets.synthetic.motions import filling, running, swing
-from egonorm.data.sets.synthetic.rooms import SAMPLE_RATE, Room
+from egonorm.data.sets.synthetic.rooms import SAMPLE_RATE, Room, draw_room, heard
+from egonorm.data.sets.synthetic.timeline import FRAME_RATE, Video
 from egonorm.data.sets.synthetic.verbs import WORK, Act
 
 
@@ -146,3 +147,17 @@ def _pour(act: Act, room: Room, rng: np.random.Generator) -> np.ndarray:
 
 _SOUNDS = {"take": _take, "put": _put, "open": _open, "close": _close, "wash": _wash, "cut": _cut, "mix": _mix,
            "pour": _pour}  # fmt: skip
+
+
+SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
+
+
+def soundtrack(video: Video) -> np.ndarray:
+    """What is heard from the first frame to the end of the last: float32 at 48 kHz."""
+    room = draw_room(*video.address[:2])
+    dry = np.zeros(video.frames * SAMPLES_PER_FRAME, np.float32)
+    for act, start in zip(video.acts, video.starts, strict=True):
+        wave = sound(act, room)
+        first = start * SAMPLES_PER_FRAME
+        dry[first : first + len(wave)] += wave
+    return heard(dry, room, generator(*video.address, "room"))

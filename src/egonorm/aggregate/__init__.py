@@ -1,0 +1,1 @@
+"""Floor 7: the rows of many runs, aggregated once."""

@@ -1,0 +1,1 @@
+"""What talks to FFmpeg, and nothing else."""

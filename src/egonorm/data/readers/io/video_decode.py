@@ -1,0 +1,122 @@
+"""Decoding a stream of video: which packets a frame needs, where decoding may begin, and decoders that stay open."""
+
+import os
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+from av.packet import Packet
+from av.stream import Stream
+
+from egonorm.data.readers.io.container import Track, check_file, explained, opened, shown_at
+
+REFRESH = 5
+"""The type of the H.264 units (ITU-T H.264, table 7-1) after which nothing refers to pictures before."""
+
+
+def from_keyframe(track: Track, tick: int) -> Iterator[Packet] | None:
+    """Packets from the last keyframe that is shown at the tick or earlier; None if it may need what is before it."""
+    first, packets = _last_keyframe(track, tick)
+    return chain([first], packets) if first is not None and refreshes(track.stream, first) else None
+
+
+def from_open_gop(track: Track, tick: int) -> Iterator[Packet] | None:
+    """Packets from one keyframe earlier than the last, for H.264 with open groups of pictures or intra refresh.
+
+    The first frames after such a keyframe may name references that were not read: a strict decoder refuses them, a
+    lenient one shows nothing until it has recovered.
+    """
+    first, _ = _last_keyframe(track, tick)
+    if first is None or refreshes(track.stream, first):
+        return None
+    return track.packets_before(shown_at(first) - 1)
+
+
+def from_start(track: Track, tick: int) -> Iterator[Packet]:
+    """All packets: near the beginning of a file, and where it cannot be sought."""
+    return track.packets()
+
+
+def _last_keyframe(track: Track, tick: int) -> tuple[Packet | None, Iterator[Packet]]:
+    packets = track.packets_before(tick) if tick > (track.stream.start_time or 0) else None
+    return next(packets) if packets else None, packets or iter(())
+
+
+def refreshes(stream: Stream, keyframe: Packet) -> bool:
+    """Whether the frames after a keyframe do without those before it; for other codecs than H.264 it is believed."""
+    if stream.codec_context.name != "h264":
+        return True
+    return REFRESH in _unit_types(bytes(keyframe), stream.codec_context.extradata or b"")
+
+
+def _unit_types(data: bytes, extradata: bytes) -> Iterator[int]:
+    """The types of an H.264 packet's units: with lengths before them (ISO 14496-15), else start codes (Annex B)."""
+    if not extradata.startswith(b"\x01"):
+        yield from (unit[0] & 31 for unit in data.split(b"\0\0\1")[1:] if unit)
+        return
+    width, at = (extradata[4] & 3) + 1, 0
+    while at + width < len(data):
+        yield data[at + width] & 31
+        at += width + int.from_bytes(data[at : at + width], "big")
+
+
+CODECS = ("h264",)
+"""Whose decoder tells, from a packet's first bytes, that no other refers to it; HEVC's tells of one temporal layer alone."""
+
+
+def sparing(track: Track, packets: Iterator[Packet], ticks: Sequence[int]) -> Iterator[Packet]:
+    """The same packets; the decoder is told before each whether it may leave it out.
+
+    What is shown at a tick is known without decoding: packets are read on until all that is shown up to the last tick has
+    been read, since nothing is shown before it is decoded. Packets without times, and those behind, are decoded.
+    """
+    if track.stream.codec_context.name not in CODECS:
+        yield from packets
+        return
+    last, read = max(ticks), []
+    for packet in packets:
+        read.append(packet)
+        if packet.dts is None or packet.dts > last:
+            break
+    times = sorted(packet.pts for packet in read if packet.pts is not None and not packet.is_discard)
+    shown = {times[max(0, bisect_right(times, tick) - 1)] for tick in ticks} if times else set()
+    for packet in read:
+        needed = packet.pts is None or packet.pts in shown or packet.pts > last
+        track.stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+        yield packet
+    track.stream.codec_context.skip_frame = "DEFAULT"
+    yield from packets
+
+
+MOST = 16
+"""Videos that a process keeps open; a decoder of pictures of 1920 x 1080 holds some 20 MB."""
+
+_SHELF: OrderedDict[tuple, Track] = OrderedDict()
+"""The videos that nobody reads now, the longest unused first."""
+
+os.register_at_fork(after_in_child=_SHELF.clear)  # processes that share an open file share the place where it is read
+
+
+@contextmanager
+def kept_video(path: Path) -> Iterator[Track]:
+    """A video as `open_track` opens it, standing anywhere: to jump in, not to read from its beginning.
+
+    Who reads has it alone. A file that has changed is opened anew; so is one that could not be read. Sound is not kept: some of
+    its decoders remember what they decoded before a jump, AAC's the noise that it drew.
+    """
+    check_file(path)
+    status = path.stat()
+    key = (str(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    with explained(path):
+        track = _SHELF.pop(key, None) or opened(path, "video")
+        try:
+            yield track
+        except BaseException:
+            track.container.close()
+            raise
+    _SHELF[key] = track
+    while len(_SHELF) > MOST:
+        _SHELF.popitem(last=False)[1].container.close()

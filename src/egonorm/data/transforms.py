@@ -1,0 +1,139 @@
+"""What each stream of the network is fed: how a medium is looked at, and how the look is varied in training.
+
+An input has two moments: `view` where a clip is read, in a process of its own perhaps, and `prepare` for a whole batch on the
+device that trains. Between them travels as little as possible: bytes of pictures, samples of sound.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from egonorm.core import DataError
+from egonorm.data.windows import Span
+from egonorm.signal import SoundLook, Spectrogram
+
+
+@dataclass(frozen=True)
+class VideoInput:
+    """Frames of a window, cropped to squares. Training draws one crop and one flip a clip, testing takes the centre.
+
+    The draw is Temporal Segment Networks' multi-scale crop, which the RNA authors' loaders use: a width and a height that
+    are one of `scales` times the shorter side and at most one scale apart, at one of 13 places, resized to `crop`; then a
+    horizontal flip, one time in two.
+    """
+
+    varies: ClassVar[bool] = True
+    """Whether training draws a view."""
+
+    span: Span = field(default_factory=Span)
+    short_side: int = 256
+    """The frames' shorter side as they are read."""
+    crop: int = 224
+    """Side of the square that the network sees."""
+    scales: tuple[float, ...] = (1.0, 0.875, 0.75)
+    displacement: bool = False
+    """Whether the channels are displacements to the right and down, as optical flow's: a flip then turns the sign of the
+    first (255 minus the byte). Crops and sizes leave the values as they are, in pixels of the stored pictures."""
+
+    def view(
+        self, frames: UInt8[Tensor, "window frame height width channel"], random: Random | None
+    ) -> UInt8[Tensor, "window frame {self.crop} {self.crop} channel"]:
+        """Crop, resize and flip; without `random`, the centre crop of testing. The values stay bytes."""
+        height, width, channels = frames.shape[2:]
+        if self.displacement and channels != 2:
+            raise DataError("These are no displacements.", got=f"{channels} channels", expected="2: right and down",
+                            remedy="Read optical flow, or leave out `displacement`.")  # fmt: skip
+        if random is None:
+            top, left, size = (height - self.crop) // 2, (width - self.crop) // 2, (self.crop, self.crop)
+        else:
+            top, left, size = self._draw(height, width, random)
+        pictures = frames[:, :, top : top + size[0], left : left + size[1]]
+        if size != (self.crop, self.crop):
+            pictures = resized(pictures.flatten(0, 1), (self.crop, self.crop)).unflatten(0, frames.shape[:2])
+        if random is not None and random.random() < 0.5:
+            pictures = flipped(pictures)
+            if self.displacement:
+                pictures[..., 0] = 255 - pictures[..., 0]
+        return pictures
+
+    def prepare(self, pictures: UInt8[Tensor, "clip ..."]) -> UInt8[Tensor, "clip ..."]:
+        """The bytes as they are; the network makes numbers of them (`as_float`)."""
+        return pictures
+
+    def _draw(self, height: int, width: int, random: Random) -> tuple[int, int, tuple[int, int]]:
+        sizes = [int(min(height, width) * scale) for scale in self.scales]
+        numbers = range(len(sizes))
+        size = random.choice([(sizes[a], sizes[b]) for a in numbers for b in numbers if abs(a - b) <= 1])
+        down, right = random.choice(_PLACES)
+        return down * ((height - size[0]) // 4), right * ((width - size[1]) // 4), size
+
+
+_PLACES = tuple((y, x) for y in range(5) for x in range(5) if (y % 2 == x % 2 == 0) or (y % 2 == x % 2 == 1))
+"""Thirteen places in quarters of the free room: corners, edges' middles, centre, and the four in between."""
+
+
+@dataclass(frozen=True)
+class AudioInput:
+    """The log spectrogram of the sound around the window's middle; nothing is varied (Temporal Binding Network)."""
+
+    varies: ClassVar[bool] = False
+
+    spectrogram: SoundLook = field(default_factory=Spectrogram)
+
+    def view(self, waveform: Float[Tensor, "window sample"], random: Random | None) -> Float[Tensor, "window sample"]:
+        """The waveform as it is."""
+        return waveform
+
+    def prepare(self, waveform: Float[Tensor, "clip sample"]) -> Float[Tensor, "clip 1 frequency time"]:
+        """The spectrograms."""
+        return self.spectrogram(waveform)
+
+
+@dataclass(frozen=True)
+class FeatureInput:
+    """A feature vector that was computed before; nothing is varied."""
+
+    varies: ClassVar[bool] = False
+
+    size: int
+    """Numbers in the vector."""
+    scale: float = 1.0
+    """What it is multiplied by."""
+
+    def view(self, feature: Float[Tensor, "window feature"], random: Random | None) -> Float[Tensor, "window feature"]:
+        """The vector as it is."""
+        return feature
+
+    def prepare(self, features: Float[Tensor, "clip feature"]) -> Float[Tensor, "clip feature"]:
+        """The vectors times the scale."""
+        return features * self.scale
+
+
+Input = VideoInput | AudioInput | FeatureInput
+
+
+def resized(
+    pictures: UInt8[Tensor, "picture height width channel"], size: tuple[int, int]
+) -> UInt8[Tensor, "picture h w channel"]:
+    """Pictures of another size, bilinear with antialiasing; the values stay bytes."""
+    pictures = pictures.contiguous().permute(0, 3, 1, 2)
+    return interpolate(pictures, size, mode="bilinear", antialias=True).permute(0, 2, 3, 1).contiguous()
+
+
+def flipped(pictures: UInt8[Tensor, "*row height width channel"]) -> UInt8[Tensor, "*row height width channel"]:
+    """Right and left exchanged. Torch does it quickly where it knows the channels as such, though they lie last in memory."""
+    rows = pictures.shape[:-3]
+    return pictures.flatten(0, -4).permute(0, 3, 1, 2).flip(-1).permute(0, 2, 3, 1).unflatten(0, rows)
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Bytes of pictures, channels last, to [-1, 1], channels first, as I3D was trained: `(x / 255 - 0.5) * 2`.
+
+    What is not bytes stays as it is. The channels stay last in memory, where the networks want them.
+    """
+    return x.movedim(-1, 1).float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x

@@ -1,0 +1,157 @@
+"""Save clips of runs for people: pictures, sound and activation maps, from a run's data and its last selected checkpoint."""
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from egonorm.core import DataError, EgonormError, RunError
+from egonorm.core.errors import some
+from egonorm.core.files import write_atomically
+from egonorm.data.manifest import Clip, Manifest
+from egonorm.data.sets import ClipSet, FeatureSet, open_data
+from egonorm.data.sets.features.store import DESCRIPTION, read_description
+from egonorm.data.transforms import FeatureInput
+from egonorm.export.activation import fed, find_maps, frames_of, judged, middle, moments_of, sounds_of, windows_of
+from egonorm.export.saved_clip import SavedClip, read_clip, video_path, write_clip
+from egonorm.export.video import Media, excerpt, find_media, plays
+from egonorm.methods.base import target_moments
+from egonorm.nets.grad_cam import has_places
+from egonorm.nets.net import Net
+from egonorm.runs.build import load_trained
+from egonorm.runs.presets import small
+from egonorm.runs.records import Record
+
+
+@dataclass(frozen=True, eq=False)
+class Saver:
+    """Saves clips of one run; the data and the network are opened once, when they are needed."""
+
+    record: Record
+
+    def save(self, uid: str) -> SavedClip:
+        """A clip as the run's last selected checkpoint saw it; made and saved if it is not there yet.
+
+        Raises:
+            DataError: when the run's data are not there, do not have the clip, or cannot show it.
+            RunError: when the checkpoint is not there.
+        """
+        folder = self.record.folder
+        if (saved := self._saved(uid)) is not None:
+            return saved
+        clip, shown = _find(self._data.manifest, uid, self.record.run.data), _find(self._shown.manifest, uid, "")
+        media, windows = self._media(shown), windows_of(self.record.run, shown)
+        made = self._made(clip, shown, media)
+        write_atomically(video_path(folder, uid), excerpt(media, shown, windows[0].start, windows[-1].stop))
+        write_clip(folder, made)
+        return read_clip(folder, uid)
+
+    def _saved(self, uid: str) -> SavedClip | None:
+        """What was saved of the same checkpoint, if it can be read."""
+        try:
+            saved = read_clip(self.record.folder, uid)
+        except RunError:
+            return None
+        whole = saved is not None and saved.step == self._step and plays(video_path(self.record.folder, uid))
+        return saved if whole else None
+
+    def _made(self, clip: Clip, shown: Clip, media: Media) -> SavedClip:
+        run, (net, classes) = self.record.run, self._trained
+        inputs, label = fed(run, self._data, self._data.manifest, clip), classes.index(clip.label)
+        scores, norms = judged(run, net, inputs)
+        about = {
+            "run": self.record.folder.resolve().name, "method": run.method.name(), "seed": run.seed, "step": self._step,
+            "uid": clip.uid, "domain": clip.domain, "label": label, "classes": classes, "start": shown.start, "stop": shown.stop,
+            "scores": scores, "norms": norms, "note": _note(self.record, clip)}  # fmt: skip
+        if not has_places(net):
+            return SavedClip(**about, missing="The network is fed features, which have no place.")
+        windows = windows_of(run, clip)
+        moments, maps = moments_of(run, windows), {}
+        for number in dict.fromkeys((label, int(scores["fused"].argmax()))):
+            maps |= find_maps(run, net, inputs, windows, moments, number)
+        frames = frames_of(run, media, shown, windows, moments)
+        sounds = sounds_of(run, self._data, clip, windows[middle(windows)])
+        return SavedClip(**about, maps=maps, times=tuple(m.time for m in moments), frames=frames, sounds=sounds)
+
+    @property
+    def _step(self) -> int:
+        return self.record.steps[-1]
+
+    @cached_property
+    def _data(self) -> ClipSet:
+        return open_data(self.record.run.data)
+
+    @cached_property
+    def _shown(self) -> ClipSet:
+        """The data that have the media: those of the run, or those that its features were computed of."""
+        if not isinstance(self._data, FeatureSet):
+            return self._data
+        if not (self._data.root / DESCRIPTION).exists():
+            raise DataError(f"The features in {self._data.root} do not say what they were computed of.",
+                            got="features of another program", expected="a store of egonorm extract",
+                            remedy="Extract the features with egonorm to see clips.")  # fmt: skip
+        return open_data(read_description(self._data.root).data)
+
+    def _media(self, clip: Clip) -> Media:
+        own = {name: stream.input for name, stream in self.record.run.net.streams.items()}
+        own = {name: given for name, given in own.items() if not isinstance(given, FeatureInput)}
+        preset = small()
+        usual = {name: stream.input for name, stream in (preset.net.streams | preset.further).items()}
+        return find_media(self._shown, own, usual, clip.media)
+
+    @cached_property
+    def _trained(self) -> tuple[Net, tuple[str, ...]]:
+        net, classes = load_trained(self.record.folder, self.record.run, self._step)
+        if classes != self._data.manifest.classes:
+            raise DataError(f"{self.record.run.data} has other classes than the run was trained on.",
+                            got=some(self._data.manifest.classes), expected=some(classes),
+                            remedy="Bring the data back to what they were.")  # fmt: skip
+        return net, classes
+
+
+def save_clips(
+    wanted: Mapping[Record, Sequence[str]], progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[str, ...]:
+    """Save the clips of runs that are not there yet; what could not be saved and why, a sentence for each cause."""
+    total, done, causes = sum(map(len, wanted.values())), 0, defaultdict(list)
+    for record, uids in wanted.items():
+        saver = Saver(record)
+        for uid in uids:
+            try:
+                saver.save(uid)
+            except EgonormError as error:
+                causes[_cause(error, uid)].append((uid, f"{error.what} (got: {error.got})"))
+            done += 1
+            progress(done, total)
+    return tuple(_tell(sorted(found)) for found in causes.values())
+
+
+def _cause(error: EgonormError, uid: str) -> tuple[type, str]:
+    """What errors of other clips have in common with this one: its kind, and its words without names, paths and numbers."""
+    words = error.what.replace(uid, "/").split()
+    return type(error), " ".join(word for word in words if not re.search(r"[/\\\d]|\.\w", word))
+
+
+def _tell(found: Sequence[tuple[str, str]]) -> str:
+    uids, reasons = zip(*found, strict=True)
+    one = len(set(reasons)) == 1
+    return f"Not shown: {some(sorted(set(uids)))}. {'' if one else 'Of the first: '}{reasons[0]}"
+
+
+def _find(manifest: Manifest, uid: str, data: str) -> Clip:
+    found = next((clip for clip in manifest.clips if clip.uid == uid), None)
+    if found is None:
+        uids = [clip.uid for clip in manifest.clips]
+        near = difflib.get_close_matches(uid, uids, n=3) or uids[:3]
+        raise DataError(f"There is no clip {uid!r} in {data or 'the data'}.", got=uid,
+                        expected=f"one of {len(uids)}, such as {', '.join(near)}", remedy="Correct the uid.")  # fmt: skip
+    return found
+
+
+def _note(record: Record, clip: Clip) -> str:
+    adapts = target_moments(record.run.method, record.run.setting) & {"after", "test"}
+    if adapts and clip.domain == record.run.setting.target:
+        return "The method adapts its network to the target's clips; scores and maps are the network's before that."
+    return ""

@@ -1,0 +1,1 @@
+"""Floor 6: features, computed once by trained or published encoders."""

@@ -1,0 +1,186 @@
+"""What computes features: the encoders of trained runs, and published ones, one a modality."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from egonorm.core import RunError, SettingError
+from egonorm.data.manifest import Manifest
+from egonorm.data.windows import Span
+from egonorm.nets.checkpoint_io import read_metadata
+from egonorm.nets.net import Net
+from egonorm.nets.weights.registry import published_stream
+from egonorm.runs.build import load_trained
+from egonorm.runs.config import Stream, read_run
+from egonorm.runs.context import Options, Trial
+from egonorm.runs.presets import PRESETS, parse_weights
+from egonorm.train.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Schooling:
+    """What an encoder was trained on by a run of ours."""
+
+    data: str
+    sources: tuple[str, ...]
+    """The domains whose labels it has learnt."""
+    trained_on: tuple[str, ...]
+    """Those, and domains that were shown without labels."""
+    clips: str
+    """The digest of the training clips of all of these."""
+
+    def learnt_in(self, data: str, manifest: Manifest) -> tuple[str, ...]:
+        """The domains of some data whose labels it has learnt; domains of the same name in other data do not count."""
+        seen = manifest.select(self.trained_on, "train").digest()
+        return self.sources if self.data == data or self.clips == seen else ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One modality's way from its medium to a feature."""
+
+    stream: Stream
+    span: Span
+    encoder: nn.Module
+    neck: nn.Module
+    source: str
+    """Where the weights came from, for people."""
+    schooling: Schooling | None = None
+    """What a run of ours trained them on; None for published weights."""
+
+    @property
+    def network(self) -> str:
+        """The encoder's name, and its width if it is not the published one."""
+        encoder = self.stream.encoder
+        return encoder.name if encoder.width == 1 else f"{encoder.name}, width {encoder.width:g}"
+
+    def identity(self) -> dict[str, str]:
+        """All that decides the numbers; equal for equal ones, wherever the files lie."""
+        weights = fingerprint(self.encoder, self.neck)
+        return {"input": repr(self.stream.input), "network": self.network, "weights": weights}
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """The parts by modality, in the order of the pairs; all look at the same window."""
+
+    parts: dict[str, Part]
+
+    @property
+    def span(self) -> Span:
+        """The window that all of them look at."""
+        return next(iter(self.parts.values())).span
+
+    def net(self) -> Net:
+        """The parts as one network in evaluation; its classifier is of no use."""
+        net = Net({name: part.encoder for name, part in self.parts.items()}, num_classes=1)
+        for name, part in self.parts.items():
+            net.necks[name] = part.neck
+        return net.eval()
+
+
+def fingerprint(*modules: nn.Module) -> str:
+    """Sixteen digits that differ for any other weights."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, x in sorted(module.state_dict().items()):
+            digest.update(f"{name} {tuple(x.shape)} {x.dtype}".encode())
+            digest.update(x.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def find_encoders(sources: Sequence[str], published: Sequence[str], preset: str, runtime: Runtime) -> Encoders:
+    """The encoders that a command names.
+
+    Args:
+        sources: folders of runs, whose last checkpoint is taken, or `MODALITY=PATH_OR_URL[#SHA256]`: weights of the preset's
+            encoder of that modality, or of the one that `published` names.
+        published: `MODALITY=NAME`, a published encoder.
+
+    Raises:
+        RunError: for a source that is neither, a run without checkpoints, no source, or windows of several lengths.
+        SettingError: for a modality that is named twice, or that the preset does not have.
+        WeightsError: for weights that do not fit.
+    """
+    usual = PRESETS[preset]()
+    choices = _choices(published, usual.net.span)
+    _check_choices(choices, usual.net.streams | usual.further)
+    net, found = replace(usual.net, streams=usual.net.streams | usual.further | choices), []
+    for source in sources:
+        if "=" in source and not Path(source).is_dir():
+            modality, place, sha256 = parse_weights(source, "SOURCE")
+            stream = net.start_from(modality, place, sha256).streams[modality]
+            choices.pop(modality, None)
+            found.append((modality, _published(stream, net.span, place)))
+        else:
+            found += _of_run(Path(source), runtime)
+    found += [(name, _published(stream, net.span, stream.encoder.name)) for name, stream in choices.items()]
+    return _together(found)
+
+
+def _choices(published: Sequence[str], span: Span) -> dict[str, Stream]:
+    """The stream of each published encoder."""
+    pairs = [choice.partition("=")[::2] for choice in published]
+    for (modality, name), choice in zip(pairs, published, strict=True):
+        if not modality or not name:
+            raise RunError("--encoder cannot be read.", got=choice, expected="MODALITY=NAME",
+                           remedy="Write for example --encoder rgb=lite0.")  # fmt: skip
+    _each_once([modality for modality, _ in pairs])
+    return {modality: published_stream(name, span) for modality, name in pairs}
+
+
+def _check_choices(choices: Mapping[str, Stream], usual: Mapping[str, Stream]) -> None:
+    """Refuse a published encoder that is fed another kind of thing than its modality is."""
+    for modality, stream in choices.items():
+        kind = lambda s: (type(s.input).__name__, s.encoder.in_channels)  # noqa: E731
+        if modality in usual and kind(stream) != kind(usual[modality]):
+            raise SettingError(f"{stream.encoder.name} is no encoder of {modality}.",
+                               got="{} of {} channels".format(*kind(stream)),
+                               expected="{} of {} channels".format(*kind(usual[modality])),
+                               remedy="Give it to the modality that it is made for: egonorm weights list.")  # fmt: skip
+
+
+def _published(stream: Stream, span: Span, source: str) -> Part:
+    return Part(stream, span, stream.encoder.build(), nn.Identity(), source)
+
+
+def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
+    """The encoders and necks of a run's last checkpoint."""
+    run = read_run(folder)
+    trial = Trial(run, folder, runtime, Options())
+    saved = trial.checkpoints.saved()
+    if not saved:
+        raise RunError(f"{folder} has no checkpoints yet.", got="a run that was not trained", expected="a trained run",
+                       remedy=f"Run: egonorm train --resume {folder}")  # fmt: skip
+    net, _ = load_trained(folder, run, saved[-1])
+    about = read_metadata(trial.checkpoints.path(saved[-1]))
+    source = f"{folder.resolve().name}, step {saved[-1]}"
+    schooling = Schooling(run.data, run.setting.sources, trial.trained_on, str(about["clips"]))
+    return [
+        (name, Part(stream, run.net.span, net.encoders[name], net.necks[name], source, schooling))
+        for name, stream in run.net.streams.items()
+    ]
+
+
+def _together(found: list[tuple[str, Part]]) -> Encoders:
+    if not found:
+        raise RunError("Nothing was named that computes features.", got="no SOURCE and no --encoder",
+                       expected="a run's folder, MODALITY=PATH_OR_URL, or --encoder MODALITY=NAME",
+                       remedy="Write for example: egonorm extract RUN --data folder:CLIPS --out FEATURES")  # fmt: skip
+    _each_once([name for name, _ in found])
+    if len({part.span for _, part in found}) > 1:
+        raise RunError("The sources look at windows of several lengths.",
+                       got="; ".join(f"{name}: {part.span}" for name, part in found), expected="one for all modalities",
+                       remedy="Take runs of one preset, or the --preset of the runs.")  # fmt: skip
+    return Encoders(dict(found))
+
+
+def _each_once(names: Iterable[str]) -> None:
+    names = list(names)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise SettingError("The sources name a modality more than once.", got=", ".join(names),
+                           expected=f"{', '.join(repeated)} once", remedy="Leave one of them out.")  # fmt: skip

@@ -1,0 +1,1 @@
+"""The page as data, as HTML, and on the disk."""

@@ -1,0 +1,138 @@
+"""A run: everything that decides its numbers, as one frozen tree that reads back from its `config.json`."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import cattrs
+from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.strategies import configure_tagged_union
+
+from egonorm.core import RunError, Setting, SettingError
+from egonorm.core.training import Evaluation, Optim, Precision
+from egonorm.data.transforms import Input
+from egonorm.data.windows import Span
+from egonorm.methods import Method, SourceOnly, methods
+from egonorm.nets.encoders import Encoder
+from egonorm.nets.fusion import Fusion
+from egonorm.signal import SoundLook, Spectrogram
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One modality of the network: how its medium is looked at, and what encodes it."""
+
+    input: Input
+    encoder: Encoder
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """The network: streams in the order of the pairs, and how they are fused."""
+
+    streams: dict[str, Stream]
+    span: Span
+    """The window that a clip gives to every modality."""
+    fusion: Fusion = "sum"
+    dropout: float = 0.5
+
+    def choose(self, modalities: tuple[str, ...]) -> "NetConfig":
+        """The same with some of the streams, in the order given. SettingError for a name that is not among them."""
+        unknown = [name for name in modalities if name not in self.streams]
+        if unknown or not modalities or len(set(modalities)) != len(modalities):
+            raise SettingError("The modalities cannot be used.", got=",".join(modalities) or "none",
+                               expected=f"each once, of {', '.join(self.streams)}", remedy="Correct --modalities.")  # fmt: skip
+        return replace(self, streams={name: self.streams[name] for name in modalities})
+
+    def start_from(self, modality: str, weights: str, sha256: str | None) -> "NetConfig":
+        """The same with an encoder that starts from published weights. SettingError for a modality it does not have."""
+        if modality not in self.streams:
+            raise SettingError("The weights are of no use.", got=f"weights for {modality}", expected=", ".join(self.streams),
+                               remedy="Correct --weights or --modalities.")  # fmt: skip
+        stream = self.streams[modality]
+        stream = replace(stream, encoder=replace(stream.encoder, weights=weights, sha256=sha256))
+        return replace(self, streams=self.streams | {modality: stream})
+
+    def widen(self, width: float) -> "NetConfig":
+        """The same with another width of every encoder."""
+        widened = {m: replace(s, encoder=replace(s.encoder, width=width)) for m, s in self.streams.items()}
+        return replace(self, streams=widened)
+
+
+ANYWHERE = Setting("dg1", ("source",), "target")
+"""In place of a setting that does not matter, or is given later."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its judgement."""
+
+    data: str
+    """`KIND:PATH`."""
+    setting: Setting
+    net: NetConfig
+    method: Method = field(default_factory=SourceOnly)
+    optim: Optim = field(default_factory=Optim)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    seed: int = 0
+    precision: Precision = "float32"
+
+    @cached_property
+    def name(self) -> str:
+        """The folder's name: method, setting, seed, and eight digits that differ for any other configuration."""
+        digest = hashlib.sha256(to_json(self).encode()).hexdigest()[:8]
+        return f"{self.method.name()}-{str(self.setting).replace(':', '-')}-{self.seed}-{digest}"
+
+
+def to_json(run: Run) -> str:
+    """The run as JSON, the same text for equal runs."""
+    return json.dumps(_converter().unstructure(run, Run), indent=2) + "\n"
+
+
+def from_json(text: str, what: str = "This") -> Run:
+    """The run that `to_json` wrote. RunError, naming `what` it is of, for a method that is not here."""
+    tree = json.loads(text)
+    if (name := tree["method"]["name"]) not in methods():
+        raise RunError(f"{what} is a run of a method that is not here.", got=name, expected=", ".join(sorted(methods())),
+                       remedy="Install or import the program that defines it.")  # fmt: skip
+    return _converter().structure(tree, Run)
+
+
+def read_run(folder: Path) -> Run:
+    """The configuration of a run's folder. RunError when the folder holds none that can be read."""
+    path = folder / "config.json"
+    try:
+        return from_json(path.read_text(), str(folder))
+    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+        raise RunError(f"{folder} is not the folder of a run.", got=f"{path.name}: {type(error).__name__}: {error}",
+                       expected="the config.json that egonorm train wrote",
+                       remedy="Name a run's folder; if this is one, remove it and do the run again.") from None  # fmt: skip
+
+
+def _converter() -> cattrs.Converter:
+    return _converter_for(tuple(methods().items()))
+
+
+@lru_cache(maxsize=8)
+def _converter_for(known_methods: tuple[tuple[str, type[Method]], ...]) -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_unstructure_hook(Setting, str)
+    converter.register_structure_hook(Setting, lambda text, _: Setting.parse(text))
+    unset = override(omit_if_default=True)  # so that runs from before it was an option keep their names
+    converter.register_unstructure_hook(Optim, make_dict_unstructure_fn(Optim, converter, micro_batch=unset))
+    configure_tagged_union(SoundLook, converter, tag_name="kind", default=Spectrogram)
+    configure_tagged_union(Input, converter, tag_name="kind")
+    known = dict(known_methods)
+    converter.register_unstructure_hook(Method, lambda m: {"name": m.name()} | _plain.unstructure(m, type(m)))
+    converter.register_structure_hook(Method, lambda tree, _: _method(dict(tree), known))
+    return converter
+
+
+_plain = cattrs.Converter(forbid_extra_keys=True)
+
+
+def _method(tree: dict, known: dict[str, type[Method]]) -> Method:
+    name = tree.pop("name")
+    return _plain.structure(tree, known[name])

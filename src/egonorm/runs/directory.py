@@ -1,0 +1,127 @@
+"""A run's folder on disk: its configuration, its surroundings and commit, its log, and which clips were left out."""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+import numpy
+import torch
+
+import egonorm
+from egonorm.core import RunError
+from egonorm.core.files import held, saving, write_atomically
+from egonorm.runs.config import Run, read_run, to_json
+from egonorm.runs.train_log import LOG, parse
+from egonorm.train.runtime import Runtime
+
+CONFIG, ENVIRONMENT = "config.json", "environment.json"
+
+
+def refuse_foreign(folder: Path, run: Run) -> None:
+    """Refuse a folder that is not this run's. Nothing is changed.
+
+    Raises:
+        RunError: when it belongs to another configuration, or holds something that is no run.
+    """
+    if (folder / CONFIG).exists():
+        if read_run(folder) != run:
+            raise RunError(f"{folder} belongs to another configuration.", got="a different config.json",
+                           expected="the configuration of this command",
+                           remedy="Give another folder to --out, or remove this one.")  # fmt: skip
+    elif folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise RunError(f"{folder} holds something that is no run.", got="files but no config.json",
+                       expected="an empty folder, or a run of this configuration",
+                       remedy="Give another folder to --out, or remove this one.")  # fmt: skip
+
+
+@contextmanager
+def claim(folder: Path, run: Run) -> Iterator[None]:
+    """Make the run's folder, and keep others from training in it at the same time; a kill gives it free.
+
+    Raises:
+        RunError: when another process is at it, or when it cannot be written.
+    """
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    taken = RunError(f"{folder} is being trained by another process.", got="a locked folder",
+                     expected="one process, or those of one torchrun",
+                     remedy="Wait until it ends; the same command then shows its results.")  # fmt: skip
+    with held(lock, False, taken):
+        if not (folder / CONFIG).exists():
+            write_atomically(folder / CONFIG, to_json(run).encode())
+        yield
+
+
+def note_start(folder: Path, runtime: Runtime, step: int, **further: str) -> None:
+    """Add to `environment.json` that training starts or goes on here after a step; the log keeps what came before it."""
+    path = folder / ENVIRONMENT
+    starts = json.loads(path.read_text()) if path.exists() else []
+    if step == 0 and any("trained_by" in start for start in starts):  # the training that was taken over is not used
+        starts = []
+    starts.append({"after_step": step} | further | environment(runtime))
+    write_atomically(path, (json.dumps(starts, indent=2) + "\n").encode())
+    cut_log(folder, step)
+
+
+def environment(runtime: Runtime) -> dict[str, object]:
+    """What a number may depend on beside the configuration."""
+    gpu = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else None
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": called_as(),
+        "egonorm": egonorm.__version__,
+        "commit": find_commit(),
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "av": av.__version__,
+        "platform": platform.platform(),
+        "device": gpu or str(runtime.device),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "processes": runtime.num_ranks,
+    }
+
+
+def cut_log(folder: Path, step: int) -> None:
+    """Remove what the log says of steps after `step`, and a line that a kill left unfinished."""
+    path = folder / LOG
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in lines if (entry := parse(line)) and entry["step"] <= step]
+    write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
+
+
+def called_as() -> str:
+    """The command, without the program's folders, as a shell would take it."""
+    return shlex.join([_program(), *sys.argv[1:]])
+
+
+def _program() -> str:
+    """What was called, without its folders: `egonorm`, also as `python -m egonorm`."""
+    path = Path(sys.argv[0])
+    return path.parent.name if path.name == "__main__.py" else path.name
+
+
+def find_commit(package: Path = Path(egonorm.__file__).parent) -> str | None:
+    """The git commit that a package's folder is of, with `+changes` if a file there differs; None if git does not keep it."""
+
+    def git(*words: str) -> str:
+        command = ["git", "--no-optional-locks", "-C", str(package), *words]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30)
+        return done.stdout.strip()
+
+    try:
+        # a package that is installed inside another project's checkout is no part of its commit
+        git("ls-files", "--error-unmatch", "__init__.py")
+        return git("rev-parse", "HEAD") + "+changes" * bool(git("status", "--porcelain", "."))
+    except (OSError, subprocess.SubprocessError):
+        return None

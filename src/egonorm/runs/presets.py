@@ -1,0 +1,184 @@
+"""Whole configurations of network, training and judgement, as functions: the paper's, a small one, and the demo's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from egonorm.core import RunError, Setting, SettingError
+from egonorm.core.training import Evaluation, Optim, Precision
+from egonorm.data.sets import FeatureSet, open_features
+from egonorm.data.transforms import AudioInput, FeatureInput, VideoInput
+from egonorm.data.windows import Span
+from egonorm.methods import Method
+from egonorm.nets.encoders import Encoder
+from egonorm.nets.fusion import Fusion
+from egonorm.runs.config import NetConfig, Run, Stream
+from egonorm.signal import Spectrogram
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset decides."""
+
+    net: NetConfig
+    """With the modalities that are used when none are named."""
+    optim: Optim
+    evaluation: Evaluation
+    further: dict[str, Stream] = field(default_factory=dict)
+    """Modalities that are used only when they are named."""
+
+    def choose(self, modalities: tuple[str, ...]) -> NetConfig:
+        """The network of these modalities, in this order. SettingError for a name that the preset does not have."""
+        return replace(self.net, streams=self.net.streams | self.further).choose(modalities)
+
+
+def paper() -> Preset:
+    """RNA-Net as published (arXiv 2106.01689, Section 5.1; where it is silent, the code of the authors and of MM-SADA).
+
+    16 frames at stride 2 of 60 a second, I3D at 224 x 224; 1.279 s of sound at 24 kHz as 256 x 256 log spectrogram,
+    BN-Inception; SGD, 9000 steps of 128 clips a domain. Published weights are given by
+    `--weights`; without them the networks start from random ones. 128 clips of one domain take about 48 GB in float32, of two
+    domains twice that; with `--micro-batch 32` 13 GB do (docs/runs.md).
+    """
+    return _streams(VideoInput(Span(16, 2, 60.0), 256, 224), Spectrogram(), 1.0, Optim(), Evaluation())
+
+
+def small() -> Preset:
+    """The same at half the width and the picture's side, 3000 steps of 32 clips: for one small GPU or a patient CPU."""
+    video = VideoInput(Span(16, 2, 60.0), 128, 112)
+    return _streams(video, Spectrogram(), 0.5, Optim(steps=3000, batch=32), Evaluation())
+
+
+def demo() -> Preset:
+    """The smallest that learns the procedural kitchens on two cores in minutes.
+
+    8 frames over 1.07 s at 64 x 64, and 1.279 s of sound as a 128 x 128 log spectrogram; a quarter of the width.
+    """
+    video = VideoInput(Span(8, 4, 30.0), 72, 64)
+    sound = Spectrogram(rate=24000, seconds=1.279, num_fft=255, window=240, hop=240)
+    optim = Optim(steps=240, batch=16, lr=0.03, milestones=(2 / 3,))
+    return _streams(video, sound, 0.25, optim, Evaluation(every=5))
+
+
+def features() -> Preset:
+    """For features that were computed before: a layer of 256 a modality; of which modalities and sizes, the data decide."""
+    stream = Stream(FeatureInput(1024), Encoder("projection", in_channels=1024, width=0.25))
+    optim = Optim(steps=600, batch=32, lr=0.01, milestones=(2 / 3,))
+    return Preset(NetConfig({"rgb": stream, "audio": stream}, Span()), optim, Evaluation(every=25))
+
+
+PRESETS = {"demo": demo, "small": small, "paper": paper, "features": features}
+
+
+def _streams(video: VideoInput, sound: Spectrogram, width: float, optim: Optim, evaluation: Evaluation) -> Preset:
+    streams = {
+        "rgb": Stream(video, Encoder("i3d", in_channels=3, width=width)),
+        "audio": Stream(AudioInput(sound), Encoder("bn-inception", in_channels=1, width=width)),
+    }
+    flow = Stream(replace(video, displacement=True), Encoder("i3d", in_channels=2, width=width))
+    return Preset(NetConfig(streams, video.span), optim, evaluation, {"flow": flow})
+
+
+def configure(
+    data: str,
+    setting: str,
+    method: Method,
+    preset: str,
+    seed: int = 0,
+    precision: Precision = "float32",
+    *,
+    modalities: str | None = None,
+    fusion: Fusion | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    micro_batch: int | None = None,
+    lr: float | None = None,
+    width: float | None = None,
+    weights: Sequence[str] = (),
+) -> Run:
+    """A run of a preset with some of its values replaced.
+
+    Args:
+        data: `KIND:PATH`; the path is stored from the root, so that the run finds its data from any folder.
+        setting: `FAMILY:SOURCES:TARGET`.
+        modalities: names with commas between them, in the order of the pairs.
+        weights: published weights to start from, each `MODALITY=PATH_OR_URL` or `MODALITY=PATH_OR_URL#SHA256`.
+
+    Raises:
+        SettingError: for a setting or modalities that make no sense.
+        RunError: for a value out of its range.
+    """
+    place = from_root(data)
+    parts = preset_on(place, preset, weights)
+    given = {"steps": steps, "batch": batch, "micro_batch": micro_batch, "lr": lr}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if seed < 0:
+        raise RunError("--seed cannot be used.", got=seed, expected="0 or more", remedy="Correct --seed.")
+    for name, value in (changes | {"width": 1 if width is None else width}).items():
+        if not 0 < value < float("inf"):
+            option = f"--{name.replace('_', '-')}"
+            raise RunError(f"{option} cannot be used.", got=value, expected="more than 0", remedy=f"Correct {option}.")
+    net = parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
+    net = net if width is None else net.widen(width)
+    net = net if fusion is None else replace(net, fusion=fusion)
+    for choice in weights:
+        net = net.start_from(*parse_weights(choice))
+    optim = replace(parts.optim, **changes)
+    return Run(place, Setting.parse(setting), net, method, optim, parts.evaluation, seed, precision)
+
+
+def usual_preset(data: str | None, chosen: str | None) -> str:
+    """The preset that was chosen, or the one that is usual for such data."""
+    return chosen or ("features" if (data or "").startswith("features:") else "small")
+
+
+def from_root(data: str) -> str:
+    """`KIND:PATH` with the path from the root, so that it is found from any folder."""
+    kind, colon, path = data.partition(":")
+    return f"{kind}{colon}{Path(path).expanduser().absolute()}" if path else data
+
+
+def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
+    """A preset for some data: on media, as it is; on features, its training of a layer on each of the stored modalities.
+
+    Raises:
+        SettingError: for a preset of features on media, or weights on features.
+        DataError: for features that cannot be read.
+    """
+    parts, features = PRESETS[name](), open_features(data)
+    first = next(iter(parts.net.streams.values()))
+    if features is None:
+        if isinstance(first.input, FeatureInput):
+            raise SettingError(f"The preset {name} cannot be used on media.", got="data that are not features",
+                               expected="--data features:PATH", remedy="Compute features with egonorm extract, or "
+                               "choose a preset with networks for media.")  # fmt: skip
+        return parts
+    if weights:
+        raise SettingError("The weights are of no use on features.", got=f"--weights {' '.join(weights)}", expected="none",
+                           remedy="Leave them out here; they are given to egonorm extract.")  # fmt: skip
+    stored, scale = features.stored, _scale(features)
+    stream = lambda size: Stream(FeatureInput(size, scale), Encoder("projection", size, first.encoder.width))  # noqa: E731
+    streams = {modality: stream(size) for modality, size in stored.sizes.items()}
+    net = replace(parts.net, streams=streams, span=stored.span)
+    return replace(parts, net=net, further={}, evaluation=replace(parts.evaluation, num_windows=stored.num_windows))
+
+
+def _scale(features: FeatureSet) -> float:
+    """One factor for all modalities, which so keep their relative lengths while any program's features train alike."""
+    longest = max(features.mean_norms().values())
+    return float(f"{LENGTH / longest:.4g}") if longest > 0 else 1.0
+
+
+LENGTH = 16.0
+"""The mean norm that the modality with the longest features gets, about that of the paper's audio features (15.8)."""
+
+
+def parse_weights(choice: str, option: str = "--weights") -> tuple[str, str, str | None]:
+    """The modality, the place (a path from the root, or a URL) and the checksum of `MODALITY=PLACE#SHA256`."""
+    modality, equals, place = choice.partition("=")
+    place, _, sha256 = place.partition("#")
+    if not equals or not place:
+        raise RunError(f"{option} cannot be read.", got=choice, expected="MODALITY=PATH_OR_URL, then perhaps #SHA256",
+                       remedy="Write for example rgb=rgb_imagenet.pt.")  # fmt: skip
+    place = place if "://" in place else str(Path(place).expanduser().absolute())
+    return modality, place, sha256 or None

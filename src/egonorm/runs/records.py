@@ -1,0 +1,64 @@
+"""Complete runs as tables see them: the configuration, the rows, and the checkpoints that speak for the run."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+
+from egonorm.core import RunError
+from egonorm.runs.config import Run, read_run
+from egonorm.runs.results import COMPLETE, Row, read_rows
+from egonorm.runs.selection import Selector
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A complete run."""
+
+    folder: Path
+    run: Run
+    rows: tuple[Row, ...]
+    """Its measurements, without the row that says that it is complete."""
+    steps: tuple[int, ...]
+    """The checkpoints that were selected."""
+
+    @cached_property
+    def measured(self) -> dict[str, dict[str, tuple[float, int]]]:
+        """Per domain and metric: the mean over the selected checkpoints, and on how many clips it was measured."""
+        values, chosen = defaultdict(lambda: defaultdict(list)), set(self.steps)
+        for row in self.rows:
+            if row.step in chosen:
+                values[row.domain][row.metric].append((row.value, row.n))
+        mean = lambda found: (fmean(value for value, _ in found), found[0][1])  # noqa: E731
+        return {domain: {metric: mean(found) for metric, found in of.items()} for domain, of in values.items()}
+
+    @cached_property
+    def variant(self) -> str:
+        """Eight digits that differ for any other configuration, whatever the seed."""
+        return replace(self.run, seed=0).name.rpartition("-")[2]
+
+
+def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Record, ...], str]:
+    """The complete runs, and a sentence about the others; empty if there are none. RunError when none is complete."""
+    folders, records, unfinished, unreadable = tuple(folders), [], 0, {}
+    for folder in folders:
+        try:
+            rows, run = read_rows(folder), read_run(folder)
+        except RunError as error:
+            unreadable[folder.name] = error
+            continue
+        if rows and rows[-1].metric == COMPLETE:
+            measurements = tuple(row for row in rows if row.metric != COMPLETE)
+            records.append(Record(folder, run, measurements, selector(rows)))
+        else:
+            unfinished += 1
+    if not records and unreadable:
+        raise next(iter(unreadable.values()))
+    if not records:
+        raise RunError("There is no complete run to tabulate.", got=f"{len(folders)} unfinished", expected="a complete run",
+                       remedy=f"Finish one: egonorm train --resume {folders[0]}")  # fmt: skip
+    told = [f"Unfinished runs left out: {unfinished}."] if unfinished else []
+    told += [f"Left out, for it cannot be read: {name} ({error.got})." for name, error in unreadable.items()]
+    return tuple(records), " ".join(told)

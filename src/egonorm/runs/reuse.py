@@ -1,0 +1,63 @@
+"""Twins train alike, for neither sees its target: the later takes the training of the earlier, and judges its own target."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from egonorm.core import RunError
+from egonorm.core.files import saving, write_atomically
+from egonorm.nets.checkpoint_io import read_metadata
+from egonorm.runs.config import Run, read_run
+from egonorm.runs.context import Trial
+from egonorm.runs.directory import ENVIRONMENT, note_start
+from egonorm.runs.train_log import LOG
+from egonorm.train.checkpoint import Checkpoints
+
+
+def take_over(trial: Trial, about: Mapping[str, object]) -> None:
+    """Give a run that has no checkpoint yet the training of its twin: surroundings, log, networks and state.
+
+    Where there is no twin, or where its training is not finished, is gone, or was on something else than `about` says,
+    nothing is done: the run then trains itself.
+    """
+    if trial.twin is None or trial.checkpoints.last_step():
+        return
+    theirs = replace(trial, folder=trial.twin).checkpoints
+    if not _is_finished(theirs, about) or not _trains_alike(trial.twin, trial.run):
+        return
+    for name in (ENVIRONMENT, LOG):
+        write_atomically(trial.folder / name, (trial.twin / name).read_bytes())
+    note_start(trial.folder, trial.runtime, theirs.steps, trained_by=trial.twin.name)
+    networks = [theirs.path(step) for step in theirs.saved()]
+    for path in (*networks, theirs.state):  # last the state, which makes the others count
+        _share(path, trial.checkpoints.folder / path.name)
+
+
+def _is_finished(theirs: Checkpoints, about: Mapping[str, object]) -> bool:
+    """Whether a training is at its end, with every network there and of these clips; a damaged file is not."""
+    try:
+        told = [read_metadata(path) for path in (theirs.state, *map(theirs.path, theirs.saved()))]
+        return theirs.are_whole() and told == [{"step": step, **about} for step in (theirs.steps, *theirs.saved())]
+    except RunError:
+        return False
+
+
+def _trains_alike(folder: Path, run: Run) -> bool:
+    """Whether a folder is of a run that differs by its setting alone, and says how it was trained."""
+    try:
+        found = read_run(folder)
+    except RunError:
+        return False
+    return replace(found, setting=run.setting) == run and all((folder / name).exists() for name in (ENVIRONMENT, LOG))
+
+
+def _share(path: Path, other: Path) -> None:
+    """One file under two names; a copy where the disk cannot do that. No file of a run is ever changed in place."""
+    with saving(other):
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.unlink(missing_ok=True)
+    try:
+        os.link(path, other)
+    except OSError:
+        write_atomically(other, path.read_bytes())

@@ -1,0 +1,1 @@
+"""Floor 6: many runs, on one machine or many."""

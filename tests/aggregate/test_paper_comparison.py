@@ -1,0 +1,234 @@
+"""Our runs beside the paper's numbers: which run is which system, what a mean needs, and what is said of the rest."""
+
+from dataclasses import replace
+from statistics import fmean, stdev
+
+import numpy as np
+import pytest
+
+from egonorm import cli
+from egonorm.aggregate.paper_comparison import against_paper
+from egonorm.aggregate.render import render
+from egonorm.core import RunError
+from egonorm.methods import Rna
+from egonorm.methods.hna import Hna
+from egonorm.methods.rna_grl import RnaGrl
+from egonorm.methods.ss import Ss
+from egonorm.metrics import accuracy_interval, holm, paired_test
+from egonorm.runs.presets import paper
+from egonorm.runs.results import find_runs
+from egonorm.runs.selection import parse_selector
+from egonorm.sweeps.paper import reported, suites
+from stored_runs import drawn_hits, labels_of, plain_run, store, store_suite
+
+SIZES = {"D1": 40, "D2": 60, "D3": 50}
+ACCURACY = {"source-only": 0.4, "rna": 0.6, "others": 0.45}
+
+
+def compared(out, selection="last-mean:9"):
+    """The table, and its rows by table, heading, system and shift, as text."""
+    table = against_paper(find_runs(out), parse_selector(selection), selection)
+    rows = [dict(zip(table.header, map(str, row), strict=True)) for row in table.rows]
+    return table, {(r["table"], r["setting"], r["system"], r["shift"]): r for r in rows}
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """Every run of the paper with two seeds."""
+    out = tmp_path_factory.mktemp("runs")
+    store_suite(out, suites(("rgb", "audio"))["paper.all"], SIZES, (0, 1), ACCURACY)
+    return out
+
+
+@pytest.fixture(scope="module")
+def table_and_rows(everything):
+    """What `compared` says of them."""
+    return compared(everything)
+
+
+def test_a_line_for_each_number_of_the_paper_in_its_order(table_and_rows):
+    table, rows = table_and_rows
+    assert list(rows) == list(reported())
+    assert all(row["ours"] and row["n"] and row["seeds"] == "2" for row in rows.values())
+    assert [float(row["paper"].removesuffix(" †")) for row in rows.values()] == [x.top1 for x in reported().values()]
+    baselines = {"Source Only", "Deep All", "Baseline", "RGB+Audio"}
+    assert all(bool(row["p"]) == (key[2] not in baselines) for key, row in rows.items())
+    assert "no number for" not in table.caption and "Unfinished" not in table.caption
+
+
+def test_errata_are_marked_and_explained(table_and_rows):
+    table, rows = table_and_rows
+    row = rows["Table 1 (left)", "single-source DG", "Align. Only", "D1->D3"]
+    assert row["paper"] == "33.75 †" and row["remark"] == "† printed value equals the SS row"
+    assert "† see the remark" in table.caption
+    assert r"33.75 $\dagger$" in render(table, "latex") and "33.75 †" in render(table, "markdown")
+    assert all((" †" in row["paper"]) == bool(reported()[key].erratum) for key, row in rows.items())
+
+
+def hits_of(setting, method, seed):
+    """The hits on the target, the mean over the checkpoints."""
+    run = plain_run(setting, method, seed)
+    share = ACCURACY.get(run.method.name(), ACCURACY["others"])
+    return drawn_hits(run, run.setting.target, SIZES[run.setting.target], share).mean(axis=0)
+
+
+def test_one_shift_by_hand(table_and_rows):
+    _, rows = table_and_rows
+    row = rows["Table 1 (left)", "single-source DG", "RNA-Net", "D1->D2"]
+    ours = [100 * hits_of("dg1:D1:D2", Rna(), seed).mean() for seed in (0, 1)]
+    low, high = accuracy_interval(fmean(ours), 60)
+    assert row["ours"] == f"{fmean(ours):.2f} ± {stdev(ours):.1f} [{low:.0f}, {high:.0f}]"
+    assert row["ours - paper"] == f"{fmean(ours) - 45.01:+.2f}" and row["n"] == "60"
+
+
+def test_a_mean_and_its_test_by_hand(table_and_rows):
+    _, rows = table_and_rows
+    shifts = [(s, t) for s in SIZES for t in SIZES if s != t]
+    of = lambda s, t, method, seed: hits_of(f"dg1:{s}:{t}", method, seed)  # noqa: E731
+    ours = [100 * fmean(of(s, t, Rna(), seed).mean() for s, t in shifts) for seed in (0, 1)]
+    gains = [
+        np.mean([[of(s, t, Rna(), seed) - of(s, t, None, seed) for seed in (0, 1)] for s in SIZES if s != t], axis=0)
+        for t in SIZES
+    ]
+    test = paired_test(gains, (1 / 3,) * 3)
+    row = rows["Table 1 (left)", "single-source DG", "RNA-Net", "Mean"]
+    assert row["ours"].startswith(f"{fmean(ours):.2f} ± {stdev(ours):.1f} [") and row["n"] == "150"
+    assert row["gain"].startswith(f"{100 * test.mean:+.1f} ± ")
+    block = [r for key, r in rows.items() if key[0] == "Table 1 (left)" and key[3] == "Mean" and r["p"]]
+    assert len(block) == 5 and min(float(r["p"]) for r in block) == float(row["p"]) == float(f"{5 * test.p:.2g}")
+
+
+def test_adaptation_is_tested_against_single_source_generalisation(table_and_rows):
+    _, rows = table_and_rows
+    gains = [hits_of("uda:D1:D2", RnaGrl(), seed) - hits_of("dg1:D1:D2", None, seed) for seed in (0, 1)]
+    row = rows["Table 2", "UDA", "RNA-Net+GRL", "D1->D2"]
+    assert row["gain"].startswith(f"{100 * np.mean(gains):+.1f} ± ")
+
+
+def test_each_block_corrects_its_means_and_its_shifts_apart(table_and_rows):
+    table, rows = table_and_rows
+    assert "Table 1 (left) single-source DG shifts 30; Table 1 (left) single-source DG means 5" in table.caption
+    assert "Table 2 UDA shifts 42; Table 2 UDA means 7; Table 3 Supervised means 4" in table.caption
+    once = paired_test([np.array([hits_of("dg1:D1:D2", Rna(), s) - hits_of("dg1:D1:D2", None, s) for s in (0, 1)])]).p
+    shown = float(rows["Table 1 (left)", "single-source DG", "RNA-Net", "D1->D2"]["p"])
+    assert once <= shown <= min(1.0, 30 * once) * 1.05 and holm([once]) == (pytest.approx(once),)
+
+
+def test_numbers_of_other_data_are_not_comparable_and_it_is_said_first(table_and_rows):
+    table, _ = table_and_rows
+    assert table.caption.startswith(
+        "Not the paper's: data (kitchens), network, training, judgement, first weights (random)."
+    )
+    assert "cannot be compared" in table.caption and "neither seeds nor deviations" in table.caption
+    assert "last-mean:9" in table.caption
+
+
+def test_the_papers_own_data_and_preset(tmp_path):
+    preset = paper()
+    net = preset.net.start_from("rgb", "/w/rgb.pt", None).start_from("audio", "/w/audio.pt", None)
+    run = plain_run(data="epic55:/epic", net=net, optim=preset.optim, evaluation=preset.evaluation)
+    store(tmp_path, run, {"D2": [[1, 0]]})
+    table, _ = compared(tmp_path)
+    assert table.caption.startswith("Data, network, training and judgement are the paper's, as far as it tells them.")
+
+
+def test_a_partial_folder(tmp_path):
+    for setting, method, seed in (
+        ("dg1:D1:D2", None, 0), ("dg1:D1:D2", None, 1), ("dg1:D1:D3", None, 0), ("dg1:D1:D2", Rna(), 0),
+        ("dg1:D1:D3", Rna(), 0), ("dg1:D2:D3", Rna(), 0), ("dg1:D1:D2", Ss(), 2),
+        ("dgn:D1+D2:D3", Rna(), 0), ("dgn:D1+D3:D2", Rna(), 0), ("dgn:D2+D3:D1", Rna(), 1),
+        ("dg1:D1:D2", Rna(weight=7.0), 0), ("dg1:D1:D2", Hna(3.0), 0), ("dg1:D1:D2", Hna(3.0), 1), ("dg1:D1:D3", Hna(3.0), 0),
+        ("dg1:D1:D3", Hna(5.0), 0)):  # fmt: skip
+        run = plain_run(setting, method, seed)
+        store(tmp_path, run, {run.setting.target: drawn_hits(run, run.setting.target, 30, 0.5)})
+    unfinished = plain_run("dg1:D3:D1", Rna())
+    store(tmp_path, unfinished, {"D1": [[1]]}, complete=False)
+    table, rows = compared(tmp_path)
+    left = lambda system, shift: rows["Table 1 (left)", "single-source DG", system, shift]  # noqa: E731
+    assert left("RNA-Net", "D1->D2")["p"].endswith("‡") and left("RNA-Net", "D1->D2")["remark"] == ""
+    assert left("RNA-Net", "D2->D3")["ours"] and left("RNA-Net", "D2->D3")["remark"] == "no Source Only run"
+    assert left("SS", "D1->D2")["ours"] and left("SS", "D1->D2")["remark"] == "Source Only: seeds differ"
+    assert left("RNA-Net", "D3->D1")["remark"] == "no run" and not left("RNA-Net", "D3->D1")["ours"]
+    assert left("RNA-Net", "Mean")["remark"] == "3 of 6 shifts" and not left("RNA-Net", "Mean")["ours"]
+    right = rows["Table 1 (right)", "multi-source DG", "RNA-Net", "Mean"]
+    assert right["remark"] == "seeds differ" and not right["ours"] and not right["ours - paper"]
+    assert rows["Table 3", "Single-DG", "HNA", "Mean"]["remark"].startswith("1 of 6 shifts; several runs a seed (")
+    assert "Unfinished runs left out: 1." in table.caption and "Runs that the paper has no number for:" in table.caption
+    assert {row["remark"] for key, row in rows.items() if key[0] == "Table 2"} == {"no run"}
+
+
+def test_the_radius_of_hna_is_free_but_one_for_each_seed(tmp_path):
+    for k, setting in enumerate(str(s) for s in suites(("rgb", "audio"))["paper.table3"][1].family(SIZES)):
+        run = plain_run(setting, Hna(5.0 + k))
+        store(tmp_path, run, {run.setting.target: [[1, 0, 1]]})
+    _, rows = compared(tmp_path)
+    assert rows["Table 3", "Single-DG", "HNA", "Mean"]["ours"].startswith("66.67")
+    store(tmp_path, plain_run("dg1:D1:D2", Hna(99.0)), {"D2": [[1, 0, 1]]})
+    _, rows = compared(tmp_path)
+    row = rows["Table 3", "Single-DG", "HNA", "Mean"]
+    assert not row["ours"] and row["remark"].startswith("5 of 6 shifts; several runs a seed (")
+
+
+def test_seeds_with_different_radii_are_no_line(tmp_path):
+    store(tmp_path, plain_run("dg1:D1:D2"), {"D2": [[1, 0, 1]]})
+    for seed, radius in enumerate((11.0, 12.0)):
+        run = replace(plain_run("dg1:D1:D2", Hna(radius)), seed=seed)
+        store(tmp_path, run, {run.setting.target: [[1, 0, 1]]})
+    _, rows = compared(tmp_path)
+    assert "several radii (11, 12)" in rows["Table 3", "Single-DG", "HNA", "Mean"]["remark"]
+
+
+def test_streams_and_fusion_make_the_system(tmp_path):
+    base = plain_run()
+    runs = {
+        "RGB": replace(base, net=base.net.choose(("rgb",))),
+        "RGB+Audio": base,
+        "Fusion (mid-level)": replace(base, net=replace(base.net, fusion="concat")),
+    }
+    for k, run in enumerate(runs.values()):
+        for setting in suites(("rgb", "audio"))["paper.table3"][1].family(SIZES):
+            run = replace(run, setting=setting)
+            right = np.arange(20) < 5 * (k + 1)
+            store(tmp_path, run, {setting.target: [right]}, labels=labels_of(setting.target, 20))
+    _, rows = compared(tmp_path)
+    means = {key[2]: row["ours"].split()[0] for key, row in rows.items() if row["ours"] and key[3] == "Mean"}
+    assert means == {
+        "Source Only": "50.00",
+        "RGB": "25.00",
+        "RGB+Audio": "50.00",
+        "Baseline": "50.00",
+        "Fusion (mid-level)": "75.00",
+    }
+    assert rows["Figure 5", "source-only", "RGB", "Mean"]["gain"].startswith("-25.0")
+    assert rows["Figure 5", "source-only", "Audio", "Mean"]["remark"] == "no run"
+
+
+def test_runs_that_are_not_one_sweep_are_refused(tmp_path):
+    store(tmp_path / "data", plain_run(), {"D2": [[1]]})
+    store(tmp_path / "data", plain_run(data="kitchens:/other"), {"D2": [[1]]})
+    with pytest.raises(
+        RunError, match=r"not one sweep(.|\n)*/data/kitchens, 240 steps(.|\n)*/other(.|\n)*folder of their own"
+    ):
+        compared(tmp_path / "data")
+    store(tmp_path / "net", plain_run(), {"D2": [[1]]})
+    wider = plain_run(method=Rna())
+    store(tmp_path / "net", replace(wider, net=wider.net.widen(0.5)), {"D2": [[1]]})
+    with pytest.raises(
+        RunError, match=r"not one sweep(.|\n)*two networks for rgb; one of them in (rna|source-only)-dg1"
+    ):
+        compared(tmp_path / "net")
+
+
+def test_other_domains_than_the_papers_are_refused(tmp_path):
+    store(tmp_path, plain_run("dg1:home:office"), {"office": [[1]]})
+    with pytest.raises(
+        RunError, match=r"No run belongs to the paper's comparison(.|\n)*dg1:home:office(.|\n)*dg1:D1:D2"
+    ):
+        compared(tmp_path)
+
+
+def test_by_hand(everything, capsys):
+    cli.main(["table", str(everything), "--against", "paper", "--select", "last", "--format", "csv"])
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[0].startswith("table,setting,system,shift,paper,ours,") and len(lines) == 1 + len(reported())
+    assert lines[0].endswith("seeds,n,gain,gain sd,gain low,gain high,p,remark")

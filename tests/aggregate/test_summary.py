@@ -1,0 +1,115 @@
+"""Tables: what is averaged, what the cells say, and the four formats."""
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+
+from egonorm.aggregate.render import render
+from egonorm.aggregate.summary import summarise
+from egonorm.core import RunError, Setting
+from egonorm.methods import Rna, SourceOnly
+from egonorm.runs.config import read_run, to_json
+from egonorm.runs.results import COMPLETE, Row, find_runs, read_rows, write_rows
+from egonorm.runs.selection import last_mean
+
+
+def store(out, run, values, complete=True):
+    """A run's folder whose fused top-1 at each step is given; its norms are 3 and 7."""
+    folder = out / run.name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(to_json(run))
+    row = Row(run.name, run.method.name(), str(run.setting), run.seed, 0, "test", "D2", "top1", 0.0, 200)
+    rows = []
+    for step, value in values.items():
+        rows += [replace(row, step=step, value=value), replace(row, step=step, metric="mean_norm/rgb", value=3.0),
+                 replace(row, step=step, metric="mean_norm_difference/rgb-audio", value=-4.0)]  # fmt: skip
+    write_rows(folder, rows + [replace(row, metric=COMPLETE)] * complete)
+    return folder
+
+
+def test_checkpoints_are_averaged_within_a_run_and_seeds_over_runs(tmp_path, run):
+    store(tmp_path, replace(run, seed=0), {10: 0.0, 20: 40.0, 30: 50.0})
+    store(tmp_path, replace(run, seed=1), {10: 0.0, 20: 50.0, 30: 60.0})
+    store(tmp_path, replace(run, method=Rna()), {20: 70.0, 30: 70.0})
+    table = summarise(find_runs(tmp_path), last_mean(2), "last-mean:2")
+    cells = [dict(zip(table.header, map(str, row), strict=True)) for row in table.rows]
+    assert [(c["method"], c["tested on"], c["n"]) for c in cells] == [
+        ("rna", "D2", "200"),
+        ("source-only", "D2", "200"),
+    ]
+    assert cells[0]["top-1 fused"] == "70.0 [63, 76]"
+    assert cells[1]["top-1 fused"] == "50.0 ± 7.1 [43, 57]"
+    assert cells[0]["|rgb|"] == "3.00" and cells[0]["delta rgb-audio"] == "-4.00"
+    assert "last-mean:2" in table.caption and "Wilson" in table.caption
+
+
+def test_other_configurations_of_a_method_get_lines_of_their_own(tmp_path, run):
+    store(tmp_path, replace(run, method=Rna(weight=1.0)), {10: 50.0})
+    store(tmp_path, replace(run, method=Rna(weight=2.0)), {10: 60.0})
+    table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    assert "config" in table.header and len({row[table.header.index("config")] for row in table.rows}) == 2
+
+
+def test_unfinished_runs_are_left_out_and_said_so(tmp_path, run):
+    store(tmp_path, replace(run, method=SourceOnly()), {10: 50.0})
+    unfinished = store(tmp_path, replace(run, method=Rna()), {10: 60.0}, complete=False)
+    table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    assert len(table.rows) == 1 and "Unfinished runs left out: 1" in table.caption
+    with pytest.raises(RunError, match="no complete run"):
+        summarise([unfinished], last_mean(9), "last-mean:9")
+
+
+def test_formats(tmp_path, run):
+    store(tmp_path, run, {10: 51.25})
+    table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    read = list(csv.reader(io.StringIO(render(table, "csv"))))
+    written = dict(zip(*read, strict=True))
+    assert set(written) == {*table.header, "top-1 fused sd", "top-1 fused low", "top-1 fused high"}
+    assert float(written["top-1 fused"]) == 51.25 and written["top-1 fused sd"] == "" and written["|rgb|"] == "3.0"
+    assert 44 < float(written["top-1 fused low"]) < 45 and 57 < float(written["top-1 fused high"]) < 59
+    markdown = render(table, "markdown")
+    assert markdown.startswith("| method | setting |") and "| --- |" in markdown and r"\|rgb\|" in markdown
+    latex = render(table, "latex")
+    assert r"95 \% interval" in latex and r"51.2 [44, 58]" in latex and latex.count(r"\\") == 2
+    assert "source-only" in render(table, "text") and "Wilson" in render(table, "text")
+
+
+def test_no_runs_and_broken_rows(tmp_path, run):
+    with pytest.raises(RunError, match="holds no runs"):
+        find_runs(tmp_path)
+    folder = store(tmp_path, run, {10: 50.0})
+    (folder / "results.jsonl").write_text('{"run": 1}\n')
+    with pytest.raises(RunError, match=r"cannot be read(.|\n)*the command that made the run"):
+        read_rows(folder)
+
+
+def test_what_cannot_be_read_is_left_out_and_named(tmp_path, run):
+    store(tmp_path, run, {10: 50.0})
+    broken = [store(tmp_path, replace(run, seed=seed), {10: 50.0}) for seed in (1, 2, 3)]
+    (broken[0] / "config.json").write_text("garbage")
+    (broken[1] / "config.json").unlink()
+    (broken[2] / "results.jsonl").write_text('{"run": 1}\n')
+    table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    assert all(f"Left out, for it cannot be read: {folder.name}" in table.caption for folder in broken)
+    assert len(table.rows) == 1 and table.rows[0][table.header.index("seeds")] == "1"
+    config = (broken[2] / "config.json").read_text().replace('"name": "source-only"', '"name": "my-own"')
+    (broken[2] / "config.json").write_text(config)
+    with pytest.raises(RunError, match=r"a run of a method that is not here(.|\n)*my-own(.|\n)*source-only"):
+        read_run(broken[2])
+
+
+def test_lines_of_one_method_say_in_what_they_differ(tmp_path, run):
+    alone = replace(run, net=run.net.choose(("audio",)))
+    for other in (run, alone, replace(run, net=replace(run.net, fusion="concat"))):
+        store(tmp_path, other, {10: 50.0})
+    table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    told = {str(row[table.header.index("config")]).rpartition(" ")[0] for row in table.rows}
+    assert told == {"sum rgb+audio", "sum audio", "concat rgb+audio"}
+
+
+def test_names_are_printed_to_the_letter(tmp_path, run):
+    """`:a:` is no emoji and `[red]` no colour."""
+    store(tmp_path, replace(run, setting=Setting.parse("dg1:a:[red]b")), {10: 50.0})
+    assert "dg1:a:[red]b" in render(summarise(find_runs(tmp_path), last_mean(9), "last-mean:9"), "text")

@@ -1,0 +1,91 @@
+"""Crops and flips: one draw a clip, the published places and sizes, and the centre at test."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+import torch
+
+from egonorm.core import DataError
+from egonorm.data.transforms import VideoInput, as_float
+from egonorm.data.windows import Span
+
+INPUT = VideoInput(Span(2, 2, 60.0), 256, 224)
+
+
+def position_coded(height: int = 256, width: int = 456, num_frames: int = 2) -> torch.Tensor:
+    """A window of frames whose red is the row and whose green is half the column."""
+    rows = torch.arange(height).view(1, 1, -1, 1, 1).expand(1, num_frames, height, width, 1)
+    columns = torch.arange(width).view(1, 1, 1, -1, 1).expand(1, num_frames, height, width, 1) // 2
+    return torch.cat([rows, columns, torch.zeros_like(rows)], dim=4).to(torch.uint8)
+
+
+def test_testing_takes_the_centre_without_resizing():
+    view = INPUT.view(position_coded(), None)
+    assert view.shape == (1, 2, 224, 224, 3) and view.dtype == torch.uint8
+    assert view[0, 0, :, 0, 0].tolist() == list(range(16, 240))
+    assert view[0, 0, 0, 0, 1] == 116 // 2 and view[0, 0, 0, -1, 1] == 339 // 2
+
+
+def test_training_draws_one_crop_and_one_flip_for_all_frames():
+    frames = position_coded()
+    for seed in range(20):
+        view = INPUT.view(frames, Random(seed))
+        assert view.shape == (1, 2, 224, 224, 3)
+        assert torch.equal(view[0, 0], view[0, 1])
+        assert torch.equal(view, INPUT.view(frames, Random(seed)))
+
+
+def test_the_published_places_and_sizes_are_drawn_and_no_others():
+    """Temporal Segment Networks: sizes 256, 224, 192, at most one scale apart; places in quarters of the free room."""
+    draws = [INPUT._draw(256, 456, Random(seed)) for seed in range(7000)]
+    drawn = set(draws)
+    assert all(850 < sum(draw[2] == size for draw in draws) < 1150 for size in {draw[2] for draw in draws})
+    sizes = {size for _, _, size in drawn}
+    assert sizes == {(a, b) for a in (256, 224, 192) for b in (256, 224, 192) if {a, b} != {256, 192}}
+    places = {(top, left) for top, left, size in drawn if size == (192, 192)}
+    y, x = (256 - 192) // 4, (456 - 192) // 4
+    fixed = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2), (2, 0), (2, 4), (4, 2), (0, 2), (1, 1), (1, 3), (3, 1), (3, 3)]
+    assert places == {(a * y, b * x) for a, b in fixed}
+
+
+def test_half_of_the_clips_are_flipped():
+    frames = position_coded()
+    flipped = [
+        bool(v[0, 0, 0, 0, 1] > v[0, 0, 0, -1, 1]) for v in (INPUT.view(frames, Random(seed)) for seed in range(200))
+    ]
+    assert 70 < sum(flipped) < 130
+
+
+def test_bytes_become_minus_one_to_one_and_sound_stays():
+    assert as_float(torch.tensor([[[[0, 255]]]], dtype=torch.uint8)).tolist() == [[[[-1.0]], [[1.0]]]]
+    sound = torch.tensor([-13.8, 2.0])
+    assert as_float(sound) is sound
+
+
+def test_a_flip_turns_displacements_to_the_right_into_displacements_to_the_left():
+    flow = replace(INPUT, scales=(0.875,), displacement=True)
+    pairs = position_coded()[..., :2]
+    turned = 0
+    for seed in range(40):
+        plain, seen = replace(flow, displacement=False).view(pairs, Random(seed)), flow.view(pairs, Random(seed))
+        flipped = bool(plain[0, 0, 0, 0, 1] > plain[0, 0, 0, -1, 1])
+        turned += flipped
+        assert torch.equal(seen[..., 0], 255 - plain[..., 0] if flipped else plain[..., 0])
+        assert torch.equal(seen[..., 1], plain[..., 1])
+    assert 0 < turned < 40
+    assert torch.equal(flow.view(pairs, None), replace(flow, displacement=False).view(pairs, None))
+
+
+def test_nothing_moves_the_same_before_and_after_a_flip():
+    """127 and 128, the two bytes next to no displacement, change places."""
+    still = torch.full((1, 2, 256, 456, 2), 128, dtype=torch.uint8)
+    seen = [replace(INPUT, displacement=True).view(still, Random(seed)) for seed in range(20)]
+    assert {int(view[..., 0].unique()) for view in seen} == {127, 128} and all(
+        (view[..., 1] == 128).all() for view in seen
+    )
+
+
+def test_displacements_have_two_channels():
+    with pytest.raises(DataError, match=r"no displacements[\s\S]*3 channels[\s\S]*2: right and down"):
+        replace(INPUT, displacement=True).view(position_coded(), None)

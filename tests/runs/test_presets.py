@@ -1,0 +1,88 @@
+"""The presets' third stream, optical flow: chosen by name, and trained from rendering to table."""
+
+from dataclasses import replace
+
+import pytest
+
+from egonorm import cli
+from egonorm.core import RunError, SettingError
+from egonorm.methods import Rna, SourceOnly
+from egonorm.runs.config import from_json, to_json
+from egonorm.runs.presets import configure, usual_preset
+from egonorm.runs.results import read_rows
+
+MEDIA_PRESETS = ("demo", "small", "paper")
+
+
+def configured(preset, **changes):
+    return configure("kitchens:/k", "dg1:D1:D2", Rna(), preset, **changes)
+
+
+@pytest.mark.parametrize("preset", MEDIA_PRESETS)
+def test_flow_is_used_only_when_it_is_named_and_in_the_order_given(preset):
+    assert list(configured(preset).net.streams) == ["rgb", "audio"]
+    for names in ("rgb,audio,flow", "flow,rgb", "flow"):
+        run = configured(preset, modalities=names, width=0.5)
+        assert list(run.net.streams) == names.split(",")
+        assert {stream.encoder.width for stream in run.net.streams.values()} == {0.5}
+        assert from_json(to_json(run)) == run
+
+
+@pytest.mark.parametrize("preset", MEDIA_PRESETS)
+def test_flow_is_looked_at_as_the_pictures_are(preset):
+    streams = configured(preset, modalities="rgb,flow").net.streams
+    assert streams["flow"].input == replace(streams["rgb"].input, displacement=True)
+    assert streams["flow"].encoder == replace(streams["rgb"].encoder, in_channels=2)
+
+
+@pytest.mark.parametrize("preset", MEDIA_PRESETS)
+@pytest.mark.parametrize("names", ["rgb,smell", "flow,flow", ""])
+def test_unknown_modalities_are_told_all_three(preset, names):
+    with pytest.raises(SettingError, match="each once, of rgb, audio, flow"):
+        configured(preset, modalities=names)
+
+
+def test_published_weights_are_for_any_modality_that_is_used():
+    run = configured("paper", modalities="rgb,audio,flow", weights=["flow=flow_imagenet.pt"])
+    assert run.net.streams["flow"].encoder.weights.endswith("flow_imagenet.pt")
+    with pytest.raises(SettingError, match=r"weights for flow[\s\S]*Correct --weights or --modalities"):
+        configured("paper", weights=["flow=flow_imagenet.pt"])
+
+
+@pytest.mark.slow
+def test_three_modalities_from_rendering_to_table(tmp_path, capsys):
+    def call(*words):
+        cli.main([str(word) for word in words])
+        return capsys.readouterr().out
+
+    root = tmp_path / "k"
+    text = call("data", "kitchens", root, "--clips", "24", "--kitchens", "2", "--size", "72", "96", "--flow")
+    assert f"egonorm data check kitchens:{root} --modalities rgb,audio,flow" in text
+    text = call("data", "check", f"kitchens:{root}", "--modalities", "rgb,audio,flow")
+    assert "flow: 6 x flow/DOMAIN/VIDEO.tar" in text and "there and whole (rgb, audio, flow)" in text
+    place = ["--data", f"kitchens:{root}", "--out", tmp_path / "r", "--workers", "0", "--device", "cpu"]
+    small = ["--preset", "demo", "--steps", "4", "--batch", "4", "--width", "0.0625"]
+    text = call("train", *place, *small, "--setting", "dg1:D1:D2", "--modalities", "rgb,audio,flow", "rna")
+    assert all(f"delta {pair}" in text for pair in ("rgb-audio", "rgb-flow", "audio-flow")) and "top-1 flow" in text
+    (folder,) = (tmp_path / "r").iterdir()
+    metrics = {row.metric for row in read_rows(folder) if row.domain == "D2"}
+    assert {"top1", "top1/flow", "mean_norm/flow", "mean_norm_difference/audio-flow"} <= metrics
+
+
+def test_the_usual_preset_follows_the_data():
+    assert usual_preset("features:x", None) == "features" and usual_preset("kitchens:x", None) == "small"
+    assert usual_preset("features:x", "demo") == "demo" and usual_preset(None, None) == "small"
+
+
+def test_the_learning_rate_is_chosen():
+    assert configure("kitchens:x", "dg1:D1:D2", SourceOnly(), "demo", lr=0.5).optim.lr == 0.5
+    with pytest.raises(RunError, match="--lr cannot be used"):
+        configure("kitchens:x", "dg1:D1:D2", SourceOnly(), "demo", lr=-1.0)
+
+
+def test_the_micro_batch_is_chosen():
+    assert configured("paper", micro_batch=32).optim.pieces == 4
+    with pytest.raises(RunError, match="--micro-batch cannot be used"):
+        configured("paper", micro_batch=0)
+    with pytest.raises(RunError, match=r"--micro-batch 32, batch 48[\s\S]*Correct --micro-batch or --batch"):
+        configured("paper", batch=48, micro_batch=32)
