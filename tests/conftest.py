@@ -8,9 +8,24 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-CHECKED = ("data.readers.audio", "data.readers.features", "data.readers.flow", "data.readers.image_sequence", "data.readers.wav",
-           "data.transforms", "losses", "methods", "metrics", "nets.aisfx", "nets.efficientnet_lite0", "nets.fusion", "nets.net",
-           "nets.projection", "signal", "train")  # fmt: skip
+CHECKED = (
+    "data.readers.audio",
+    "data.readers.features",
+    "data.readers.flow",
+    "data.readers.image_sequence",
+    "data.readers.wav",
+    "data.transforms",
+    "losses",
+    "methods",
+    "metrics",
+    "nets.aisfx",
+    "nets.efficientnet_lite0",
+    "nets.fusion",
+    "nets.net",
+    "nets.projection",
+    "signal",
+    "train",
+)
 """Where every call's types and shapes are checked: what handles tensors, but for what is called for each frame or layer."""
 
 install_import_hook([f"egonorm.{name}" for name in CHECKED], "beartype.beartype")

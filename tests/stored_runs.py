@@ -50,10 +50,26 @@ def _judged(folder, run, step, domain, right, uids, labels):
     labels = labels_of(domain, n) if labels is None else np.asarray(labels)
     scores = np.eye(len(CLASSES), dtype=np.float32)[np.where(right, labels, (labels + 1) % len(CLASSES))]
     norms = {"norms/rgb": np.full(n, 3.0, np.float32), "norms/audio": np.full(n, 7.0, np.float32)}
-    np.savez_compressed(predictions_of(folder, step, domain), uids=np.array(uids), labels=labels, classes=np.array(CLASSES),
-                        **{"scores/fused": scores}, **norms)  # fmt: skip
-    row = Row(folder.name, run.method.name(), str(run.setting), run.seed, step, "test", domain, "top1",
-              top1(scores, labels), n)  # fmt: skip
+    np.savez_compressed(
+        predictions_of(folder, step, domain),
+        uids=np.array(uids),
+        labels=labels,
+        classes=np.array(CLASSES),
+        **{"scores/fused": scores},
+        **norms,
+    )
+    row = Row(
+        folder.name,
+        run.method.name(),
+        str(run.setting),
+        run.seed,
+        step,
+        "test",
+        domain,
+        "top1",
+        top1(scores, labels),
+        n,
+    )
     recalls = recall(scores, labels)
     mean_class = replace(row, metric="mean_class_accuracy", value=float(np.mean([x for x, _ in recalls.values()])))
     per_class = [replace(row, metric=f"recall/{CLASSES[k]}", value=x, n=count) for k, (x, count) in recalls.items()]

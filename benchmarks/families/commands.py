@@ -24,16 +24,24 @@ EGONORM = str(Path(sys.executable).with_name("egonorm"))
 def start(bench: Bench) -> Iterator[Record]:
     """`egonorm --help` and `import egonorm`, and what the latter brings along."""
     bare = [sys.executable, "-c", "pass"]
-    times = alternate_commands({"egonorm --help": [EGONORM, "--help"], "import egonorm": [*bare[:2], "import egonorm"],
-                                "python": bare}, bench.repeats)  # fmt: skip
+    times = alternate_commands(
+        {"egonorm --help": [EGONORM, "--help"], "import egonorm": [*bare[:2], "import egonorm"], "python": bare},
+        bench.repeats,
+    )
     detail = f"python alone {Spread.of(times['python']).middle:.2f} s"
     yield Record("help", "`egonorm --help`", Spread.of(times["egonorm --help"]), at_most(1), SECONDS, detail)
     yield Record("import", "`import egonorm`", Spread.of(times["import egonorm"]), None, SECONDS, detail)
     asked = f"import egonorm, sys, json; print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
     brought = json.loads(done.stdout)
-    yield Record("import-heavy", f"how many of {', '.join(HEAVY)} `import egonorm` brings", Spread.of([len(brought)]), at_most(0),
-                 "modules", ", ".join(brought) or "none of them")  # fmt: skip
+    yield Record(
+        "import-heavy",
+        f"how many of {', '.join(HEAVY)} `import egonorm` brings",
+        Spread.of([len(brought)]),
+        at_most(0),
+        "modules",
+        ", ".join(brought) or "none of them",
+    )
 
 
 @case(long=True)

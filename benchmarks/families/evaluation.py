@@ -76,8 +76,13 @@ def evaluation(bench: Bench) -> Iterator[Record]:
     what = f"judging by {WINDOWS} windows, decoding included, {{}}, over a naive loop with {whose}"
     goal, suffix = (None, "-alone") if whose == OWN else (at_least(3), "")
     for precision in DTYPES:
-        yield Record(f"evaluation-{precision}{suffix}", what.format(precision), ratio(times, "naive", f"ours {precision}"), goal,
-                     detail=f"{told(times, CLIPS)} a clip; {proof}")  # fmt: skip
+        yield Record(
+            f"evaluation-{precision}{suffix}",
+            what.format(precision),
+            ratio(times, "naive", f"ours {precision}"),
+            goal,
+            detail=f"{told(times, CLIPS)} a clip; {proof}",
+        )
     need_bfloat16()
 
 

@@ -22,8 +22,13 @@ def growth(bench: Bench) -> Iterator[Record]:
     rounds = [{size: seconds(w, bench.threads) for size, w in words.items()} for _ in range(max(2, bench.repeats // 2))]
     middles = {size: 1e3 * Spread.of([found[size] for found in rounds]).middle for size in SIZES}
     detail = ", ".join(f"{size:.0e} clips {time:.2f} ms a clip" for size, time in middles.items())
-    yield Record("growth-clips", f"time per clip in training with {SIZES[-1]:.0e} clips over that with {SIZES[0]:.0e}",
-                 Spread.of([found[SIZES[-1]] / found[SIZES[0]] for found in rounds]), at_most(1.1), detail=detail)  # fmt: skip
+    yield Record(
+        "growth-clips",
+        f"time per clip in training with {SIZES[-1]:.0e} clips over that with {SIZES[0]:.0e}",
+        Spread.of([found[SIZES[-1]] / found[SIZES[0]] for found in rounds]),
+        at_most(1.1),
+        detail=detail,
+    )
 
 
 @case()
@@ -33,5 +38,9 @@ def growth_processes(bench: Bench) -> Iterator[Record]:
     shared = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, *alone]
     rounds = [(seconds(alone, 2), seconds(shared, 1)) for _ in range(max(2, bench.repeats // 2))]
     one, two = (1e3 * Spread.of(times).middle for times in zip(*rounds, strict=True))
-    yield Record("growth-processes", "clips a second of two processes with a thread each, over one process with two threads",
-                 Spread.of([a / b for a, b in rounds]), detail=f"{one:.1f} ms and {two:.1f} ms a clip")  # fmt: skip
+    yield Record(
+        "growth-processes",
+        "clips a second of two processes with a thread each, over one process with two threads",
+        Spread.of([a / b for a, b in rounds]),
+        detail=f"{one:.1f} ms and {two:.1f} ms a clip",
+    )

@@ -46,8 +46,13 @@ def loading_of_the_limit(bench: Bench) -> Iterator[Record]:
         f"{told(times, SAMPLES, 'ms')} a sample; {MINUTES * 60 * FPS} names of {DISTINCT} pictures of {size:.0f} kB"
     )
     for place, whose in {"folder": "a folder", "tar": f"a tar file of {TAR_SECONDS} s"}.items():
-        yield Record(f"loading-{place}-of-the-limit", f"{LOADED} out of {whose}, share of simplejpeg's bare rate",
-                     ratio(times, "bare decode", place), at_least(0.9), detail=detail)  # fmt: skip
+        yield Record(
+            f"loading-{place}-of-the-limit",
+            f"{LOADED} out of {whose}, share of simplejpeg's bare rate",
+            ratio(times, "bare decode", place),
+            at_least(0.9),
+            detail=detail,
+        )
 
 
 @case(quick=True)
@@ -61,8 +66,13 @@ def loading_over_tbn(bench: Bench) -> Iterator[Record]:
         times = alternate({"ours": from_folder(recording)} | actions, bench.repeats)
     for name, kept in ways.items():
         where, goal = ("memory", at_least(5)) if kept else ("files", None)
-        yield Record(f"loading-over-tbn-{where}", f"{LOADED}, over {name}{' (its default)' * kept}",
-                     ratio(times, name, "ours"), goal, detail=f"{told(times, SAMPLES, 'ms')} a sample")  # fmt: skip
+        yield Record(
+            f"loading-over-tbn-{where}",
+            f"{LOADED}, over {name}{' (its default)' * kept}",
+            ratio(times, name, "ours"),
+            goal,
+            detail=f"{told(times, SAMPLES, 'ms')} a sample",
+        )
 
 
 @case(quick=True)
@@ -73,5 +83,10 @@ def loading_over_simmmdg(bench: Bench) -> Iterator[Record]:
         recording = make_recording(bench.work)
         actions = {"ours": from_folder(recording), "SimMMDG": simmmdg.loader(folder, recording, SAMPLES)}
         times = alternate(actions, bench.repeats)
-    yield Record("loading-over-simmmdg", f"{LOADED}, over SimMMDG", ratio(times, "SimMMDG", "ours"), at_least(5),
-                 detail=f"{told(times, SAMPLES, 'ms')} a sample")  # fmt: skip
+    yield Record(
+        "loading-over-simmmdg",
+        f"{LOADED}, over SimMMDG",
+        ratio(times, "SimMMDG", "ours"),
+        at_least(5),
+        detail=f"{told(times, SAMPLES, 'ms')} a sample",
+    )

@@ -25,8 +25,13 @@ def memory_of_a_step(bench: Bench) -> Iterator[Record]:
     detail = (
         f"peak {found[0]['peak']:.0f} MB, saved activations {found[0]['activations']:.0f} MB, {CLIPS} clips, float32"
     )
-    yield Record("memory-step", "peak memory of a training process over the activations that torch reports",
-                 Spread.of([x["peak"] / x["activations"] for x in found]), at_most(1.5), detail=detail)  # fmt: skip
+    yield Record(
+        "memory-step",
+        "peak memory of a training process over the activations that torch reports",
+        Spread.of([x["peak"] / x["activations"] for x in found]),
+        at_most(1.5),
+        detail=detail,
+    )
 
 
 @case()
@@ -34,9 +39,18 @@ def memory_of_manifests(bench: Bench) -> Iterator[Record]:
     """What a large manifest costs a worker beside a small one, and what a row of it costs the process."""
     need_linux()
     few, many = (told_by(["-m", "benchmarks.memory_of", "manifest", rows]) for rows in (SMALL, LARGE))
-    yield Record("memory-workers", f"a worker's own memory with {LARGE:.0e} rows of a manifest over that with {SMALL:.0e}",
-                 Spread.of([many["worker"] / few["worker"]]), at_most(1.2),
-                 detail=f"{many['worker']:.0f} MB and {few['worker']:.0f} MB that a worker shares with no other")  # fmt: skip
+    yield Record(
+        "memory-workers",
+        f"a worker's own memory with {LARGE:.0e} rows of a manifest over that with {SMALL:.0e}",
+        Spread.of([many["worker"] / few["worker"]]),
+        at_most(1.2),
+        detail=f"{many['worker']:.0f} MB and {few['worker']:.0f} MB that a worker shares with no other",
+    )
     each = (many["process"] - few["process"]) * (1 << 20) / LARGE
-    yield Record("memory-rows", "bytes of the training process that a row of a manifest costs", Spread.of([each]), unit="bytes",
-                 detail=f"{many['process']:.0f} MB with {LARGE:.0e} rows, {few['process']:.0f} MB with {SMALL:.0e}")  # fmt: skip
+    yield Record(
+        "memory-rows",
+        "bytes of the training process that a row of a manifest costs",
+        Spread.of([each]),
+        unit="bytes",
+        detail=f"{many['process']:.0f} MB with {LARGE:.0e} rows, {few['process']:.0f} MB with {SMALL:.0e}",
+    )

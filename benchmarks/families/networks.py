@@ -71,8 +71,13 @@ def i3d_forward(bench: Bench) -> Iterator[Record]:
         times = alternate(actions, bench.repeats)
     for precision in DTYPES:
         value, goal = ratio(times, "peer", f"ours {precision}"), {"float32": 1.5, "bfloat16": 3.0}[precision]
-        yield Record(f"i3d-forward-{precision}", f"I3D forward, 16 x 224 x 224, {precision}, over piergiaj's in float32",
-                     value, at_least(goal), detail=f"{told(times)} a clip; {proof}")  # fmt: skip
+        yield Record(
+            f"i3d-forward-{precision}",
+            f"I3D forward, 16 x 224 x 224, {precision}, over piergiaj's in float32",
+            value,
+            at_least(goal),
+            detail=f"{told(times)} a clip; {proof}",
+        )
     need_bfloat16()
 
 
@@ -97,12 +102,21 @@ def bn_inception_forward(bench: Bench) -> Iterator[Record]:
         times = alternate(actions, 4 * bench.repeats)
     detail = f"{told(times, unit='ms')} a clip; {proof}"
     for against, goal in {"peer": 1.5, "peer channels_last": 1.0}.items():
-        yield Record(f"bn-inception-forward-over-{against.replace(' ', '-')}",
-                     f"BN-Inception forward, 256 x 256, float32, over Cadene's{against.removeprefix('peer')}",
-                     ratio(times, against, "ours float32"), at_least(goal), detail=detail)  # fmt: skip
+        yield Record(
+            f"bn-inception-forward-over-{against.replace(' ', '-')}",
+            f"BN-Inception forward, 256 x 256, float32, over Cadene's{against.removeprefix('peer')}",
+            ratio(times, against, "ours float32"),
+            at_least(goal),
+            detail=detail,
+        )
     need_bfloat16()
-    yield Record("bn-inception-forward-bfloat16", "BN-Inception forward, bfloat16, over Cadene's in float32",
-                 ratio(times, "peer", "ours bfloat16"), at_least(1.5), detail=detail)  # fmt: skip
+    yield Record(
+        "bn-inception-forward-bfloat16",
+        "BN-Inception forward, bfloat16, over Cadene's in float32",
+        ratio(times, "peer", "ours bfloat16"),
+        at_least(1.5),
+        detail=detail,
+    )
 
 
 @case()
@@ -122,5 +136,10 @@ def _of_the_limit(bench: Bench, name: str, network: nn.Module, x: Tensor, precis
         times = alternate(actions, bench.repeats)
     value = ratio(times, "product", "ours", flops / product.flops)
     detail = f"{flops / 1e9:.1f} GFLOP a clip; {told(times)}, the product being of {product.flops / 1e9:.0f} GFLOP"
-    return Record(f"{name}-of-the-limit-{precision}", f"{name} forward, {precision}, share of the matrix product's rate",
-                  value, None if goal is None else at_least(goal), detail=detail)  # fmt: skip
+    return Record(
+        f"{name}-of-the-limit-{precision}",
+        f"{name} forward, {precision}, share of the matrix product's rate",
+        value,
+        None if goal is None else at_least(goal),
+        detail=detail,
+    )

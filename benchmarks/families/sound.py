@@ -21,8 +21,14 @@ def librosa_spectrogram(look: Spectrogram):
         raise Skip("librosa is not installed (the extra `bench`)") from None
 
     def transform(waveform: np.ndarray) -> np.ndarray:
-        spectrum = librosa.stft(waveform, n_fft=look.num_fft, hop_length=look.hop, win_length=look.window,
-                                window="hann", pad_mode="constant")  # fmt: skip
+        spectrum = librosa.stft(
+            waveform,
+            n_fft=look.num_fft,
+            hop_length=look.hop,
+            win_length=look.window,
+            window="hann",
+            pad_mode="constant",
+        )
         return np.log(np.real(spectrum * np.conj(spectrum)) + look.floor)
 
     return transform
@@ -44,5 +50,10 @@ def spectrogram_over_librosa(bench: Bench) -> Iterator[Record]:
         times = alternate(actions, 4 * bench.repeats)
     detail = f"{told(times, CLIPS, 'ms')} a clip; values differ by {difference:.0e} at most"
     for name, goal in {"ours": at_least(2), "ours, in a batch": None}.items():
-        yield Record(f"spectrogram-{'clip' if goal else 'batch'}-over-librosa", f"spectrogram, one core, {name}, over librosa",
-                     ratio(times, "librosa", name), goal, detail=detail)  # fmt: skip
+        yield Record(
+            f"spectrogram-{'clip' if goal else 'batch'}-over-librosa",
+            f"spectrogram, one core, {name}, over librosa",
+            ratio(times, "librosa", name),
+            goal,
+            detail=detail,
+        )

@@ -98,15 +98,21 @@ def training_step(bench: Bench) -> Iterator[Record]:
         rgb, audio = i3d_pair(bench.peers, len(LABELS)), bn_inception_pair(bench.peers, len(LABELS))
         peer = PeerStep.of(rgb.peer, audio.peer)
         proof = _same_features(rgb, audio, peer)
-        steps = {f"ours {p}": our_step(rgb.ours if k else settled_i3d(), audio.ours if k else settled_bn_inception(), p)
-                 for k, p in enumerate(DTYPES)}  # fmt: skip
+        steps = {
+            f"ours {p}": our_step(rgb.ours if k else settled_i3d(), audio.ours if k else settled_bn_inception(), p)
+            for k, p in enumerate(DTYPES)
+        }
         times = alternate(steps | {"peers": peer}, max(3, bench.repeats // 2))
     detail = f"{told(times, CLIPS)} a clip, {CLIPS} in a step; {proof}"
     for precision in DTYPES:
         goal = at_least(3) if precision == [*DTYPES][-1] else None
-        yield Record(f"training-step-{precision}",
-                     f"I3D, BN-Inception and losses, one training step, {precision}, over the peers'",
-                     ratio(times, "peers", f"ours {precision}"), goal, detail=detail)  # fmt: skip
+        yield Record(
+            f"training-step-{precision}",
+            f"I3D, BN-Inception and losses, one training step, {precision}, over the peers'",
+            ratio(times, "peers", f"ours {precision}"),
+            goal,
+            detail=detail,
+        )
     need_bfloat16()
 
 
@@ -131,7 +137,11 @@ def training_step_over_networks(bench: Bench) -> Iterator[Record]:
         with threads(bench.threads):
             actions = {"step": our_step(rgb, audio, precision), "networks alone": lambda: [part() for part in parts]}  # noqa: B023
             times = alternate(actions, max(3, bench.repeats // 2))
-        yield Record(f"training-step-over-networks-{precision}",
-                     f"one training step, {precision}, over its two networks forward and backward alone",
-                     ratio(times, "step", "networks alone"), at_most(1.05), detail=f"{told(times, CLIPS)} a clip")  # fmt: skip
+        yield Record(
+            f"training-step-over-networks-{precision}",
+            f"one training step, {precision}, over its two networks forward and backward alone",
+            ratio(times, "step", "networks alone"),
+            at_most(1.05),
+            detail=f"{told(times, CLIPS)} a clip",
+        )
     need_bfloat16()

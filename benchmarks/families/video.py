@@ -67,9 +67,14 @@ def video_of_the_limit(bench: Bench) -> Iterator[Record]:
         recording = make_recording(bench.work)
         actions = {"ours": from_video(recording), "bare decode": bare_video(recording), "JPEG": from_folder(recording)}
         times = alternate(actions, bench.repeats)
-    yield Record("video-of-the-limit", f"one training sample out of H.264 with a keyframe every {KEYFRAMES} frames, share of the "
-                 "bare rate from the keyframe before to its end", ratio(times, "bare decode", "ours"), at_least(0.9),
-                 detail=f"{told(times, SAMPLES, 'ms')} a sample")  # fmt: skip
+    yield Record(
+        "video-of-the-limit",
+        f"one training sample out of H.264 with a keyframe every {KEYFRAMES} frames, share of the "
+        "bare rate from the keyframe before to its end",
+        ratio(times, "bare decode", "ours"),
+        at_least(0.9),
+        detail=f"{told(times, SAMPLES, 'ms')} a sample",
+    )
 
 
 @case(quick=True)
@@ -97,5 +102,10 @@ def _on_the_disk(folder: Path, video: Path) -> Record:
     detail = (
         f"the video {sizes[1] / VIDEO_SECONDS:.2f} MB; procedural pictures need fewer bytes than a kitchen's in H.264"
     )
-    return Record("video-packed-disk", "what is packed takes on the disk for a second of 60 pictures of 456 x 256",
-                  Spread.of([sizes[0] / VIDEO_SECONDS]), unit="MB", detail=detail)  # fmt: skip
+    return Record(
+        "video-packed-disk",
+        "what is packed takes on the disk for a second of 60 pictures of 456 x 256",
+        Spread.of([sizes[0] / VIDEO_SECONDS]),
+        unit="MB",
+        detail=detail,
+    )

@@ -98,8 +98,13 @@ def test_shifts_with_one_target_share_its_clips_and_others_add_theirs(tmp_path):
 def test_source_only_of_the_same_network_training_and_shift_is_the_reference(tmp_path):
     run = plain_run("uda:D1:D2", Rna())
     same = [plain_run("dg1:D1:D2", seed=seed) for seed in (0, 1)]
-    others = [plain_run("dg1:D1:D3"), plain_run("dg1:D2:D1"), plain_run("dg1:D1:D2", data="kitchens:/other"),
-              plain_run("dg1:D1:D2", net=run.net.widen(0.5)), plain_run("dg1:D1:D2", net=run.net.choose(("rgb",)))]  # fmt: skip
+    others = [
+        plain_run("dg1:D1:D3"),
+        plain_run("dg1:D2:D1"),
+        plain_run("dg1:D1:D2", data="kitchens:/other"),
+        plain_run("dg1:D1:D2", net=run.net.widen(0.5)),
+        plain_run("dg1:D1:D2", net=run.net.choose(("rgb",))),
+    ]
     records, _ = read_records([store(tmp_path, r, {"D2": [[1]]}) for r in [run, *same, *others]], last_mean(9))
     found = find_references(records)[reference_key(run)]
     assert {seed: record.run for seed, record in found.items()} == {0: same[0], 1: same[1]}

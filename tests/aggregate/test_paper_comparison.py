@@ -134,11 +134,22 @@ def test_the_papers_own_data_and_preset(tmp_path):
 
 def test_a_partial_folder(tmp_path):
     for setting, method, seed in (
-        ("dg1:D1:D2", None, 0), ("dg1:D1:D2", None, 1), ("dg1:D1:D3", None, 0), ("dg1:D1:D2", Rna(), 0),
-        ("dg1:D1:D3", Rna(), 0), ("dg1:D2:D3", Rna(), 0), ("dg1:D1:D2", Ss(), 2),
-        ("dgn:D1+D2:D3", Rna(), 0), ("dgn:D1+D3:D2", Rna(), 0), ("dgn:D2+D3:D1", Rna(), 1),
-        ("dg1:D1:D2", Rna(weight=7.0), 0), ("dg1:D1:D2", Hna(3.0), 0), ("dg1:D1:D2", Hna(3.0), 1), ("dg1:D1:D3", Hna(3.0), 0),
-        ("dg1:D1:D3", Hna(5.0), 0)):  # fmt: skip
+        ("dg1:D1:D2", None, 0),
+        ("dg1:D1:D2", None, 1),
+        ("dg1:D1:D3", None, 0),
+        ("dg1:D1:D2", Rna(), 0),
+        ("dg1:D1:D3", Rna(), 0),
+        ("dg1:D2:D3", Rna(), 0),
+        ("dg1:D1:D2", Ss(), 2),
+        ("dgn:D1+D2:D3", Rna(), 0),
+        ("dgn:D1+D3:D2", Rna(), 0),
+        ("dgn:D2+D3:D1", Rna(), 1),
+        ("dg1:D1:D2", Rna(weight=7.0), 0),
+        ("dg1:D1:D2", Hna(3.0), 0),
+        ("dg1:D1:D2", Hna(3.0), 1),
+        ("dg1:D1:D3", Hna(3.0), 0),
+        ("dg1:D1:D3", Hna(5.0), 0),
+    ):
         run = plain_run(setting, method, seed)
         store(tmp_path, run, {run.setting.target: drawn_hits(run, run.setting.target, 30, 0.5)})
     unfinished = plain_run("dg1:D3:D1", Rna())

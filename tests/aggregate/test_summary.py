@@ -23,8 +23,11 @@ def store(out, run, values, complete=True):
     row = Row(run.name, run.method.name(), str(run.setting), run.seed, 0, "test", "D2", "top1", 0.0, 200)
     rows = []
     for step, value in values.items():
-        rows += [replace(row, step=step, value=value), replace(row, step=step, metric="mean_norm/rgb", value=3.0),
-                 replace(row, step=step, metric="mean_norm_difference/rgb-audio", value=-4.0)]  # fmt: skip
+        rows += [
+            replace(row, step=step, value=value),
+            replace(row, step=step, metric="mean_norm/rgb", value=3.0),
+            replace(row, step=step, metric="mean_norm_difference/rgb-audio", value=-4.0),
+        ]
     write_rows(folder, rows + [replace(row, metric=COMPLETE)] * complete)
     return folder
 

@@ -55,9 +55,8 @@ def test_packed_data_are_checked_trained_on_and_extracted_as_any(kitchens, packe
     call(capsys, *train, "--data", f"packed:{packed}", "source-only")
     (run,) = runs.iterdir()
     assert "D3" in call(capsys, "test", run, "--domain", "D3", "--workers", "0", "--device", "cpu")
-    assert "The features lie in" in call(
-        capsys, "extract", run, "--data", f"packed:{packed}", "--out", tmp_path / "features", "--windows", "2",
-        "--workers", "0", "--device", "cpu")  # fmt: skip
+    options = f"--data packed:{packed} --out {tmp_path / 'features'} --windows 2 --workers 0 --device cpu"
+    assert "The features lie in" in call(capsys, "extract", run, *options.split())
 
 
 def test_what_is_broken_is_told_and_mended_or_left_out(kitchens, tmp_path, capsys):

@@ -23,10 +23,16 @@ def clips(draw) -> tuple[Clip, ...]:
     uids = draw(st.lists(names, unique=True, max_size=6))
     times = st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)).map(sorted).filter(lambda pair: pair[0] < pair[1])
     return tuple(
-        Clip(uid, draw(names), *draw(times), draw(st.sampled_from(["cut", "pour's", 'a "b"', "ö"])),
-             draw(st.sampled_from(["D1", "D2", "Küche"])), draw(st.sampled_from(["train", "test"])))
+        Clip(
+            uid,
+            draw(names),
+            *draw(times),
+            draw(st.sampled_from(["cut", "pour's", 'a "b"', "ö"])),
+            draw(st.sampled_from(["D1", "D2", "Küche"])),
+            draw(st.sampled_from(["train", "test"])),
+        )
         for uid in uids
-    )  # fmt: skip
+    )
 
 
 CLASSES = ("cut", "pour's", 'a "b"', "ö")

@@ -75,9 +75,14 @@ def test_two_rows_with_one_uid(tmp_path):
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
-    [("0.250000", "soon", "a time is not a number"), ("work,test", "work,validation", "unknown split"),
-     ("two.mp4", "", "media is empty"), ("0.250000", "-1", "no duration"), ("0.250000", "nan", "no duration")],
-)  # fmt: skip
+    [
+        ("0.250000", "soon", "a time is not a number"),
+        ("work,test", "work,validation", "unknown split"),
+        ("two.mp4", "", "media is empty"),
+        ("0.250000", "-1", "no duration"),
+        ("0.250000", "nan", "no duration"),
+    ],
+)
 def test_other_bad_cells_name_the_line(tmp_path, old, new, message):
     text = refusal(written(tmp_path, replace=[(old, new)]))
     assert "line 4" in text and message in text

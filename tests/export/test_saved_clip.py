@@ -257,8 +257,11 @@ def test_epic_kitchens_as_pictures_and_wav(tmp_path):
     epic.write_wav(root / "P01_11.wav")
     run = narrow_run(f"epic55:{root}", ("rgb", "audio"))
     streams = dict(run.net.streams)
-    streams["audio"] = replace(streams["audio"], input=replace(streams["audio"].input, spectrogram=LogMel(seconds=0.5)),
-                               encoder=replace(streams["audio"].encoder, name="aisfx"))  # fmt: skip
+    streams["audio"] = replace(
+        streams["audio"],
+        input=replace(streams["audio"].input, spectrogram=LogMel(seconds=0.5)),
+        encoder=replace(streams["audio"].encoder, name="aisfx"),
+    )
     record = keep(replace(run, net=replace(run.net, streams=streams)), tmp_path)
     (clip,) = open_data(run.data).manifest.select(["D2"], "test").clips
     saved = Saver(record).save(clip.uid)
@@ -329,7 +332,9 @@ def test_any_uid_is_a_file_inside_the_folder(tmp_path):
     record = keep(narrow_run(data, ("audio",)), tmp_path)
     assert Saver(record).save("../../a b/ü%").uid == "../../a b/ü%"
     assert {path.name for path in (record.folder / "clips").iterdir()} == {
-        "..%2F..%2Fa%20b%2F%C3%BC%25.npz", "..%2F..%2Fa%20b%2F%C3%BC%25.mp4"}  # fmt: skip
+        "..%2F..%2Fa%20b%2F%C3%BC%25.npz",
+        "..%2F..%2Fa%20b%2F%C3%BC%25.mp4",
+    }
 
 
 def test_a_method_that_adapts_to_the_target_is_said_to(kitchens, tmp_path):

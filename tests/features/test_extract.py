@@ -297,8 +297,8 @@ def test_published_weights_and_encoders(kitchens, tmp_path, monkeypatch):
         audio = save(narrow.encoder.build(), tmp_path / "audio.pt")
         found = find_encoders([f"audio={audio}", f"rgb={place}"], ["audio=narrow"], "demo", runtime)
     assert list(found.parts) == ["audio", "rgb"] and found.parts["audio"].source == str(audio)
-    main(["extract", f"audio={audio}", "--encoder", "audio=narrow", "--preset", "demo", "--data", f"kitchens:{kitchens}",
-          "--out", str(tmp_path / "out"), "--windows", "1", *HERE])  # fmt: skip
+    options = f"--encoder audio=narrow --preset demo --data kitchens:{kitchens} --out {tmp_path / 'out'} --windows 1"
+    main(["extract", f"audio={audio}", *options.split(), *HERE])
     assert list(open_data(f"features:{tmp_path / 'out'}").stored.sizes) == ["audio"]
 
 
@@ -323,8 +323,12 @@ def test_sources_that_make_no_sense(trained, tmp_path, monkeypatch):
     refused(RunError, "is not the folder of a run", [tmp_path])
     refused(RunError, r"SOURCE cannot be read(.|\n)*got:      rgb=", ["rgb="])
     refused(RunError, r"--encoder cannot be read(.|\n)*lite0", [trained], ["rgb"])
-    refused(SettingError, r"more than once(.|\n)*got:      rgb, audio, rgb(.|\n)*expected: rgb once",
-            [trained, f"rgb={place}"], preset="small")  # fmt: skip
+    refused(
+        SettingError,
+        r"more than once(.|\n)*got:      rgb, audio, rgb(.|\n)*expected: rgb once",
+        [trained, f"rgb={place}"],
+        preset="small",
+    )
     refused(SettingError, "more than once", [], ["rgb=lite0", "rgb=lite0"])
     refused(SettingError, "weights for smell", [f"smell={place}"])
     refused(WeightsError, "of another shape", [f"rgb={place}"])
@@ -339,8 +343,12 @@ def test_sources_that_make_no_sense(trained, tmp_path, monkeypatch):
     refused(RunError, "has no checkpoints yet", [alone])
     only = Encoders({"rgb": find(trained)["rgb"]}).parts["rgb"]
     monkeypatch.setattr(extract_sources, "_of_run", lambda folder, runtime: [("rgb", only)])
-    refused(RunError, r"windows of several lengths(.|\n)*num_frames=8(.|\n)*num_frames=16", [alone, f"audio={sound}"],
-            preset="small")  # fmt: skip
+    refused(
+        RunError,
+        r"windows of several lengths(.|\n)*num_frames=8(.|\n)*num_frames=16",
+        [alone, f"audio={sound}"],
+        preset="small",
+    )
 
 
 def find(trained) -> dict[str, Part]:
@@ -353,8 +361,9 @@ def test_features_that_are_not_finite_stop_it(heard, kitchens, tmp_path):
     neck = nn.Linear(parts["audio"].encoder.num_features, 3)
     nn.init.constant_(neck.bias, float("nan"))
     with start_runtime("cpu") as runtime:
-        job = Extraction(f"kitchens:{kitchens}", tmp_path / "out", Encoders({"audio": replace(parts["audio"], neck=neck)}),
-                         runtime)  # fmt: skip
+        job = Extraction(
+            f"kitchens:{kitchens}", tmp_path / "out", Encoders({"audio": replace(parts["audio"], neck=neck)}), runtime
+        )
         with pytest.raises(RunError, match=r"encoder of audio gives numbers that are not finite(.|\n)*clips D1_"):
             extract(job)
     assert not (tmp_path / "out" / "features.json").exists()
@@ -396,8 +405,8 @@ def test_features_are_not_judged_on_domains_that_their_encoder_has_learnt(heard,
     out = tmp_path / "out"
     main(["extract", str(heard), "--data", f"kitchens:{kitchens}", "--out", str(out), "--windows", "1", *HERE])
     assert open_data(f"features:{out}").stored.learnt == {"audio": ("D1",)}
-    options = ["--data", f"features:{out}", "--preset", "features", "--steps", "2", "--batch", "4", "--width", "0.01",
-               "--workers", "0", "--device", "cpu", "--out", str(tmp_path / "runs")]  # fmt: skip
+    options = f"--data features:{out} --preset features --steps 2 --batch 4 --width 0.01 --workers 0".split()
+    options += ["--device", "cpu", "--out", str(tmp_path / "runs")]
     with pytest.raises(SystemExit, match=r"cannot be judged on D1 as if it were unseen(.|\n)*labels of D1"):
         main(["train", *options, "--setting", "dg1:D2:D1", "source-only"])
     for setting in ("dg1:D1:D2", "supervised:D1:D1"):

@@ -136,8 +136,10 @@ def test_batch_norm_normalises_each_feature():
 def test_ada_bn_takes_the_targets_statistics():
     net = make_net()
     weights = {name: p.clone() for name, p in net.named_parameters()}
-    batches = [Batch("D2", tuple(map(str, range(n))), {m: torch.randn(n, 3) + 5 for m in ("rgb", "audio")}, None)
-               for n in (8, 8, 1)]  # fmt: skip
+    batches = [
+        Batch("D2", tuple(map(str, range(n))), {m: torch.randn(n, 3) + 5 for m in ("rgb", "audio")}, None)
+        for n in (8, 8, 1)
+    ]
     AdaBn().adapt(net, iter(batches))
     for m in ("rgb", "audio"):
         linear, norm = net.encoders[m]

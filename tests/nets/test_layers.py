@@ -9,8 +9,10 @@ from egonorm.nets.layers import convolve
 
 @pytest.mark.parametrize("clips", [1, 3, 15, 16])
 @pytest.mark.parametrize("kernel", [1, 3])
-@pytest.mark.parametrize(("kind", "order", "size"), [
-    (nn.Conv2d, torch.channels_last, (6, 7)), (nn.Conv3d, torch.channels_last_3d, (4, 6, 7))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "order", "size"),
+    [(nn.Conv2d, torch.channels_last, (6, 7)), (nn.Conv3d, torch.channels_last_3d, (4, 6, 7))],
+)
 def test_numbers_gradients_and_order(clips, kernel, kind, order, size):
     torch.manual_seed(0)
     conv = kind(8, 16, kernel, padding=kernel // 2).to(memory_format=order)

@@ -94,8 +94,12 @@ def test_a_page_of_partial_runs_says_what_is_missing(runs, tmp_path, what):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     page = make_report(runs, tmp_path / "page", clips=1)
     told = " ".join(warnings(page))
-    expected = {"predictions": "egonorm test RUN --domain D2", "checkpoints": "has no network of step",
-                "train.jsonl": "logs of these runs", "environment.json": ""}  # fmt: skip
+    expected = {
+        "predictions": "egonorm test RUN --domain D2",
+        "checkpoints": "has no network of step",
+        "train.jsonl": "logs of these runs",
+        "environment.json": "",
+    }
     assert expected[what] in told and "RNA-Net" in page.read_text()
 
 

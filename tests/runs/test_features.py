@@ -59,7 +59,9 @@ def test_modalities_and_width_are_chosen_and_weights_refused(root):
     data, setting, method = f"features:{root}", "dg1:D1:D2", SourceOnly()
     run = configure(data, setting, method, "features", modalities="audio,flow", width=0.5, fusion="concat", steps=7)
     assert [(name, stream.encoder) for name, stream in run.net.streams.items()] == [
-        ("audio", Encoder("projection", 14, 0.5)), ("flow", Encoder("projection", 12, 0.5))]  # fmt: skip
+        ("audio", Encoder("projection", 14, 0.5)),
+        ("flow", Encoder("projection", 12, 0.5)),
+    ]
     assert run.net.fusion == "concat" and run.optim.steps == 7
     with pytest.raises(SettingError, match="each once, of flow, rgb, audio"):
         configure(data, setting, method, "features", modalities="rgb,imu")
@@ -81,12 +83,19 @@ def test_the_flow_of_a_preset_is_not_that_of_a_store_without_it(tmp_path):
 
 @pytest.mark.parametrize(
     ("modalities", "method"),
-    [("audio", "source-only"), ("rgb,audio", "source-only"), ("rgb,audio", "rna"), ("flow,rgb,audio", "source-only"),
-     ("flow,rgb,audio", "rna")],
-)  # fmt: skip
+    [
+        ("audio", "source-only"),
+        ("rgb,audio", "source-only"),
+        ("rgb,audio", "rna"),
+        ("flow,rgb,audio", "source-only"),
+        ("flow,rgb,audio", "rna"),
+    ],
+)
 def test_one_two_and_three_modalities_and_the_same_bytes_whoever_reads(root, tmp_path, modalities, method):
-    folders = [train(root, tmp_path / out, "--modalities", modalities, method, workers=workers)
-               for out, workers in (("one", "0"), ("two", "2"))]  # fmt: skip
+    folders = [
+        train(root, tmp_path / out, "--modalities", modalities, method, workers=workers)
+        for out, workers in (("one", "0"), ("two", "2"))
+    ]
     assert folders[0].name == folders[1].name and all(map(is_complete, folders))
     one, two = ((folder / "checkpoints" / "000004.safetensors").read_bytes() for folder in folders)
     assert one == two

@@ -191,8 +191,12 @@ def one_thread_after():
 @pytest.mark.slow
 def test_the_demo_and_its_second_call(one_thread_after, monkeypatch, tmp_path, capsys):
     usual = demo_preset()
-    few = replace(usual, net=usual.net.widen(0.0625), optim=replace(usual.optim, steps=4, batch=4),
-                  evaluation=replace(usual.evaluation, num_windows=1, keep=1))  # fmt: skip
+    few = replace(
+        usual,
+        net=usual.net.widen(0.0625),
+        optim=replace(usual.optim, steps=4, batch=4),
+        evaluation=replace(usual.evaluation, num_windows=1, keep=1),
+    )
     monkeypatch.setitem(PRESETS, "demo", lambda: few)
     monkeypatch.setattr(demo_module, "KITCHENS", replace(demo_module.KITCHENS, clips=24, size=(72, 96)))
     demo = Demo(tmp_path / "demo", workers=0)

@@ -66,18 +66,27 @@ def test_without_a_stated_accuracy_there_is_nothing_to_compare(folder):
         ({"labels": np.array([0, -1, 2])}, "labels that are not among 3 classes"),
         ({"uids": np.array(["b", "a", "c"])}, "uids out of order"),
         ({"uids": np.array(7)}, r"uids of int64 and shape \(\)"),
-        ({"uids": np.array([], str), "labels": np.array([], int), "scores/fused": np.zeros((0, 3)), "norms/rgb": np.zeros(0),
-          "norms/audio": np.zeros(0)}, "no clips"),
+        (
+            {
+                "uids": np.array([], str),
+                "labels": np.array([], int),
+                "scores/fused": np.zeros((0, 3)),
+                "norms/rgb": np.zeros(0),
+                "norms/audio": np.zeros(0),
+            },
+            "no clips",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_missing_or_does_not_fit_is_named(folder, arrays, told):
     change(folder, **arrays)
     with pytest.raises(RunError, match=rf"000010-D2.npz cannot be read(.|\n)*{told}(.|\n)*egonorm test"):
         read(folder)
 
 
-@pytest.mark.parametrize("arrays", [{"norms/rgb": None}, {"classes": np.array(["cut", "put", "wash"])},
-                                    {"uids": np.array(["a", "b", "c"])}])  # fmt: skip
+@pytest.mark.parametrize(
+    "arrays", [{"norms/rgb": None}, {"classes": np.array(["cut", "put", "wash"])}, {"uids": np.array(["a", "b", "c"])}]
+)
 def test_checkpoints_of_different_clips_are_refused(folder, arrays):
     change(folder, (20,), **arrays)
     with pytest.raises(RunError, match=r"different clips(.|\n)*other clips or streams in each checkpoint"):

@@ -67,8 +67,17 @@ def counted(steps):
     return counting
 
 
-@pytest.mark.parametrize("missing", ["train.jsonl", "environment.json", "config.json", "checkpoints/state.safetensors",
-                                     "checkpoints/000060.safetensors", "checkpoints"])  # fmt: skip
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "train.jsonl",
+        "environment.json",
+        "config.json",
+        "checkpoints/state.safetensors",
+        "checkpoints/000060.safetensors",
+        "checkpoints",
+    ],
+)
 def test_it_trains_itself_where_something_of_the_first_is_gone(missing, jobs, alone, tmp_path):
     first, second = jobs
     assert perform(first, tmp_path, QUIET, "cpu") is None

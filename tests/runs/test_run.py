@@ -25,7 +25,14 @@ def perform(run, folder, **options):
 def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
     folder = perform(replace(run, method=Rna()), tmp_path / "run")
     assert {path.name for path in folder.iterdir()} == {
-        ".lock", "config.json", "environment.json", "train.jsonl", "results.jsonl", "predictions", "checkpoints"}  # fmt: skip
+        ".lock",
+        "config.json",
+        "environment.json",
+        "train.jsonl",
+        "results.jsonl",
+        "predictions",
+        "checkpoints",
+    }
     log = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [1, 2, 3, 4]
     assert set(log[0]["terms"]) == {"class", "rna"} and set(log[0]["norms"]) == {"D1/rgb", "D1/audio"}
@@ -41,9 +48,17 @@ def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
         classes, counts = stored["classes"].tolist(), np.bincount(stored["labels"])
         assert classes[0] == "take"
     assert {row.metric for row in rows[:-1]} == {
-        "top1", "top1/rgb", "top1/audio", "mean_class_accuracy", "mean_norm/rgb", "mean_norm/audio",
-        "mean_norm_difference/rgb-audio", "norm_share/rgb", "norm_share/audio",
-        *(f"recall/{name}" for name in classes)}  # fmt: skip
+        "top1",
+        "top1/rgb",
+        "top1/audio",
+        "mean_class_accuracy",
+        "mean_norm/rgb",
+        "mean_norm/audio",
+        "mean_norm_difference/rgb-audio",
+        "norm_share/rgb",
+        "norm_share/audio",
+        *(f"recall/{name}" for name in classes),
+    }
     support = {row.metric: row.n for row in rows if (row.step, row.domain) == (4, "D2") and "recall" in row.metric}
     assert support == {f"recall/{name}": n for name, n in zip(classes, counts, strict=True)}
     assert [row.value for row in rows if (row.step, row.domain, row.metric) == (4, "D2", "top1")] == [top1]

@@ -137,10 +137,18 @@ def make_plan_of(base):
     return make_plan(parts, base, ("D1", "D2", "D3"), [0], names=["rna"], settings=[base.setting]).jobs
 
 
-@pytest.mark.parametrize(("option", "value", "text"), [
-    ("--seeds", "0,zero", "seeds cannot be read"), ("--seeds", "1,1", "different whole numbers"),
-    ("--shard", "2", "shard cannot be read"), ("--shard", "3/2", "from 1 to N"), ("--jobs", "0", "jobs cannot be used"),
-    ("--methods", "ran", "no such methods"), ("--setting", "dg1:D1:D7", "no such settings")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("--seeds", "0,zero", "seeds cannot be read"),
+        ("--seeds", "1,1", "different whole numbers"),
+        ("--shard", "2", "shard cannot be read"),
+        ("--shard", "3/2", "from 1 to N"),
+        ("--jobs", "0", "jobs cannot be used"),
+        ("--methods", "ran", "no such methods"),
+        ("--setting", "dg1:D1:D7", "no such settings"),
+    ],
+)
 def test_options_that_make_no_sense(option, value, text, small, tmp_path):
     with pytest.raises(SystemExit) as caught:
         cli.main(["bench", "paper.table1", *small, "--out", str(tmp_path / "runs"), option, value])
@@ -149,8 +157,8 @@ def test_options_that_make_no_sense(option, value, text, small, tmp_path):
 
 @pytest.mark.slow
 def test_killing_a_sweep_leaves_no_process_and_it_goes_on(small, tmp_path):
-    command = [sys.executable, "-m", "egonorm", "bench", "paper.figure5", *small, "--seeds", "0", "--out", str(tmp_path),
-               "--jobs", "2", "--device", "cpu"]  # fmt: skip
+    options = f"--seeds 0 --out {tmp_path} --jobs 2 --device cpu"
+    command = [sys.executable, "-m", "egonorm", "bench", "paper.figure5", *small, *options.split()]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while sum(map(is_complete, tmp_path.glob("source-only-*"))) < 3:
         assert first.poll() is None
@@ -168,8 +176,8 @@ def test_killing_a_sweep_leaves_no_process_and_it_goes_on(small, tmp_path):
 @pytest.mark.slow
 def test_ray_makes_the_same_rows(base, tmp_path):
     pytest.importorskip("ray", reason="the package ray is not installed")
-    command = ["bench", "paper.table1", "--data", base.data, "--preset", "features", "--steps", "6", "--batch", "6",
-               "--width", "0.01", "--seeds", "0", "--methods", "rna", "--setting", "dg1:D1:D2"]  # fmt: skip
+    options = f"--data {base.data} --preset features --steps 6 --batch 6 --width 0.01 --seeds 0 --methods rna"
+    command = ["bench", "paper.table1", *options.split(), "--setting", "dg1:D1:D2"]
     run = partial(subprocess.run, check=True, capture_output=True, text=True)
     for engine in ("local", "ray"):
         run(

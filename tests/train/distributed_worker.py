@@ -38,8 +38,10 @@ def main(out: Path, steps: int) -> None:
         model = runtime.wrap(Objective(net, Rna()))
         share = runtime.share(CLIPS)
         mine = slice(runtime.rank * share, (runtime.rank + 1) * share)
-        seen = [[batch("D1", s, True).rows(mine.start, mine.stop), batch("D22", s, False).rows(mine.start, mine.stop)]
-                for s in range(steps)]  # fmt: skip
+        seen = [
+            [batch("D1", s, True).rows(mine.start, mine.stop), batch("D22", s, False).rows(mine.start, mine.stop)]
+            for s in range(steps)
+        ]
         train(model, make_optimizer(optim, net.parameters()), optim, seen, 1, 3, runtime, lambda *_: None)
         if runtime.is_first:
             torch.save(net.state_dict(), out)

@@ -54,8 +54,8 @@ def test_two_processes_train_the_weights_of_one_with_every_method(tmp_path):
 
 @pytest.mark.slow
 def test_torchrun_of_the_command_trains_and_judges_as_one_process_does(kitchens, tmp_path):
-    command = ["train", "--data", f"kitchens:{kitchens}", "--setting", "dgn:D1+D2:D3", "--preset", "demo", "--steps", "4",
-               "--batch", "4", "--width", "0.0625", "--workers", "0", "--device", "cpu"]  # fmt: skip
+    command = f"train --data kitchens:{kitchens} --setting dgn:D1+D2:D3 --preset demo --steps 4 --batch 4".split()
+    command += ["--width", "0.0625", "--workers", "0", "--device", "cpu"]
     run([sys.executable, "-m", "egonorm", *command, "--out", str(tmp_path / "one"), "rna"], OMP_NUM_THREADS="1")
     run([*TORCHRUN, "-m", "egonorm", *command, "--out", str(tmp_path / "two"), "rna"], OMP_NUM_THREADS="1")
     (one,), (two,) = ((tmp_path / name).glob("rna-*") for name in ("one", "two"))

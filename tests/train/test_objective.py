@@ -84,8 +84,16 @@ def test_training_descends_and_a_seed_is_a_training(fusion, method, modalities):
         history = []
         objective = Objective(net, method)
         batches = [[make_batch(modalities=modalities)]] * optim.steps
-        train(objective, make_optimizer(optim, net.parameters()), optim, batches, 1, 7, CPU,
-              lambda step, terms, record: history.append(sum(terms.values())))  # fmt: skip
+        train(
+            objective,
+            make_optimizer(optim, net.parameters()),
+            optim,
+            batches,
+            1,
+            7,
+            CPU,
+            lambda step, terms, record: history.append(sum(terms.values())),
+        )
         return net, history
 
     (first, history), (second, _) = run(), run()

@@ -19,8 +19,9 @@ MOMENTS = {"step": 4, "write": 2, "between": 2}
 
 
 def arguments(kitchens, out):
-    return ["train", "--data", f"kitchens:{kitchens}", "--setting", "dg1:D1:D2", "--preset", "demo", "--steps", "8",
-            "--batch", "4", "--width", "0.0625", "--device", "cpu", "--workers", "0", "--out", str(out), "rna"]  # fmt: skip
+    data = f"--data kitchens:{kitchens} --setting dg1:D1:D2 --device cpu --workers 0"
+    size = f"--preset demo --steps 8 --batch 4 --width 0.0625 --out {out}"
+    return ["train", *data.split(), *size.split(), "rna"]
 
 
 @pytest.fixture(scope="module")

@@ -123,6 +123,9 @@ def _describe(run: Run) -> str:
 
 
 def _refuse(several: list[str]) -> None:
-    raise RunError("These runs are not one sweep.", got="; ".join(several),
-                   expected="the same data, network, training and precision in all runs",
-                   remedy="Move the runs of each kind to a folder of their own.")  # fmt: skip
+    raise RunError(
+        "These runs are not one sweep.",
+        got="; ".join(several),
+        expected="the same data, network, training and precision in all runs",
+        remedy="Move the runs of each kind to a folder of their own.",
+    )

@@ -138,6 +138,9 @@ def _joined(join: Callable, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _check_labels(records: Sequence[Record], labels: Sequence[np.ndarray]) -> None:
     for record, own in zip(records, labels, strict=True):
         if not np.array_equal(own, labels[0]):
-            raise RunError(f"{record.folder.name} and {records[0].folder.name} cannot be compared.",
-                           got=f"other labels for {int((own != labels[0]).sum())} of {len(own)} clips", expected="the same clips",
-                           remedy="Keep runs on different data in different folders, or train anew what is older.")  # fmt: skip
+            raise RunError(
+                f"{record.folder.name} and {records[0].folder.name} cannot be compared.",
+                got=f"other labels for {int((own != labels[0]).sum())} of {len(own)} clips",
+                expected="the same clips",
+                remedy="Keep runs on different data in different folders, or train anew what is older.",
+            )

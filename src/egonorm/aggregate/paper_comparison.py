@@ -72,8 +72,11 @@ class Line:
 def paper_lines(records: Sequence[Record], sweep: Sweep) -> list[Line]:
     """A line for each number, in the paper's order, whether there are runs or not."""
     references, read = find_references(records), cache(read_hits)
-    parts = {(part.table, part.heading, system.name): (part, system)
-             for part in suites(("rgb", "audio"))["paper.all"] for system in part.systems}  # fmt: skip
+    parts = {
+        (part.table, part.heading, system.name): (part, system)
+        for part in suites(("rgb", "audio"))["paper.all"]
+        for system in part.systems
+    }
     lines = []
     for key, number in reported().items():
         part, system = parts[key[:3]]
@@ -96,8 +99,9 @@ def _missing(found: Sequence[Found]) -> str:
     return "seeds differ" if len({some.seeds for some in found}) > 1 else ""
 
 
-def _comparison(settings: Sequence[Setting], found: Sequence[Found], sweep: Sweep,
-                references: References, read: HitReader) -> Comparison | None:  # fmt: skip
+def _comparison(
+    settings: Sequence[Setting], found: Sequence[Found], sweep: Sweep, references: References, read: HitReader
+) -> Comparison | None:
     """With Source Only in the whole network and late fusion; None for those runs themselves."""
     run = found[0].records[0].run
     if run.method == SourceOnly() and run.net == sweep.base.net:
@@ -126,9 +130,12 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
     lines = paper_lines(records, sweep)
     used = {record for line in lines for found in line.found for record in found.records}
     if not used:
-        raise RunError("No run belongs to the paper's comparison.", got=", ".join(sorted({str(r.run.setting) for r in records})),
-                       expected="systems of the paper in settings of D1, D2 and D3, such as dg1:D1:D2",
-                       remedy="Make them with egonorm bench paper.table1, or leave out --against.")  # fmt: skip
+        raise RunError(
+            "No run belongs to the paper's comparison.",
+            got=", ".join(sorted({str(r.run.setting) for r in records})),
+            expected="systems of the paper in settings of D1, D2 and D3, such as dg1:D1:D2",
+            remedy="Make them with egonorm bench paper.table1, or leave out --against.",
+        )
     others = Counter(record.run.method.name() for record in records if record not in used)
     told = ", ".join(f"{name} ({number})" for name, number in sorted(others.items()))
     counted = [

@@ -68,11 +68,22 @@ def _numbers(cell: str | Cell, number: int) -> list[object]:
 
 def _latex(table: Table) -> str:
     line = lambda cells: " & ".join(map(_escape, cells)) + r" \\"  # noqa: E731
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{_escape(table.caption)}}}",
-        rf"\begin{{tabular}}{{{'l' * len(table.header)}}}", r"\hline", line(table.header), r"\hline",
-        *map(line, table.rows), r"\hline", r"\end{tabular}", r"\end{table}", "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_escape(table.caption)}}}",
+            rf"\begin{{tabular}}{{{'l' * len(table.header)}}}",
+            r"\hline",
+            line(table.header),
+            r"\hline",
+            *map(line, table.rows),
+            r"\hline",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
 
 
 _LATEX = {

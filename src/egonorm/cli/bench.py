@@ -103,8 +103,12 @@ class Bench:
         domains = open_data(base.data).manifest.domains
         plan = make_plan(parts, base, domains, _numbers(self.seeds), self.radius, names, settings)
         if not plan.jobs:
-            raise SettingError("There is nothing to do.", got="; ".join(plan.left_out), expected="a method that can work there",
-                               remedy="Choose other --methods, --setting or another suite.")  # fmt: skip
+            raise SettingError(
+                "There is nothing to do.",
+                got="; ".join(plan.left_out),
+                expected="a method that can work there",
+                remedy="Choose other --methods, --setting or another suite.",
+            )
         return plan.share(Shard.parse(self.shard))
 
     def _base(self) -> Run:
@@ -129,13 +133,21 @@ def _report(failed: dict[str, str]) -> None:
         reasons[text].append(name)
     told = "\n".join(f"{', '.join(names)}\n  {text}" for text, names in reasons.items())
     print(f"Failed:\n{told}", file=sys.stderr)
-    raise RunError(f"{len(failed)} of the runs failed.", got=", ".join(failed), expected="runs that end",
-                   remedy="Mend what the reasons above name; the same command then does these alone.")  # fmt: skip
+    raise RunError(
+        f"{len(failed)} of the runs failed.",
+        got=", ".join(failed),
+        expected="runs that end",
+        remedy="Mend what the reasons above name; the same command then does these alone.",
+    )
 
 
 def _numbers(text: str) -> list[int]:
     seeds = text.split(",")
     if not all(seed.isdecimal() for seed in seeds) or len(set(seeds)) != len(seeds):
-        raise RunError("--seeds cannot be read.", got=text, expected="different whole numbers from 0, with commas between them",
-                       remedy="Write for example --seeds 0,1,2.")  # fmt: skip
+        raise RunError(
+            "--seeds cannot be read.",
+            got=text,
+            expected="different whole numbers from 0, with commas between them",
+            remedy="Write for example --seeds 0,1,2.",
+        )
     return [int(seed) for seed in seeds]

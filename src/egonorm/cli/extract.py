@@ -61,7 +61,10 @@ class Extract:
 def _farewell(out: Path, shard: Shard, about: Description | None) -> str:
     if about is None:
         return f"Shard {shard} is done; the last of the other shards completes {out}."
-    lines = [f"{name}: {about.num_windows} windows a clip of {modality.size} numbers, by {modality.encoder} "
-             f"({modality.source})" for name, modality in about.modalities.items()]  # fmt: skip
+    lines = [
+        f"{name}: {about.num_windows} windows a clip of {modality.size} numbers, by {modality.encoder} "
+        f"({modality.source})"
+        for name, modality in about.modalities.items()
+    ]
     command = f"egonorm train --data features:{out} --preset features --setting FAMILY:SOURCES:TARGET --out runs METHOD"
     return "\n".join([f"The features lie in {out}", *lines, f"Next: {command}"])

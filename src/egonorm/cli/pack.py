@@ -49,8 +49,9 @@ class Pack:
         self._check()
         data, names, began = open_data(self.data), tuple(self.modalities.split(",")), time.monotonic()
         if isinstance(data, FeatureSet):
-            raise DataError("Features cannot be packed.", got=self.data, expected="media",
-                            remedy="Train on them as they are.")  # fmt: skip
+            raise DataError(
+                "Features cannot be packed.", got=self.data, expected="media", remedy="Train on them as they are."
+            )
         digest = data.manifest.digest() if self.clips_only else None
         packing = Packing(from_root(self.data), names, self.short_side, self.quality, self.rate, digest)
         with bar("Packing media") as progress:
@@ -66,8 +67,12 @@ class Pack:
         print(f"{tell(done.made, time.monotonic() - began)}\nNext: egonorm data check packed:{self.out}")
 
     def _check(self) -> None:
-        for name, value, most in (("short-side", self.short_side, 65500), ("quality", self.quality, 100),
-                                  ("rate", self.rate, 384000), ("workers", self.workers, 1024)):  # fmt: skip
+        for name, value, most in (
+            ("short-side", self.short_side, 65500),
+            ("quality", self.quality, 100),
+            ("rate", self.rate, 384000),
+            ("workers", self.workers, 1024),
+        ):
             if not 1 <= value <= most:
                 raise RunError(
                     f"--{name} cannot be used.", got=value, expected=f"1 to {most}", remedy=f"Correct --{name}."
@@ -76,8 +81,12 @@ class Pack:
     def _inputs(self, names: tuple[str, ...]) -> dict[str, Input]:
         """How the source is looked at: as the paper's preset does, but for the options."""
         inputs = {name: stream.input for name, stream in paper().choose(names).streams.items()}
-        return {name: AudioInput(Waveform(self.rate)) if isinstance(given, AudioInput)
-                else replace(given, short_side=self.short_side) for name, given in inputs.items()}  # fmt: skip
+        return {
+            name: AudioInput(Waveform(self.rate))
+            if isinstance(given, AudioInput)
+            else replace(given, short_side=self.short_side)
+            for name, given in inputs.items()
+        }
 
 
 def tell(made: Sequence[Made], seconds: float) -> str:
@@ -89,8 +98,10 @@ def tell(made: Sequence[Made], seconds: float) -> str:
     source = sum(map(size_of, {one.source for one in made}))
     if not made:
         return "All of it was packed before."
-    return (f"Packed {len(lasting)} media of {minutes:.1f} minutes in {seconds:.0f} s: {size / 1e6:.1f} MB, "
-            f"{size / minutes / 1e6:.2f} MB a minute; the source takes {source / minutes / 1e6:.2f}.")  # fmt: skip
+    return (
+        f"Packed {len(lasting)} media of {minutes:.1f} minutes in {seconds:.0f} s: {size / 1e6:.1f} MB, "
+        f"{size / minutes / 1e6:.2f} MB a minute; the source takes {source / minutes / 1e6:.2f}."
+    )
 
 
 def size_of(path: Path) -> int:

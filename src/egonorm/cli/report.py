@@ -64,8 +64,12 @@ class Cam:
 
         out = self.out or Path(f"cam-{self.run.resolve().name}-{file_name(self.clip)}.png")
         if out.suffix not in (".png", ".svg", ".pdf", ".jpg"):
-            raise RunError("--out cannot be used.", got=out, expected="a file that ends in .png, .svg, .pdf or .jpg",
-                           remedy="Give it one of these endings.")  # fmt: skip
+            raise RunError(
+                "--out cannot be used.",
+                got=out,
+                expected="a file that ends in .png, .svg, .pdf or .jpg",
+                remedy="Give it one of these endings.",
+            )
         folders = [self.run] if self.beside is None else [self.run, self.beside]
         saved = [Saver(read_records([folder], last)[0][0]).save(self.clip) for folder in folders]
         write_atomically(out, drawn(cam_figure(saved, logit=self.logit, of=self.of), out.suffix))

@@ -62,8 +62,12 @@ def saving(path: Path) -> Iterator[None]:
             got, expected, first = "the disk is full", "room to write", "Make room there"
         else:
             got, expected, first = error.strerror or str(error), "a place that can be written", "Give another place"
-        raise RunError(f"{path} could not be written.", got=got, expected=expected,
-                       remedy=f"{first}, then run the same command again: what was saved stands.") from error  # fmt: skip
+        raise RunError(
+            f"{path} could not be written.",
+            got=got,
+            expected=expected,
+            remedy=f"{first}, then run the same command again: what was saved stands.",
+        ) from error
 
 
 @contextmanager

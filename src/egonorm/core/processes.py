@@ -40,8 +40,12 @@ def in_processes(function: Callable[..., Any], jobs: Sequence[tuple], workers: i
             for done in as_completed([pool.submit(function, *job) for job in jobs]):
                 yield done.result()
         except BrokenProcessPool as error:
-            raise RunError("A process ended too soon.", got=error, expected="one that can start, and memory for it",
-                           remedy='Use fewer workers; call this under `if __name__ == "__main__":`.') from error  # fmt: skip
+            raise RunError(
+                "A process ended too soon.",
+                got=error,
+                expected="one that can start, and memory for it",
+                remedy='Use fewer workers; call this under `if __name__ == "__main__":`.',
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -40,16 +40,25 @@ class Setting:
         if self.family not in FAMILIES:
             self._refuse(f"the family {self.family!r}", f"one of {', '.join(FAMILIES)}", "Correct the family.")
         if not self.target or not self.sources or not all(self.sources):
-            self._refuse(f"sources {self.sources}, target {self.target!r}", "at least one source and a target",
-                         "Write FAMILY:SOURCES:TARGET, for example dg1:D1:D2.")  # fmt: skip
+            self._refuse(
+                f"sources {self.sources}, target {self.target!r}",
+                "at least one source and a target",
+                "Write FAMILY:SOURCES:TARGET, for example dg1:D1:D2.",
+            )
         if len(set(self.sources)) != len(self.sources):
             self._refuse(f"sources {'+'.join(self.sources)}", "each source once", "Remove the repeated source.")
         if self.family == "supervised" and self.sources != (self.target,):
-            self._refuse(f"sources {'+'.join(self.sources)} and target {self.target}", "one domain, in both places",
-                         f"Write supervised:{self.target}:{self.target}.")  # fmt: skip
+            self._refuse(
+                f"sources {'+'.join(self.sources)} and target {self.target}",
+                "one domain, in both places",
+                f"Write supervised:{self.target}:{self.target}.",
+            )
         if self.family != "supervised" and self.target in self.sources:
-            self._refuse(f"the target {self.target} is also a source", "a target that training never saw labelled",
-                         f"Leave {self.target} out of the sources, or use the family supervised.")  # fmt: skip
+            self._refuse(
+                f"the target {self.target} is also a source",
+                "a target that training never saw labelled",
+                f"Leave {self.target} out of the sources, or use the family supervised.",
+            )
         if self.family == "dg1" and len(self.sources) != 1:
             self._refuse(f"{len(self.sources)} sources", "one source for dg1", "Use the family dgn.")
         if self.family == "dgn" and len(self.sources) < 2:
@@ -63,9 +72,12 @@ class Setting:
         """Read `FAMILY:SOURCES:TARGET`."""
         parts = text.split(":")
         if len(parts) != 3:
-            raise SettingError(f"The setting {text!r} cannot be read.", got=f"{len(parts)} parts between colons",
-                               expected="three: FAMILY:SOURCES:TARGET",
-                               remedy="Write for example dg1:D1:D2 or dgn:D1+D2:D3.")  # fmt: skip
+            raise SettingError(
+                f"The setting {text!r} cannot be read.",
+                got=f"{len(parts)} parts between colons",
+                expected="three: FAMILY:SOURCES:TARGET",
+                remedy="Write for example dg1:D1:D2 or dgn:D1+D2:D3.",
+            )
         return cls(parts[0], tuple(parts[1].split("+")), parts[2])
 
     def __str__(self) -> str:
@@ -86,8 +98,11 @@ class Setting:
         known = tuple(known)
         unknown = [domain for domain in self.domains if domain not in known]
         if unknown:
-            self._refuse(f"unknown domain {', '.join(unknown)}", f"one of {', '.join(known)}",
-                         "Correct the setting, or add clips of that domain to the data.")  # fmt: skip
+            self._refuse(
+                f"unknown domain {', '.join(unknown)}",
+                f"one of {', '.join(known)}",
+                "Correct the setting, or add clips of that domain to the data.",
+            )
 
 
 def supervised(domains: Iterable[str]) -> tuple[Setting, ...]:

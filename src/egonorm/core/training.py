@@ -29,10 +29,12 @@ class Optim:
 
     def __post_init__(self):
         if self.micro_batch is not None and (self.micro_batch < 2 or self.batch % self.micro_batch):
-            raise RunError("The batch cannot be taken in such pieces.",
-                           got=f"--micro-batch {self.micro_batch}, batch {self.batch}",
-                           expected="2 or more, for batch norm, and a number that divides the batch",
-                           remedy="Correct --micro-batch or --batch.")  # fmt: skip
+            raise RunError(
+                "The batch cannot be taken in such pieces.",
+                got=f"--micro-batch {self.micro_batch}, batch {self.batch}",
+                expected="2 or more, for batch norm, and a number that divides the batch",
+                remedy="Correct --micro-batch or --batch.",
+            )
 
     @property
     def pieces(self) -> int:

@@ -79,8 +79,14 @@ class ClipTable(Sequence[Clip]):
         if isinstance(chosen, range):
             return self.take(torch.from_numpy(np.arange(chosen.start, chosen.stop, chosen.step)))
         times = self.start[chosen].item(), self.stop[chosen].item()
-        return Clip(self.uid.at(chosen), self.media.at(chosen), *times,
-                    self.label.at(chosen), self.domain.at(chosen), self.split.at(chosen))  # fmt: skip
+        return Clip(
+            self.uid.at(chosen),
+            self.media.at(chosen),
+            *times,
+            self.label.at(chosen),
+            self.domain.at(chosen),
+            self.split.at(chosen),
+        )
 
     def __iter__(self) -> Iterator[Clip]:
         for first in range(0, len(self), ROWS):

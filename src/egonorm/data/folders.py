@@ -18,5 +18,9 @@ def refuse_foreign(root: Path, description: str, what: str) -> None:
         raise DataError(f"{root} is not a folder.", got="a file", expected="a new or empty folder", remedy=ANOTHER)
     foreign = sorted(entry.name for entry in root.iterdir() if entry.suffix != ".partial") if root.exists() else []
     if foreign:
-        raise DataError(f"{root} is not empty, and no {what} there.", got=some(foreign), remedy=ANOTHER,
-                        expected=f"a new or empty folder, or one with a {description}")  # fmt: skip
+        raise DataError(
+            f"{root} is not empty, and no {what} there.",
+            got=some(foreign),
+            remedy=ANOTHER,
+            expected=f"a new or empty folder, or one with a {description}",
+        )

@@ -35,13 +35,20 @@ class Manifest:
             object.__setattr__(self, "clips", clip_table(self.clips))
         repeated = self.clips.uid.found(times=2)
         if repeated:
-            raise DataError("The manifest has clips with the same uid.", got=some(repeated), expected="each uid once",
-                            remedy="Give every clip a uid of its own.")  # fmt: skip
+            raise DataError(
+                "The manifest has clips with the same uid.",
+                got=some(repeated),
+                expected="each uid once",
+                remedy="Give every clip a uid of its own.",
+            )
         unknown = sorted(set(self.clips.label.found()) - set(self.classes))
         if unknown:
-            raise DataError("The manifest has labels that are not among its classes.", got=some(unknown),
-                            expected=f"one of {', '.join(self.classes)}",
-                            remedy="Correct the label, or add it to the classes.")  # fmt: skip
+            raise DataError(
+                "The manifest has labels that are not among its classes.",
+                got=some(unknown),
+                expected=f"one of {', '.join(self.classes)}",
+                remedy="Correct the label, or add it to the classes.",
+            )
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -114,25 +121,37 @@ def read_manifest(path: Path, classes: tuple[str, ...] | None = None) -> Manifes
 
 def _read_clips(path: Path) -> ClipTable:
     if not path.is_file():
-        raise DataError(f"{path} does not exist.", got="no such file", expected="a CSV file of clips",
-                        remedy=f"Write one with the columns {', '.join(COLUMNS)}.")  # fmt: skip
+        raise DataError(
+            f"{path} does not exist.",
+            got="no such file",
+            expected="a CSV file of clips",
+            remedy=f"Write one with the columns {', '.join(COLUMNS)}.",
+        )
     content = path.read_bytes()
     try:
         content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text.", got=f"byte {error.object[error.start]:#x} at {error.start}",
-                        expected="CSV in UTF-8", remedy="Save it again as CSV UTF-8.") from None  # fmt: skip
+        raise DataError(
+            f"{path} is not UTF-8 text.",
+            got=f"byte {error.object[error.start]:#x} at {error.start}",
+            expected="CSV in UTF-8",
+            remedy="Save it again as CSV UTF-8.",
+        ) from None
     rows = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline=""))
     found = tuple(next(rows, ()))
     missing = [column for column in COLUMNS if column not in found]
     if missing:
-        raise DataError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.",
-                        got=", ".join(found) or "an empty file", expected=", ".join(COLUMNS),
-                        remedy="Add what is missing; names are in lower case, with commas between them.")  # fmt: skip
+        raise DataError(
+            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.",
+            got=", ".join(found) or "an empty file",
+            expected=", ".join(COLUMNS),
+            remedy="Add what is missing; names are in lower case, with commas between them.",
+        )
     clips = clip_table(_clip(path, line, found, row) for line, row in enumerate(filter(None, rows), start=2))
     if not clips:
-        raise DataError(f"{path} has no clips.", got="a header alone", expected="a line for each clip",
-                        remedy="Add the clips.")  # fmt: skip
+        raise DataError(
+            f"{path} has no clips.", got="a header alone", expected="a line for each clip", remedy="Add the clips."
+        )
     return clips
 
 
@@ -148,22 +167,34 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
 
 def _clip(path: Path, line: int, header: Sequence[str], row: Sequence[str]) -> Clip:
     if len(row) > len(header):
-        raise DataError(f"{path}, line {line}: there are more values than columns.", got=row[len(header) :],
-                        expected="one value a column", remedy="Put quotation marks around values with commas.")  # fmt: skip
+        raise DataError(
+            f"{path}, line {line}: there are more values than columns.",
+            got=row[len(header) :],
+            expected="one value a column",
+            remedy="Put quotation marks around values with commas.",
+        )
     found = dict(zip_longest(header, row))
     text = {column: (found[column] or "").strip() for column in COLUMNS}
     if not all(text.values()):
         empty = ", ".join(column for column in COLUMNS if not text[column])
-        raise DataError(f"{path}, line {line}: {empty} is empty.",
-                        got=", ".join(f"{name}={value}" for name, value in found.items()),
-                        expected="a value in every column", remedy="Fill it in, or remove the line.")  # fmt: skip
+        raise DataError(
+            f"{path}, line {line}: {empty} is empty.",
+            got=", ".join(f"{name}={value}" for name, value in found.items()),
+            expected="a value in every column",
+            remedy="Fill it in, or remove the line.",
+        )
     try:
         times = {column: float(text[column]) for column in ("start", "stop")}
     except ValueError:
-        raise DataError(f"{path}, line {line}: a time is not a number.", got=f"{text['start']!r}, {text['stop']!r}",
-                        expected="seconds, for example 12.5", remedy="Write start and stop in seconds.") from None  # fmt: skip
+        raise DataError(
+            f"{path}, line {line}: a time is not a number.",
+            got=f"{text['start']!r}, {text['stop']!r}",
+            expected="seconds, for example 12.5",
+            remedy="Write start and stop in seconds.",
+        ) from None
     try:
         return Clip(**text | times)
     except DataError as error:
-        raise DataError(f"{path}, line {line}: {error.what}", got=error.got, expected=error.expected,
-                        remedy=error.remedy) from None  # fmt: skip
+        raise DataError(
+            f"{path}, line {line}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy
+        ) from None

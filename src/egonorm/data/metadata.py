@@ -38,11 +38,19 @@ def read_description(
     try:
         found = cattrs.structure(json.loads(path.read_text(encoding="utf-8")), kind)
     except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
-        raise DataError(f"{path} does not describe {what}.", got=f"{type(error).__name__}: {error}",
-                        expected=f"the file that {command} wrote", remedy=remedy) from None  # fmt: skip
+        raise DataError(
+            f"{path} does not describe {what}.",
+            got=f"{type(error).__name__}: {error}",
+            expected=f"the file that {command} wrote",
+            remedy=remedy,
+        ) from None
     if found.version != version:
-        raise DataError(f"{path} is of another version.", got=found.version, expected=version,
-                        remedy=f"Use the egonorm that wrote it, or {again}.")  # fmt: skip
+        raise DataError(
+            f"{path} is of another version.",
+            got=found.version,
+            expected=version,
+            remedy=f"Use the egonorm that wrote it, or {again}.",
+        )
     return found
 
 
@@ -57,6 +65,7 @@ def read_clips(path: Path, classes: tuple[str, ...], digest: str, what: str, rem
     """The clips that `write_clips` wrote. DataError where they are not those of a digest; `what` they are of, in words."""
     manifest = read_manifest(path, classes)
     if manifest.digest() != digest:
-        raise DataError(f"{path} is not the table of the {what}.", got=f"clips {manifest.digest()}", expected=digest,
-                        remedy=remedy)  # fmt: skip
+        raise DataError(
+            f"{path} is not the table of the {what}.", got=f"clips {manifest.digest()}", expected=digest, remedy=remedy
+        )
     return manifest

@@ -46,8 +46,12 @@ class VideoInput:
         """Crop, resize and flip; without `random`, the centre crop of testing. The values stay bytes."""
         height, width, channels = frames.shape[2:]
         if self.displacement and channels != 2:
-            raise DataError("These are no displacements.", got=f"{channels} channels", expected="2: right and down",
-                            remedy="Read optical flow, or leave out `displacement`.")  # fmt: skip
+            raise DataError(
+                "These are no displacements.",
+                got=f"{channels} channels",
+                expected="2: right and down",
+                remedy="Read optical flow, or leave out `displacement`.",
+            )
         if random is None:
             top, left, size = (height - self.crop) // 2, (width - self.crop) // 2, (self.crop, self.crop)
         else:

@@ -48,8 +48,12 @@ def largest_changes(before: Predicted, after: Predicted, k: int) -> tuple[tuple[
     uids, first, second = np.intersect1d(before.uids, after.uids, assume_unique=True, return_indices=True)
     labels = before.labels[first]
     if not np.array_equal(labels, after.labels[second]):
-        raise RunError("The two runs cannot be compared.", got="other labels for the same clips", expected="the same clips",
-                       remedy="Keep runs on different data in different folders.")  # fmt: skip
+        raise RunError(
+            "The two runs cannot be compared.",
+            got="other labels for the same clips",
+            expected="the same clips",
+            remedy="Keep runs on different data in different folders.",
+        )
     scores = [one.scores[FUSED][rows, labels] for one, rows in ((before, first), (after, second))]
     changes = [
         Change(str(uid), int(label), float(a), float(b)) for uid, label, a, b in zip(uids, labels, *scores, strict=True)
@@ -64,6 +68,8 @@ def most_confidently_wrong(predicted: Predicted, k: int) -> tuple[Mistake, ...]:
     scores = predicted.scores[FUSED]
     answers = scores.argmax(axis=1)
     wrong = np.flatnonzero(answers != predicted.labels)
-    found = [Mistake(str(predicted.uids[n]), int(predicted.labels[n]), int(answers[n]), float(scores[n, answers[n]]))
-             for n in wrong]  # fmt: skip
+    found = [
+        Mistake(str(predicted.uids[n]), int(predicted.labels[n]), int(answers[n]), float(scores[n, answers[n]]))
+        for n in wrong
+    ]
     return tuple(sorted(found, key=lambda mistake: (-mistake.score, mistake.uid))[:k])

@@ -62,9 +62,20 @@ class Saver:
         inputs, label = fed(run, self._data, self._data.manifest, clip), classes.index(clip.label)
         scores, norms = judged(run, net, inputs)
         about = {
-            "run": self.record.folder.resolve().name, "method": run.method.name(), "seed": run.seed, "step": self._step,
-            "uid": clip.uid, "domain": clip.domain, "label": label, "classes": classes, "start": shown.start, "stop": shown.stop,
-            "scores": scores, "norms": norms, "note": _note(self.record, clip)}  # fmt: skip
+            "run": self.record.folder.resolve().name,
+            "method": run.method.name(),
+            "seed": run.seed,
+            "step": self._step,
+            "uid": clip.uid,
+            "domain": clip.domain,
+            "label": label,
+            "classes": classes,
+            "start": shown.start,
+            "stop": shown.stop,
+            "scores": scores,
+            "norms": norms,
+            "note": _note(self.record, clip),
+        }
         if not has_places(net):
             return SavedClip(**about, missing="The network is fed features, which have no place.")
         windows = windows_of(run, clip)
@@ -89,9 +100,12 @@ class Saver:
         if not isinstance(self._data, FeatureSet):
             return self._data
         if not (self._data.root / DESCRIPTION).exists():
-            raise DataError(f"The features in {self._data.root} do not say what they were computed of.",
-                            got="features of another program", expected="a store of egonorm extract",
-                            remedy="Extract the features with egonorm to see clips.")  # fmt: skip
+            raise DataError(
+                f"The features in {self._data.root} do not say what they were computed of.",
+                got="features of another program",
+                expected="a store of egonorm extract",
+                remedy="Extract the features with egonorm to see clips.",
+            )
         return open_data(read_description(self._data.root).data)
 
     def _media(self, clip: Clip) -> Media:
@@ -105,9 +119,12 @@ class Saver:
     def _trained(self) -> tuple[Net, tuple[str, ...]]:
         net, classes = load_trained(self.record.folder, self.record.run, self._step)
         if classes != self._data.manifest.classes:
-            raise DataError(f"{self.record.run.data} has other classes than the run was trained on.",
-                            got=some(self._data.manifest.classes), expected=some(classes),
-                            remedy="Bring the data back to what they were.")  # fmt: skip
+            raise DataError(
+                f"{self.record.run.data} has other classes than the run was trained on.",
+                got=some(self._data.manifest.classes),
+                expected=some(classes),
+                remedy="Bring the data back to what they were.",
+            )
         return net, classes
 
 
@@ -145,8 +162,12 @@ def _find(manifest: Manifest, uid: str, data: str) -> Clip:
     if found is None:
         uids = [clip.uid for clip in manifest.clips]
         near = difflib.get_close_matches(uid, uids, n=3) or uids[:3]
-        raise DataError(f"There is no clip {uid!r} in {data or 'the data'}.", got=uid,
-                        expected=f"one of {len(uids)}, such as {', '.join(near)}", remedy="Correct the uid.")  # fmt: skip
+        raise DataError(
+            f"There is no clip {uid!r} in {data or 'the data'}.",
+            got=uid,
+            expected=f"one of {len(uids)}, such as {', '.join(near)}",
+            remedy="Correct the uid.",
+        )
     return found
 
 

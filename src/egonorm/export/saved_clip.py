@@ -87,8 +87,10 @@ class SavedClip:
         return found if logit == FUSED else {name: x for name, x in found.items() if name == logit}
 
 
-_ABOUT = ("run", "method", "seed", "step", "uid", "domain", "label", "classes", "start", "stop", "missing", "note",
-          "times", "norms")  # fmt: skip
+_ABOUT = (
+    *("run", "method", "seed", "step", "uid", "domain", "label", "classes"),
+    *("start", "stop", "missing", "note", "times", "norms"),
+)
 """The fields of a saved clip that are not arrays."""
 
 
@@ -113,9 +115,12 @@ def write_clip(folder: Path, clip: SavedClip) -> None:
     arrays |= {f"scores/{name}": x for name, x in clip.scores.items()}
     arrays |= {f"maps/{label}/{how}/{name}": x.astype(np.float32) for (label, how, name), x in clip.maps.items()}
     for name, sound in clip.sounds.items():
-        arrays |= {f"sounds/{name}/look": sound.look.astype(np.float16), f"sounds/{name}/frequencies": sound.frequencies,
-                   f"sounds/{name}/waveform": sound.waveform.astype(np.float16),
-                   f"sounds/{name}/extent": np.array([sound.start, sound.stop])}  # fmt: skip
+        arrays |= {
+            f"sounds/{name}/look": sound.look.astype(np.float16),
+            f"sounds/{name}/frequencies": sound.frequencies,
+            f"sounds/{name}/waveform": sound.waveform.astype(np.float16),
+            f"sounds/{name}/extent": np.array([sound.start, sound.stop]),
+        }
     about, file = json.dumps({name: getattr(clip, name) for name in _ABOUT}), io.BytesIO()
     np.savez_compressed(file, about=np.array(about), **arrays)
     write_atomically(clip_path(folder, clip.uid), file.getvalue())
@@ -130,8 +135,12 @@ def read_clip(folder: Path, uid: str) -> SavedClip | None:
         with path.open("rb") as file, np.load(file) as arrays:
             return _from_arrays({name: arrays[name] for name in arrays.files})
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise RunError(f"{path} cannot be read.", got=f"{type(error).__name__}: {error}", expected="a saved clip",
-                       remedy="Remove the file; it is made again where the run's data are.") from None  # fmt: skip
+        raise RunError(
+            f"{path} cannot be read.",
+            got=f"{type(error).__name__}: {error}",
+            expected="a saved clip",
+            remedy="Remove the file; it is made again where the run's data are.",
+        ) from None
 
 
 def _from_arrays(arrays: dict[str, np.ndarray]) -> SavedClip:

@@ -70,8 +70,12 @@ def find_media(data: ClipSet, own: dict[str, Input], usual: dict[str, Input], me
         known = [(n, x) for n, x in usual.items() if isinstance(x, AudioInput)]
         sounds = [(n, x) for n, x in known if _is_there(Media(data, None, (n, x)), media)]
     if not pictures and not sounds:
-        raise DataError(f"{media} has nothing that one could show.", got="no pictures and no sound",
-                        expected="one of these", remedy="Check the media: egonorm data check")  # fmt: skip
+        raise DataError(
+            f"{media} has nothing that one could show.",
+            got="no pictures and no sound",
+            expected="one of these",
+            remedy="Check the media: egonorm data check",
+        )
     return Media(data, pictures[0] if pictures else None, sounds[0] if sounds else None)
 
 
@@ -109,8 +113,12 @@ def encode(
                 _fill(container, pictures, sound)
             return path.read_bytes()
     except (FFmpegError, ValueError) as error:
-        raise RunError("A video could not be encoded.", got=error, expected="an FFmpeg with the encoders libx264 and aac",
-                       remedy="Install the wheel of PyAV.") from None  # fmt: skip
+        raise RunError(
+            "A video could not be encoded.",
+            got=error,
+            expected="an FFmpeg with the encoders libx264 and aac",
+            remedy="Install the wheel of PyAV.",
+        ) from None
 
 
 def plays(path: Path) -> bool:

@@ -126,8 +126,12 @@ def _choices(published: Sequence[str], span: Span) -> dict[str, Stream]:
     pairs = [choice.partition("=")[::2] for choice in published]
     for (modality, name), choice in zip(pairs, published, strict=True):
         if not modality or not name:
-            raise RunError("--encoder cannot be read.", got=choice, expected="MODALITY=NAME",
-                           remedy="Write for example --encoder rgb=lite0.")  # fmt: skip
+            raise RunError(
+                "--encoder cannot be read.",
+                got=choice,
+                expected="MODALITY=NAME",
+                remedy="Write for example --encoder rgb=lite0.",
+            )
     _each_once([modality for modality, _ in pairs])
     return {modality: published_stream(name, span) for modality, name in pairs}
 
@@ -137,10 +141,12 @@ def _check_choices(choices: Mapping[str, Stream], usual: Mapping[str, Stream]) -
     for modality, stream in choices.items():
         kind = lambda s: (type(s.input).__name__, s.encoder.in_channels)  # noqa: E731
         if modality in usual and kind(stream) != kind(usual[modality]):
-            raise SettingError(f"{stream.encoder.name} is no encoder of {modality}.",
-                               got="{} of {} channels".format(*kind(stream)),
-                               expected="{} of {} channels".format(*kind(usual[modality])),
-                               remedy="Give it to the modality that it is made for: egonorm weights list.")  # fmt: skip
+            raise SettingError(
+                f"{stream.encoder.name} is no encoder of {modality}.",
+                got="{} of {} channels".format(*kind(stream)),
+                expected="{} of {} channels".format(*kind(usual[modality])),
+                remedy="Give it to the modality that it is made for: egonorm weights list.",
+            )
 
 
 def _published(stream: Stream, span: Span, source: str) -> Part:
@@ -153,8 +159,12 @@ def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
     trial = Trial(run, folder, runtime, Options())
     saved = trial.checkpoints.saved()
     if not saved:
-        raise RunError(f"{folder} has no checkpoints yet.", got="a run that was not trained", expected="a trained run",
-                       remedy=f"Run: egonorm train --resume {folder}")  # fmt: skip
+        raise RunError(
+            f"{folder} has no checkpoints yet.",
+            got="a run that was not trained",
+            expected="a trained run",
+            remedy=f"Run: egonorm train --resume {folder}",
+        )
     net, _ = load_trained(folder, run, saved[-1])
     about = read_metadata(trial.checkpoints.path(saved[-1]))
     source = f"{folder.resolve().name}, step {saved[-1]}"
@@ -167,14 +177,20 @@ def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
 
 def _together(found: list[tuple[str, Part]]) -> Encoders:
     if not found:
-        raise RunError("Nothing was named that computes features.", got="no SOURCE and no --encoder",
-                       expected="a run's folder, MODALITY=PATH_OR_URL, or --encoder MODALITY=NAME",
-                       remedy="Write for example: egonorm extract RUN --data folder:CLIPS --out FEATURES")  # fmt: skip
+        raise RunError(
+            "Nothing was named that computes features.",
+            got="no SOURCE and no --encoder",
+            expected="a run's folder, MODALITY=PATH_OR_URL, or --encoder MODALITY=NAME",
+            remedy="Write for example: egonorm extract RUN --data folder:CLIPS --out FEATURES",
+        )
     _each_once([name for name, _ in found])
     if len({part.span for _, part in found}) > 1:
-        raise RunError("The sources look at windows of several lengths.",
-                       got="; ".join(f"{name}: {part.span}" for name, part in found), expected="one for all modalities",
-                       remedy="Take runs of one preset, or the --preset of the runs.")  # fmt: skip
+        raise RunError(
+            "The sources look at windows of several lengths.",
+            got="; ".join(f"{name}: {part.span}" for name, part in found),
+            expected="one for all modalities",
+            remedy="Take runs of one preset, or the --preset of the runs.",
+        )
     return Encoders(dict(found))
 
 
@@ -182,5 +198,9 @@ def _each_once(names: Iterable[str]) -> None:
     names = list(names)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise SettingError("The sources name a modality more than once.", got=", ".join(names),
-                           expected=f"{', '.join(repeated)} once", remedy="Leave one of them out.")  # fmt: skip
+        raise SettingError(
+            "The sources name a modality more than once.",
+            got=", ".join(names),
+            expected=f"{', '.join(repeated)} once",
+            remedy="Leave one of them out.",
+        )

@@ -126,8 +126,12 @@ def _screened(
     if problems and job.runtime.is_first:
         print(f"Left out:\n{describe(problems)}")
     if not len(usable):
-        raise DataError(f"{job.data} has no usable clips.", got=f"{len(manifest)} clips, all of broken media",
-                        expected="clips whose media are whole", remedy="Mend the media.")  # fmt: skip
+        raise DataError(
+            f"{job.data} has no usable clips.",
+            got=f"{len(manifest)} clips, all of broken media",
+            expected="clips whose media are whole",
+            remedy="Mend the media.",
+        )
     return usable, problems
 
 
@@ -163,8 +167,12 @@ def _check_finite(modality: str, features: Tensor, uids: Sequence[str]) -> None:
     broken = (~features.isfinite().all(dim=1)).tolist()
     if any(broken):
         names = dict.fromkeys(uid for uid, is_broken in zip(uids, broken, strict=True) if is_broken)
-        raise RunError(f"The encoder of {modality} gives numbers that are not finite.", got=f"clips {', '.join(names)}",
-                       expected="finite features", remedy="Take other weights, or --precision float32.")  # fmt: skip
+        raise RunError(
+            f"The encoder of {modality} gives numbers that are not finite.",
+            got=f"clips {', '.join(names)}",
+            expected="finite features",
+            remedy="Take other weights, or --precision float32.",
+        )
 
 
 def _counted(

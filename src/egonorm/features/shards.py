@@ -55,8 +55,12 @@ class Parts:
         try:
             return safetensors.torch.load_file(self.path(number))
         except SafetensorError as error:
-            raise RunError(f"{self.path(number)} is damaged.", got=str(error), expected="a part that was written whole",
-                           remedy="Remove it, and run the same command again.") from None  # fmt: skip
+            raise RunError(
+                f"{self.path(number)} is damaged.",
+                got=str(error),
+                expected="a part that was written whole",
+                remedy="Remove it, and run the same command again.",
+            ) from None
 
     def joined(self, modality: str) -> Tensor:
         """One modality's features of all clips."""
@@ -96,9 +100,12 @@ def claim(folder: Path, identity: Mapping[str, object], shard: Shard) -> Iterato
     if path.exists():
         refuse_other(folder, json.loads(path.read_text()), identity)
     elif folder.is_dir() and any(not entry.name.startswith(".") and entry.name != PARTS for entry in folder.iterdir()):
-        raise RunError(f"{folder} holds something that is no store of features.", got=f"files but no {DESCRIPTION}",
-                       expected="a new or empty folder, or one whose features are being extracted",
-                       remedy="Give another folder to --out; nothing has been changed in this one.")  # fmt: skip
+        raise RunError(
+            f"{folder} holds something that is no store of features.",
+            got=f"files but no {DESCRIPTION}",
+            expected="a new or empty folder, or one whose features are being extracted",
+            remedy="Give another folder to --out; nothing has been changed in this one.",
+        )
     else:
         with joining(folder):
             if path.exists():  # another shard was faster
@@ -120,12 +127,19 @@ def refuse_other(folder: Path, found: object, wanted: Mapping[str, object]) -> N
     differing = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
     if differing:
         told = lambda tree: "; ".join(f"{name} {tree.get(name)}" for name in differing)  # noqa: E731
-        raise RunError(f"{folder} belongs to other features.", got=told(found if isinstance(found, dict) else {}),
-                       expected=told(wanted), remedy="Give another folder to --out, or remove this one.")  # fmt: skip
+        raise RunError(
+            f"{folder} belongs to other features.",
+            got=told(found if isinstance(found, dict) else {}),
+            expected=told(wanted),
+            remedy="Give another folder to --out, or remove this one.",
+        )
 
 
 def _locked(path: Path, wait: bool) -> AbstractContextManager[None]:
-    taken = RunError(f"{path.parent.parent} is being filled by another process.", got="a locked shard",
-                     expected="one process, those of one torchrun, or a shard of its own for each",
-                     remedy="Wait until it ends, or share the work out: --shard 1/2 and 2/2.")  # fmt: skip
+    taken = RunError(
+        f"{path.parent.parent} is being filled by another process.",
+        got="a locked shard",
+        expected="one process, those of one torchrun, or a shard of its own for each",
+        remedy="Wait until it ends, or share the work out: --shard 1/2 and 2/2.",
+    )
     return locked(path, wait, taken)

@@ -49,8 +49,12 @@ class AdaBn(Method):
                     net.features(batch.inputs)
                     shown += 1
         if not shown:
-            raise RunError("AdaBN has no statistics of the target.", got="no batch of several clips", expected="one or more",
-                           remedy="Correct --batch, or bring more training clips of the target.")  # fmt: skip
+            raise RunError(
+                "AdaBN has no statistics of the target.",
+                got="no batch of several clips",
+                expected="one or more",
+                remedy="Correct --batch, or bring more training clips of the target.",
+            )
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
         net.eval()

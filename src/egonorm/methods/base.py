@@ -59,14 +59,19 @@ def check(method: Method, setting: Setting, modalities: Iterable[str]) -> None:
     """
     modalities = tuple(modalities)
     if method.target_needed and not target_moments(method, setting):
-        raise SettingError(f"The method {method.name()} cannot work in the setting {setting}.",
-                           got=f"target clips visible: {setting.target_visible}",
-                           expected=" or ".join(_MOMENTS[moment] for moment in sorted(method.target_use)),
-                           remedy="Use a setting of another family, or a method that needs no target clips.")  # fmt: skip
+        raise SettingError(
+            f"The method {method.name()} cannot work in the setting {setting}.",
+            got=f"target clips visible: {setting.target_visible}",
+            expected=" or ".join(_MOMENTS[moment] for moment in sorted(method.target_use)),
+            remedy="Use a setting of another family, or a method that needs no target clips.",
+        )
     if len(modalities) < method.min_modalities:
-        raise SettingError(f"The method {method.name()} cannot work in the setting {setting} with {len(modalities)} modality.",
-                           got=", ".join(modalities), expected=f"{method.min_modalities} modalities or more",
-                           remedy="Add one with --modalities, or choose another method.")  # fmt: skip
+        raise SettingError(
+            f"The method {method.name()} cannot work in the setting {setting} with {len(modalities)} modality.",
+            got=", ".join(modalities),
+            expected=f"{method.min_modalities} modalities or more",
+            remedy="Add one with --modalities, or choose another method.",
+        )
 
 
 def need_equal_sizes(method: Method, net: Net) -> None:
@@ -76,10 +81,12 @@ def need_equal_sizes(method: Method, net: Net) -> None:
         SettingError: names the method and the sizes.
     """
     if len(set(net.num_features.values())) > 1:
-        raise SettingError(f"The method {method.name()} compares directions of features.",
-                           got=", ".join(f"{name}: {size} numbers" for name, size in net.num_features.items()),
-                           expected="features of one size",
-                           remedy="Give the encoders equal widths, or choose another method.")  # fmt: skip
+        raise SettingError(
+            f"The method {method.name()} compares directions of features.",
+            got=", ".join(f"{name}: {size} numbers" for name, size in net.num_features.items()),
+            expected="features of one size",
+            remedy="Give the encoders equal widths, or choose another method.",
+        )
 
 
 _MOMENTS = {

@@ -38,8 +38,12 @@ class Grl(Method):
     def prepare(self, net: Net) -> None:
         """Add a discriminator for each modality."""
         if not 0 <= self.begin < 1:
-            raise SettingError(f"The method {self.name()} cannot begin then.", got=f"--begin {self.begin:g}",
-                               expected="a share of the training, from 0 to below 1", remedy="Correct --begin.")  # fmt: skip
+            raise SettingError(
+                f"The method {self.name()} cannot begin then.",
+                got=f"--begin {self.begin:g}",
+                expected="a share of the training, from 0 to below 1",
+                remedy="Correct --begin.",
+            )
         for modality, size in net.num_features.items():
             net.extra[f"domain_{modality}"] = binary_head(size)
 

@@ -29,8 +29,12 @@ class Hna(Method):
     def prepare(self, net: Net) -> None:
         """Check that the radius can be a norm."""
         if not 0 < self.radius < float("inf"):
-            raise SettingError(f"The method {self.name()} has no radius.", got=f"{self.radius:g}", expected="a norm above 0",
-                               remedy="Correct --radius.")  # fmt: skip
+            raise SettingError(
+                f"The method {self.name()} has no radius.",
+                got=f"{self.radius:g}",
+                expected="a norm above 0",
+                remedy="Correct --radius.",
+            )
 
     def terms(self, seen: Seen, net: Net) -> Terms:
         """One term: the sum over the domains and modalities."""

@@ -39,8 +39,12 @@ class Ss(Method):
     def terms(self, seen: Seen, net: Net) -> Terms:
         """The correspondence loss, and the class loss of the clips that keep their pair in place of the usual one."""
         if (fewest := min(len(view.logits) for view in seen.views)) < 3:
-            raise RunError("Too few clips to mix pairs.", got=f"a batch of {fewest}",
-                           expected="3 clips a domain or more", remedy="Correct --batch.")  # fmt: skip
+            raise RunError(
+                "Too few clips to mix pairs.",
+                got=f"a batch of {fewest}",
+                expected="3 clips a domain or more",
+                remedy="Correct --batch.",
+            )
         mixed = [mix_up_half(view.features) for view in seen.views]
         logits = [net.extra["correspondence"](torch.cat(list(features.values()), dim=1)) for features, _ in mixed]
         loss = cross_entropy(torch.cat(logits), torch.cat([paired for _, paired in mixed]).long())

@@ -23,9 +23,12 @@ def load_network(path: Path, net: nn.Module) -> None:
     try:
         net.load_state_dict(safetensors.torch.load_file(path))
     except (RuntimeError, safetensors.SafetensorError) as error:
-        raise RunError(f"{path} does not fit the network.", got=str(error).splitlines()[0],
-                       expected="the weights that this run's configuration describes",
-                       remedy="Test it with the configuration that it was trained with.") from None  # fmt: skip
+        raise RunError(
+            f"{path} does not fit the network.",
+            got=str(error).splitlines()[0],
+            expected="the weights that this run's configuration describes",
+            remedy="Test it with the configuration that it was trained with.",
+        ) from None
 
 
 def read_metadata(path: Path) -> dict[str, object]:
@@ -34,5 +37,9 @@ def read_metadata(path: Path) -> dict[str, object]:
         with safetensors.safe_open(path, "pt") as file:
             return json.loads((file.metadata() or {})[METADATA])
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise RunError(f"{path} is not a checkpoint.", got=str(error), expected="a safetensors file written by training",
-                       remedy="Remove it; the run then goes on from the start.") from None  # fmt: skip
+        raise RunError(
+            f"{path} is not a checkpoint.",
+            got=str(error),
+            expected="a safetensors file written by training",
+            remedy="Remove it; the run then goes on from the start.",
+        ) from None

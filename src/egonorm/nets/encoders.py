@@ -29,8 +29,12 @@ class Encoder:
         """The network, with its weights loaded if `pretrained`. WeightsError for an unknown name or weights that do not fit."""
         known = encoder_classes()
         if self.name not in known:
-            raise WeightsError(f"There is no encoder {self.name!r}.", got=self.name, expected=", ".join(known),
-                               remedy="Choose one of these.")  # fmt: skip
+            raise WeightsError(
+                f"There is no encoder {self.name!r}.",
+                got=self.name,
+                expected=", ".join(known),
+                remedy="Choose one of these.",
+            )
         encoder = known[self.name](in_channels=self.in_channels, width=self.width)
         if pretrained and self.weights is not None:
             load_weights(encoder, self.weights, self.sha256)

@@ -35,8 +35,9 @@ def class_maps(
     """
     names = tuple(net.encoders)
     if logit not in (FUSED, *names):
-        raise SettingError("There is no such logit.", got=logit, expected=", ".join((FUSED, *names)),
-                           remedy="Choose one of these.")  # fmt: skip
+        raise SettingError(
+            "There is no such logit.", got=logit, expected=", ".join((FUSED, *names)), remedy="Choose one of these."
+        )
     asked = names if logit == FUSED else (logit,)
     layers = {name: _maps_of(name, net.encoders[name]) for name in asked}
 
@@ -63,9 +64,12 @@ def _grad_cam(forward, layer: nn.Module, tensors: tuple[Tensor, ...], classes: T
 
 def _maps_of(name: str, encoder: nn.Module) -> nn.Module:
     if not hasattr(encoder, "maps"):
-        raise SettingError(f"There is no activation map of {name}.", got="a stream that is fed features, which have no place",
-                           expected="a stream that is fed pictures or sound",
-                           remedy="Use a run that was trained on the media themselves.")  # fmt: skip
+        raise SettingError(
+            f"There is no activation map of {name}.",
+            got="a stream that is fed features, which have no place",
+            expected="a stream that is fed pictures or sound",
+            remedy="Use a run that was trained on the media themselves.",
+        )
     return encoder.maps
 
 

@@ -54,6 +54,10 @@ class FeatureNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise. RunError for training on a single clip, whose features have no variance."""
         if self.training and len(x) == 1:
-            raise RunError("A batch of one clip cannot be normalised.", got="a batch of 1", expected="2 or more",
-                           remedy="Correct --batch.")  # fmt: skip
+            raise RunError(
+                "A batch of one clip cannot be normalised.",
+                got="a batch of 1",
+                expected="2 or more",
+                remedy="Correct --batch.",
+            )
         return super().forward(x)

@@ -26,8 +26,14 @@ from egonorm.runs.results import find_runs
 from egonorm.runs.selection import parse_selector
 
 
-def make_report(runs: Path, out: Path, method: str | None = None, select: str = "last-mean:9", clips: int = 2,
-                progress: Callable[[int, int], None] = lambda done, total: None) -> Path:  # fmt: skip
+def make_report(
+    runs: Path,
+    out: Path,
+    method: str | None = None,
+    select: str = "last-mean:9",
+    clips: int = 2,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
     """Write the page that compares a method with Source Only, and save in the runs' folders the clips that it shows.
 
     Args:
@@ -50,12 +56,19 @@ def _choose(source: Source, method: str | None) -> str:
     if method is None:
         return next(iter(others), REFERENCE)
     if method == REFERENCE:
-        raise RunError(f"{REFERENCE} cannot be compared with itself.", got=f"--method {REFERENCE}",
-                       expected=" or ".join(others) or "another method", remedy="Name another method.")  # fmt: skip
+        raise RunError(
+            f"{REFERENCE} cannot be compared with itself.",
+            got=f"--method {REFERENCE}",
+            expected=" or ".join(others) or "another method",
+            remedy="Name another method.",
+        )
     if method not in others:
-        raise RunError(f"There is no complete run of {method!r} to compare.", got=method,
-                       expected=" or ".join(others) or f"a method beside {REFERENCE}",
-                       remedy="Correct --method, or train it first.")  # fmt: skip
+        raise RunError(
+            f"There is no complete run of {method!r} to compare.",
+            got=method,
+            expected=" or ".join(others) or f"a method beside {REFERENCE}",
+            remedy="Correct --method, or train it first.",
+        )
     return method
 
 
@@ -108,8 +121,10 @@ def _tab(source: Source, method: str, grid: Grid, family: str, looked: Mapping[P
 
 
 def _nothing(family: str, method: str) -> Section:
-    text = (f"What a method changes is shown where it and {label_of(REFERENCE)} were trained with the same seeds in the same "
-            f"setting; here that is not so for {label_of(method)}.")  # fmt: skip
+    text = (
+        f"What a method changes is shown where it and {label_of(REFERENCE)} were trained with the same seeds in the same "
+        f"setting; here that is not so for {label_of(method)}."
+    )
     return Section(f"{family}-changes", "What it changed", (Note(text, is_warning=True),))
 
 

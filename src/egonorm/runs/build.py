@@ -35,9 +35,12 @@ def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> 
     """
     path = network_of(folder / CHECKPOINTS, step)
     if not path.exists():
-        raise RunError(f"{folder} has no network of step {step}.", got=f"no file {path}",
-                       expected="a checkpoint that training kept",
-                       remedy=f"Copy the run's {CHECKPOINTS} here; or remove the folder and do the run again.")  # fmt: skip
+        raise RunError(
+            f"{folder} has no network of step {step}.",
+            got=f"no file {path}",
+            expected="a checkpoint that training kept",
+            remedy=f"Copy the run's {CHECKPOINTS} here; or remove the folder and do the run again.",
+        )
     classes = tuple(read_metadata(path)["classes"])
     net = build_net(run, len(classes)) if like is None else copy.deepcopy(like)
     load_network(path, net)

@@ -26,10 +26,12 @@ def refuse_learnt(data: ClipSet, setting: Setting, modalities: Iterable[str]) ->
         return
     for modality in modalities:
         if setting.target in (learnt := data.stored.learnt.get(modality, ())):
-            raise DataError(f"The features of {modality} cannot be judged on {setting.target} as if it were unseen.",
-                            got=f"an encoder trained on the labels of {', '.join(learnt)}",
-                            expected="one that never saw the target's labels",
-                            remedy="Judge on another domain, or extract with an encoder that was trained elsewhere.")  # fmt: skip
+            raise DataError(
+                f"The features of {modality} cannot be judged on {setting.target} as if it were unseen.",
+                got=f"an encoder trained on the labels of {', '.join(learnt)}",
+                expected="one that never saw the target's labels",
+                remedy="Judge on another domain, or extract with an encoder that was trained elsewhere.",
+            )
 
 
 def needed(manifest: Manifest, setting: Setting, trained_on: Sequence[str]) -> Manifest:
@@ -48,10 +50,12 @@ def usable(manifest: Manifest, setting: Setting, trained_on: Sequence[str], left
     for domains, split in ((trained_on, "train"), ((setting.target,), "test")):
         empty = [domain for domain in domains if not len(manifest.select([domain], split))]
         if empty:
-            raise DataError(f"The setting {setting} needs usable {split} clips of {', '.join(empty)}.",
-                            got=f"none; {left_out} clips were left out" if left_out else "none",
-                            expected=f"clips of split {split} in each of these domains",
-                            remedy="Add such clips, mend their media, or choose another setting.")  # fmt: skip
+            raise DataError(
+                f"The setting {setting} needs usable {split} clips of {', '.join(empty)}.",
+                got=f"none; {left_out} clips were left out" if left_out else "none",
+                expected=f"clips of split {split} in each of these domains",
+                remedy="Add such clips, mend their media, or choose another setting.",
+            )
     return manifest.within({"train": trained_on, "test": setting.domains})
 
 
@@ -73,9 +77,12 @@ def screen(
 def broken(problems: Sequence[Problem]) -> DataError:
     """The error that names all problems at once."""
     count = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {len({p.media for p in problems})} media"
-    return DataError(f"Some media cannot be used.\n{describe(problems)}", got=count,
-                     expected="media that are whole, and clips inside them",
-                     remedy="Mend them, or go on without them: --skip-broken.")  # fmt: skip
+    return DataError(
+        f"Some media cannot be used.\n{describe(problems)}",
+        got=count,
+        expected="media that are whole, and clips inside them",
+        remedy="Mend them, or go on without them: --skip-broken.",
+    )
 
 
 def describe(problems: Sequence[Problem]) -> str:

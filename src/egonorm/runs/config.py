@@ -42,15 +42,23 @@ class NetConfig:
         """The same with some of the streams, in the order given. SettingError for a name that is not among them."""
         unknown = [name for name in modalities if name not in self.streams]
         if unknown or not modalities or len(set(modalities)) != len(modalities):
-            raise SettingError("The modalities cannot be used.", got=",".join(modalities) or "none",
-                               expected=f"each once, of {', '.join(self.streams)}", remedy="Correct --modalities.")  # fmt: skip
+            raise SettingError(
+                "The modalities cannot be used.",
+                got=",".join(modalities) or "none",
+                expected=f"each once, of {', '.join(self.streams)}",
+                remedy="Correct --modalities.",
+            )
         return replace(self, streams={name: self.streams[name] for name in modalities})
 
     def start_from(self, modality: str, weights: str, sha256: str | None) -> "NetConfig":
         """The same with an encoder that starts from published weights. SettingError for a modality it does not have."""
         if modality not in self.streams:
-            raise SettingError("The weights are of no use.", got=f"weights for {modality}", expected=", ".join(self.streams),
-                               remedy="Correct --weights or --modalities.")  # fmt: skip
+            raise SettingError(
+                "The weights are of no use.",
+                got=f"weights for {modality}",
+                expected=", ".join(self.streams),
+                remedy="Correct --weights or --modalities.",
+            )
         stream = self.streams[modality]
         stream = replace(stream, encoder=replace(stream.encoder, weights=weights, sha256=sha256))
         return replace(self, streams=self.streams | {modality: stream})
@@ -95,8 +103,12 @@ def from_json(text: str, what: str = "This") -> Run:
     """The run that `to_json` wrote. RunError, naming `what` it is of, for a method that is not here."""
     tree = json.loads(text)
     if (name := tree["method"]["name"]) not in methods():
-        raise RunError(f"{what} is a run of a method that is not here.", got=name, expected=", ".join(sorted(methods())),
-                       remedy="Install or import the program that defines it.")  # fmt: skip
+        raise RunError(
+            f"{what} is a run of a method that is not here.",
+            got=name,
+            expected=", ".join(sorted(methods())),
+            remedy="Install or import the program that defines it.",
+        )
     return _converter().structure(tree, Run)
 
 
@@ -106,9 +118,12 @@ def read_run(folder: Path) -> Run:
     try:
         return from_json(path.read_text(), str(folder))
     except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
-        raise RunError(f"{folder} is not the folder of a run.", got=f"{path.name}: {type(error).__name__}: {error}",
-                       expected="the config.json that egonorm train wrote",
-                       remedy="Name a run's folder; if this is one, remove it and do the run again.") from None  # fmt: skip
+        raise RunError(
+            f"{folder} is not the folder of a run.",
+            got=f"{path.name}: {type(error).__name__}: {error}",
+            expected="the config.json that egonorm train wrote",
+            remedy="Name a run's folder; if this is one, remove it and do the run again.",
+        ) from None
 
 
 def _converter() -> cattrs.Converter:

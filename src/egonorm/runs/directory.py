@@ -33,13 +33,19 @@ def refuse_foreign(folder: Path, run: Run) -> None:
     """
     if (folder / CONFIG).exists():
         if read_run(folder) != run:
-            raise RunError(f"{folder} belongs to another configuration.", got="a different config.json",
-                           expected="the configuration of this command",
-                           remedy="Give another folder to --out, or remove this one.")  # fmt: skip
+            raise RunError(
+                f"{folder} belongs to another configuration.",
+                got="a different config.json",
+                expected="the configuration of this command",
+                remedy="Give another folder to --out, or remove this one.",
+            )
     elif folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise RunError(f"{folder} holds something that is no run.", got="files but no config.json",
-                       expected="an empty folder, or a run of this configuration",
-                       remedy="Give another folder to --out, or remove this one.")  # fmt: skip
+        raise RunError(
+            f"{folder} holds something that is no run.",
+            got="files but no config.json",
+            expected="an empty folder, or a run of this configuration",
+            remedy="Give another folder to --out, or remove this one.",
+        )
 
 
 @contextmanager
@@ -52,9 +58,12 @@ def claim(folder: Path, run: Run) -> Iterator[None]:
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
-    taken = RunError(f"{folder} is being trained by another process.", got="a locked folder",
-                     expected="one process, or those of one torchrun",
-                     remedy="Wait until it ends; the same command then shows its results.")  # fmt: skip
+    taken = RunError(
+        f"{folder} is being trained by another process.",
+        got="a locked folder",
+        expected="one process, or those of one torchrun",
+        remedy="Wait until it ends; the same command then shows its results.",
+    )
     with held(lock, False, taken):
         if not (folder / CONFIG).exists():
             write_atomically(folder / CONFIG, to_json(run).encode())

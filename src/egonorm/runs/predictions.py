@@ -48,8 +48,12 @@ def read_predicted(record: Record, domain: str) -> Predicted | None:
     first = found[0]
     if not all(_are_alike(one, first) for one in found):
         path = next(iter(stated))
-        raise RunError(f"{path.parent} holds predictions of different clips.", got="other clips or streams in each checkpoint",
-                       expected="one domain's test clips", remedy=_remedy(path))  # fmt: skip
+        raise RunError(
+            f"{path.parent} holds predictions of different clips.",
+            got="other clips or streams in each checkpoint",
+            expected="one domain's test clips",
+            remedy=_remedy(path),
+        )
     streams = [name.partition("/")[2] for name in first if name.startswith("scores/")]
     mean = lambda name: np.mean([one[name] for one in found], axis=0)  # noqa: E731
     votes = lambda name: np.mean([_first(one[f"scores/{name}"]) for one in found], axis=0)  # noqa: E731
@@ -78,8 +82,12 @@ def hits_of(
         hits = scores.argmax(axis=1) == labels
         if abs(100 * hits.mean() - stated) < 1e-6:
             return hits
-    raise RunError(f"{path} does not agree with the rows of its run.", got="other predictions or other clips",
-                   expected=f"a top-1 of {stated:.2f} on {labels.size} clips", remedy=_remedy(path))  # fmt: skip
+    raise RunError(
+        f"{path} does not agree with the rows of its run.",
+        got="other predictions or other clips",
+        expected=f"a top-1 of {stated:.2f} on {labels.size} clips",
+        remedy=_remedy(path),
+    )
 
 
 def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:

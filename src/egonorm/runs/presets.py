@@ -79,7 +79,7 @@ def _streams(video: VideoInput, sound: Spectrogram, width: float, optim: Optim, 
     return Preset(NetConfig(streams, video.span), optim, evaluation, {"flow": flow})
 
 
-def configure(
+def configure(  # noqa: PLR0913 - one for each flag
     data: str,
     setting: str,
     method: Method,
@@ -149,13 +149,20 @@ def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
     first = next(iter(parts.net.streams.values()))
     if features is None:
         if isinstance(first.input, FeatureInput):
-            raise SettingError(f"The preset {name} cannot be used on media.", got="data that are not features",
-                               expected="--data features:PATH", remedy="Compute features with egonorm extract, or "
-                               "choose a preset with networks for media.")  # fmt: skip
+            raise SettingError(
+                f"The preset {name} cannot be used on media.",
+                got="data that are not features",
+                expected="--data features:PATH",
+                remedy="Compute features with egonorm extract, or choose a preset with networks for media.",
+            )
         return parts
     if weights:
-        raise SettingError("The weights are of no use on features.", got=f"--weights {' '.join(weights)}", expected="none",
-                           remedy="Leave them out here; they are given to egonorm extract.")  # fmt: skip
+        raise SettingError(
+            "The weights are of no use on features.",
+            got=f"--weights {' '.join(weights)}",
+            expected="none",
+            remedy="Leave them out here; they are given to egonorm extract.",
+        )
     stored, scale = features.stored, _scale(features)
     stream = lambda size: Stream(FeatureInput(size, scale), Encoder("projection", size, first.encoder.width))  # noqa: E731
     streams = {modality: stream(size) for modality, size in stored.sizes.items()}
@@ -178,7 +185,11 @@ def parse_weights(choice: str, option: str = "--weights") -> tuple[str, str, str
     modality, equals, place = choice.partition("=")
     place, _, sha256 = place.partition("#")
     if not equals or not place:
-        raise RunError(f"{option} cannot be read.", got=choice, expected="MODALITY=PATH_OR_URL, then perhaps #SHA256",
-                       remedy="Write for example rgb=rgb_imagenet.pt.")  # fmt: skip
+        raise RunError(
+            f"{option} cannot be read.",
+            got=choice,
+            expected="MODALITY=PATH_OR_URL, then perhaps #SHA256",
+            remedy="Write for example rgb=rgb_imagenet.pt.",
+        )
     place = place if "://" in place else str(Path(place).expanduser().absolute())
     return modality, place, sha256 or None

@@ -57,8 +57,12 @@ def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Rec
     if not records and unreadable:
         raise next(iter(unreadable.values()))
     if not records:
-        raise RunError("There is no complete run to tabulate.", got=f"{len(folders)} unfinished", expected="a complete run",
-                       remedy=f"Finish one: egonorm train --resume {folders[0]}")  # fmt: skip
+        raise RunError(
+            "There is no complete run to tabulate.",
+            got=f"{len(folders)} unfinished",
+            expected="a complete run",
+            remedy=f"Finish one: egonorm train --resume {folders[0]}",
+        )
     told = [f"Unfinished runs left out: {unfinished}."] if unfinished else []
     told += [f"Left out, for it cannot be read: {name} ({error.got})." for name, error in unreadable.items()]
     return tuple(records), " ".join(told)

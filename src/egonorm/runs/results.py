@@ -43,8 +43,12 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return tuple(_row(line) for line in lines)
     except (OSError, ValueError, TypeError, OverflowError) as error:
-        raise RunError(f"{path} cannot be read.", got=str(error), expected="one row a line, as training writes them",
-                       remedy="Remove the file, and give the command that made the run again.") from None  # fmt: skip
+        raise RunError(
+            f"{path} cannot be read.",
+            got=str(error),
+            expected="one row a line, as training writes them",
+            remedy="Remove the file, and give the command that made the run again.",
+        ) from None
 
 
 def _row(line: str) -> Row:
@@ -74,6 +78,10 @@ def find_runs(out: Path) -> tuple[Path, ...]:
     files = (path for folder in (out, *out.glob("*")) for path in (*folder.glob("config.json"), *folder.glob(FILE)))
     folders = tuple(sorted({path.parent for path in files}))
     if not folders:
-        raise RunError(f"{out} holds no runs.", got="no folder with a config.json", expected="runs that train wrote",
-                       remedy="Name the folder that was given to --out.")  # fmt: skip
+        raise RunError(
+            f"{out} holds no runs.",
+            got="no folder with a config.json",
+            expected="runs that train wrote",
+            remedy="Name the folder that was given to --out.",
+        )
     return folders

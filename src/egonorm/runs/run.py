@@ -128,9 +128,16 @@ def _train(trial: Trial, clips: Clips) -> None:
     first = runtime.agree(trial.checkpoints.resume(net, optimizer, about), "the last checkpoint's step") + 1
     domains = run.setting.domains if "training" in trial.target_moments else run.setting.sources
     batches = training_batches(
-        clips, domains, run.optim.batch, first, run.optim.steps, trial.options.workers, runtime.device, runtime.rank,
+        clips,
+        domains,
+        run.optim.batch,
+        first,
+        run.optim.steps,
+        trial.options.workers,
+        runtime.device,
+        runtime.rank,
         runtime.num_ranks,
-    )  # fmt: skip
+    )
     title = f"Training {run.method.name()} on {'+'.join(run.setting.sources)}"
     with bar(title, trial.speaks) as progress, _log(trial, first) as log:
         save = lambda step: trial.checkpoints.save(step, net, optimizer, about)  # noqa: E731

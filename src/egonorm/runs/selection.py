@@ -37,8 +37,12 @@ def parse_selector(text: str) -> Selector:
         return plain[text]
     if name == "last-mean" and count.isdecimal() and int(count) > 0:
         return last_mean(int(count))
-    raise RunError(f"There is no selection {text!r}.", got=text, expected=f"last-mean:K, {', '.join(plain)}",
-                   remedy="Write for example --select last-mean:9.")  # fmt: skip
+    raise RunError(
+        f"There is no selection {text!r}.",
+        got=text,
+        expected=f"last-mean:K, {', '.join(plain)}",
+        remedy="Write for example --select last-mean:9.",
+    )
 
 
 def steps(rows: Sequence[Row]) -> tuple[int, ...]:
@@ -49,9 +53,11 @@ def steps(rows: Sequence[Row]) -> tuple[int, ...]:
 def _best(rows: Sequence[Row], domains: tuple[str, ...]) -> tuple[int, ...]:
     found = [row for row in rows if row.metric == "top1" and row.domain in domains and row.split == "test"]
     if {row.domain for row in found} != set(domains):
-        raise RunError(f"{rows[0].run} was not judged on {', '.join(domains)}.",
-                       got=", ".join(sorted({row.domain for row in rows if row.metric != COMPLETE})) or "none",
-                       expected="test clips of each of these domains",
-                       remedy="Measure them with egonorm test RUN --domain, or select otherwise.")  # fmt: skip
+        raise RunError(
+            f"{rows[0].run} was not judged on {', '.join(domains)}.",
+            got=", ".join(sorted({row.domain for row in rows if row.metric != COMPLETE})) or "none",
+            expected="test clips of each of these domains",
+            remedy="Measure them with egonorm test RUN --domain, or select otherwise.",
+        )
     totals = {step: sum(row.value for row in found if row.step == step) for step in steps(found)}
     return (max(totals, key=lambda step: (totals[step], step)),)

@@ -70,14 +70,14 @@ def _lines(folder: Path) -> list[str]:
 def _step(line: str) -> Step | None:
     entry = parse(line)
     try:
-        return None if entry is None else Step(
-            _count(entry["step"]),
-            _floats(entry["terms"]),
-            {(d, m): value for name, value in _floats(entry["norms"]).items() for d, _, m in [name.rpartition("/")]},
-            _floats(entry.get("accuracy", {})),
-            {domain: {name: _of_class(about) for name, about in of.items()}
-             for domain, of in entry.get("classes", {}).items()},
-        )  # fmt: skip
+        if entry is None:
+            return None
+        norms = {tuple(name.rpartition("/")[::2]): value for name, value in _floats(entry["norms"]).items()}
+        classes = {
+            domain: {name: _of_class(about) for name, about in of.items()}
+            for domain, of in entry.get("classes", {}).items()
+        }
+        return Step(_count(entry["step"]), _floats(entry["terms"]), norms, _floats(entry.get("accuracy", {})), classes)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         return None
 

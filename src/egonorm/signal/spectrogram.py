@@ -32,8 +32,12 @@ class Spectrogram:
 
     def __post_init__(self):
         if self.window % 2 or not 0 < self.window <= self.num_fft:
-            raise DataError("The spectrogram's window cannot be used.", got=f"{self.window} samples",
-                            expected=f"an even number up to {self.num_fft}", remedy="Correct `window`.")  # fmt: skip
+            raise DataError(
+                "The spectrogram's window cannot be used.",
+                got=f"{self.window} samples",
+                expected=f"an even number up to {self.num_fft}",
+                remedy="Correct `window`.",
+            )
 
     @property
     def num_samples(self) -> int:

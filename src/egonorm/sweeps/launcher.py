@@ -115,8 +115,12 @@ class RayEngine:
         try:
             import ray
         except ImportError:
-            raise RunError("--engine ray cannot be used.", got="no package ray", expected="Ray 2 or later",
-                           remedy="Install it: pip install 'egonorm[ray]'.") from None  # fmt: skip
+            raise RunError(
+                "--engine ray cannot be used.",
+                got="no package ray",
+                expected="Ray 2 or later",
+                remedy="Install it: pip install 'egonorm[ray]'.",
+            ) from None
         self._ray = ray
         ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, include_dashboard=False)
         found = ray.cluster_resources()

@@ -56,9 +56,15 @@ class Plan:
         return heads
 
 
-def make_plan(parts: Sequence[Part], base: Run, domains: Sequence[str], seeds: Sequence[int],
-              radius: float | None = None, names: Sequence[str] | None = None,
-              settings: Sequence[Setting] | None = None) -> Plan:  # fmt: skip
+def make_plan(
+    parts: Sequence[Part],
+    base: Run,
+    domains: Sequence[str],
+    seeds: Sequence[int],
+    radius: float | None = None,
+    names: Sequence[str] | None = None,
+    settings: Sequence[Setting] | None = None,
+) -> Plan:
     """The runs of the parts' systems in all their settings and with all seeds, in the network and training of `base`.
 
     Args:
@@ -83,8 +89,15 @@ def make_plan(parts: Sequence[Part], base: Run, domains: Sequence[str], seeds: S
     return Plan(_with_twins(jobs.values()), tuple(left_out))
 
 
-def _add(jobs: dict[str, Job], left_out: dict[str, None], system: System, setting: Setting, base: Run,
-         seeds: Sequence[int], radius: float | None) -> None:  # fmt: skip
+def _add(
+    jobs: dict[str, Job],
+    left_out: dict[str, None],
+    system: System,
+    setting: Setting,
+    base: Run,
+    seeds: Sequence[int],
+    radius: float | None,
+) -> None:
     """Add a system's runs of one setting, after those that they wait for, each once and by its name."""
     try:
         run = run_of(system, setting, base)
@@ -134,8 +147,9 @@ def _new(parts: Sequence[Part], names: Sequence[str] | None) -> tuple[System, ..
     known = methods()
     unknown = [name for name in names or () if name not in known]
     if unknown:
-        raise SettingError("There are no such methods.", got=", ".join(unknown), expected=", ".join(known),
-                           remedy="Correct --methods.")  # fmt: skip
+        raise SettingError(
+            "There are no such methods.", got=", ".join(unknown), expected=", ".join(known), remedy="Correct --methods."
+        )
     present = {system.method.name() for part in parts for system in part.systems}
     return tuple(System(name, known[name]()) for name in names or () if name not in present)
 
@@ -152,6 +166,9 @@ def _check_settings(settings: Sequence[Setting] | None, found: Iterable[Setting]
     known = list(dict.fromkeys(found))
     strange = [str(setting) for setting in settings or () if setting not in known]
     if strange or not known:
-        raise SettingError("The suite has no such settings.", got=", ".join(strange) or "too few domains",
-                           expected=", ".join(map(str, known)) or "two domains or more",
-                           remedy="Correct --setting.")  # fmt: skip
+        raise SettingError(
+            "The suite has no such settings.",
+            got=", ".join(strange) or "too few domains",
+            expected=", ".join(map(str, known)) or "two domains or more",
+            remedy="Correct --setting.",
+        )

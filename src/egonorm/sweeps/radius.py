@@ -25,9 +25,12 @@ def settled(job: Job, out: Path) -> Run:
         return job.run
     folder = out / job.needs.name
     if not is_complete(folder):
-        raise RunError(f"{job.run.method.name()} in {job.run.setting} has no radius yet.", got=f"no complete run in {folder}",
-                       expected="the Source Only run whose norms give it",
-                       remedy="See why that run failed; the same command then goes on, or give --radius.")  # fmt: skip
+        raise RunError(
+            f"{job.run.method.name()} in {job.run.setting} has no radius yet.",
+            got=f"no complete run in {folder}",
+            expected="the Source Only run whose norms give it",
+            remedy="See why that run failed; the same command then goes on, or give --radius.",
+        )
     return replace(job.run, method=replace(job.run.method, radius=half_way(folder)))
 
 
@@ -38,6 +41,9 @@ def half_way(folder: Path) -> float:
         late = entries[-max(1, round(LAST * len(entries))) :]
         return round(fmean(norm for entry in late for norm in entry["norms"].values()), 2)
     except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{folder / LOG} does not say how long the features were.", got=f"{type(error).__name__}: {error}",
-                       expected="the log of a training",
-                       remedy="Remove this run to do it again, or give --radius.") from None  # fmt: skip
+        raise RunError(
+            f"{folder / LOG} does not say how long the features were.",
+            got=f"{type(error).__name__}: {error}",
+            expected="the log of a training",
+            remedy="Remove this run to do it again, or give --radius.",
+        ) from None

@@ -18,8 +18,12 @@ class Shard:
 
     def __post_init__(self):
         if not 1 <= self.number <= self.of:
-            raise RunError("--shard cannot be used.", got=str(self), expected="I/N with I from 1 to N",
-                           remedy="Write for example --shard 1/4.")  # fmt: skip
+            raise RunError(
+                "--shard cannot be used.",
+                got=str(self),
+                expected="I/N with I from 1 to N",
+                remedy="Write for example --shard 1/4.",
+            )
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
@@ -29,8 +33,12 @@ class Shard:
         """Read `I/N`."""
         number, _, of = text.partition("/")
         if not number.isdecimal() or not of.isdecimal():
-            raise RunError("--shard cannot be read.", got=text, expected="I/N, two numbers",
-                           remedy="Write for example --shard 1/4.")  # fmt: skip
+            raise RunError(
+                "--shard cannot be read.",
+                got=text,
+                expected="I/N, two numbers",
+                remedy="Write for example --shard 1/4.",
+            )
         return cls(int(number), int(of))
 
     def of_these(self, things: Sequence[Thing]) -> Sequence[Thing]:

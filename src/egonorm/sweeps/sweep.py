@@ -28,8 +28,14 @@ class Outcome:
     """The error of each run that failed, by its name."""
 
 
-def run_sweep(jobs: Sequence[Job], out: Path, engine: Engine, options: Options, device: str,
-              tell: Callable[[int, int, int, int, int], None] = lambda *counts: None) -> Outcome:  # fmt: skip
+def run_sweep(
+    jobs: Sequence[Job],
+    out: Path,
+    engine: Engine,
+    options: Options,
+    device: str,
+    tell: Callable[[int, int, int, int, int], None] = lambda *counts: None,
+) -> Outcome:
     """Do what is not done yet. A run that fails stops no other, but those that need its norms.
 
     Args:

@@ -39,11 +39,16 @@ def gains_from_bfloat16(device: torch.device) -> bool:
 def warn_of_bfloat16(device: torch.device) -> None:
     """Say so once a process where it does not pay: some machines only seem to hang."""
     if not has_bfloat16(device):
-        print(f"note: {device} has no instructions for bfloat16 and is very slow in it; --precision float32 is not",
-              file=sys.stderr)  # fmt: skip
+        print(
+            f"note: {device} has no instructions for bfloat16 and is very slow in it; --precision float32 is not",
+            file=sys.stderr,
+        )
     elif not gains_from_bfloat16(device):
-        print(f"note: {device} multiplies matrices in bfloat16 at {gain_of_bfloat16():.1f} times its rate in float32; "
-              "--precision float32 is faster", file=sys.stderr)  # fmt: skip
+        print(
+            f"note: {device} multiplies matrices in bfloat16 at {gain_of_bfloat16():.1f} times its rate in float32; "
+            "--precision float32 is faster",
+            file=sys.stderr,
+        )
 
 
 def _seconds_of_product(matrix: torch.Tensor) -> float:

@@ -84,9 +84,12 @@ class Checkpoints:
         if step:
             stored = {name: value for name, value in read_metadata(self.state).items() if name != "step"}
             if stored != about:
-                raise RunError(f"The run in {self.folder.parent} was trained on other clips.", got=json.dumps(about),
-                               expected=json.dumps(stored),
-                               remedy="Bring the data back to what they were, or start anew in another folder.")  # fmt: skip
+                raise RunError(
+                    f"The run in {self.folder.parent} was trained on other clips.",
+                    got=json.dumps(about),
+                    expected=json.dumps(stored),
+                    remedy="Bring the data back to what they were, or start anew in another folder.",
+                )
             self._load(step, net)
             state = safetensors.torch.load_file(self.state)
             for name, parameter in net.named_parameters():
@@ -98,9 +101,12 @@ class Checkpoints:
 
     def _load(self, step: int, net: nn.Module) -> None:
         if not self.path(step).exists():
-            raise RunError(f"The training in {self.folder.parent} cannot go on.", got=f"no file {self.path(step)}",
-                           expected="the network that the state of training belongs to",
-                           remedy=f"Bring it back, or remove {self.folder} to train anew.")  # fmt: skip
+            raise RunError(
+                f"The training in {self.folder.parent} cannot go on.",
+                got=f"no file {self.path(step)}",
+                expected="the network that the state of training belongs to",
+                remedy=f"Bring it back, or remove {self.folder} to train anew.",
+            )
         load_network(self.path(step), net)
 
 

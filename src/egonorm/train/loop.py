@@ -57,8 +57,10 @@ def check_finite(terms: Mapping[str, float], step: int) -> None:
     """Stop at a term that is infinite or not a number."""
     broken = [name for name, value in terms.items() if not abs(value) < float("inf")]
     if broken:
-        raise NotFiniteError(f"Step {step}: the term {', '.join(broken)} is not finite.",
-                             got=", ".join(f"{name} = {value:g}" for name, value in terms.items()),
-                             expected="finite terms",
-                             remedy="Start a run with a smaller --lr, a larger --batch, a smaller weight of a term that grew, or "
-                             "in float32 if it was bfloat16; going on would stop here again.")  # fmt: skip
+        raise NotFiniteError(
+            f"Step {step}: the term {', '.join(broken)} is not finite.",
+            got=", ".join(f"{name} = {value:g}" for name, value in terms.items()),
+            expected="finite terms",
+            remedy="Start a run with a smaller --lr, a larger --batch, a smaller weight of a term that grew, or "
+            "in float32 if it was bfloat16; going on would stop here again.",
+        )

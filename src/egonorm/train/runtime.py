@@ -55,9 +55,12 @@ class Runtime:
     def share(self, batch: int, what: str = "batch") -> int:
         """How many rows of a batch, or of a micro-batch, are this process's. RunError when they cannot be equal."""
         if batch % self.num_ranks:
-            raise RunError(f"The {what} cannot be shared evenly.", got=f"{what} {batch}, {self.num_ranks} processes",
-                           expected=f"a {what} that is a multiple of the number of processes",
-                           remedy=f"Change --{what} or the number of processes.")  # fmt: skip
+            raise RunError(
+                f"The {what} cannot be shared evenly.",
+                got=f"{what} {batch}, {self.num_ranks} processes",
+                expected=f"a {what} that is a multiple of the number of processes",
+                remedy=f"Change --{what} or the number of processes.",
+            )
         return batch // self.num_ranks
 
     def collect(self, mine: object) -> list:
@@ -71,8 +74,12 @@ class Runtime:
         """The number that all processes have. RunError when they differ: the machines do not see the same files."""
         everyone = set(self.collect(mine))
         if len(everyone) > 1:
-            raise RunError(f"The processes disagree on {what}.", got=", ".join(map(str, sorted(everyone))),
-                           expected="one number", remedy="Give --out a folder that all machines share.")  # fmt: skip
+            raise RunError(
+                f"The processes disagree on {what}.",
+                got=", ".join(map(str, sorted(everyone))),
+                expected="one number",
+                remedy="Give --out a folder that all machines share.",
+            )
         return mine
 
     def wait(self) -> None:
@@ -93,8 +100,12 @@ def start_runtime(device: str = "auto", precision: Precision = "float32") -> Ite
         device = "cuda" if torch.cuda.is_available() else "cpu"
     place = _device(f"cuda:{local_rank}" if device == "cuda" else device)
     if device.startswith("cuda:") and int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise RunError("Several processes cannot share one GPU.", got=f"--device {device}", expected="auto or cuda",
-                       remedy="Leave the choice of the GPU to each process: --device cuda.")  # fmt: skip
+        raise RunError(
+            "Several processes cannot share one GPU.",
+            got=f"--device {device}",
+            expected="auto or cuda",
+            remedy="Leave the choice of the GPU to each process: --device cuda.",
+        )
     if place.type == "cuda":
         torch.cuda.set_device(place)
     if precision == "bfloat16" and local_rank == 0:
@@ -116,6 +127,10 @@ def _device(text: str) -> torch.device:
         torch.autocast(place.type, torch.bfloat16)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise RunError(f"The device {text!r} cannot be used.", got=reason, expected="auto, cpu, or a GPU such as cuda:0",
-                       remedy="Correct --device, or install a torch that knows it.") from None  # fmt: skip
+        raise RunError(
+            f"The device {text!r} cannot be used.",
+            got=reason,
+            expected="auto, cpu, or a GPU such as cuda:0",
+            remedy="Correct --device, or install a torch that knows it.",
+        ) from None
     return place

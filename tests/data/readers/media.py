@@ -26,14 +26,24 @@ def read_bar_code(picture: np.ndarray) -> int:
     return sum(int(bit) << place for place, bit in enumerate(picture[int(height * 0.75), columns, 0] > 128))
 
 
-def write_video(path: Path, ticks: Sequence[int], time_base: Fraction = Fraction(1, 30), *,
-                codec: str = "libx264", gop: int = 15, num_b_frames: int = 2, size: tuple[int, int] = (160, 120),
-                rotation: int = 0, options: dict[str, str] | None = None,
-                pictures: Sequence[np.ndarray] | None = None) -> Path:  # fmt: skip
+def write_video(
+    path: Path,
+    ticks: Sequence[int],
+    time_base: Fraction = Fraction(1, 30),
+    *,
+    codec: str = "libx264",
+    gop: int = 15,
+    num_b_frames: int = 2,
+    size: tuple[int, int] = (160, 120),
+    rotation: int = 0,
+    options: dict[str, str] | None = None,
+    pictures: Sequence[np.ndarray] | None = None,
+) -> Path:
     """Write pictures (else the bar codes 0, 1, ...) that are shown from these ticks of the clock `time_base`."""
     with av.open(path, "w", container_options={"movflags": "faststart"} if path.suffix == ".mp4" else {}) as container:
-        stream = add_video(container, time_base, codec=codec, gop=gop, num_b_frames=num_b_frames, size=size,
-                           options=options)  # fmt: skip
+        stream = add_video(
+            container, time_base, codec=codec, gop=gop, num_b_frames=num_b_frames, size=size, options=options
+        )
         if rotation:
             stream.set_display_rotation(rotation)
         for number, tick in enumerate(ticks):
@@ -43,8 +53,16 @@ def write_video(path: Path, ticks: Sequence[int], time_base: Fraction = Fraction
     return path
 
 
-def add_video(container, time_base: Fraction, *, codec: str = "libx264", gop: int = 15, num_b_frames: int = 2,
-              size: tuple[int, int] = (160, 120), options: dict[str, str] | None = None):  # fmt: skip
+def add_video(
+    container,
+    time_base: Fraction,
+    *,
+    codec: str = "libx264",
+    gop: int = 15,
+    num_b_frames: int = 2,
+    size: tuple[int, int] = (160, 120),
+    options: dict[str, str] | None = None,
+):
     """Add a stream of pictures to a container that is open for writing."""
     defaults = {"preset": "veryfast", "crf": "18"} if codec.startswith("libx26") else {}
     stream = container.add_stream(codec, rate=30, options=defaults | (options or {}))

@@ -20,10 +20,17 @@ from egonorm.signal.spectrogram import Spectrogram
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/media"
 RATE = 24000
 FILES = {
-    "aac.mp4": ("aac", 48000), "aac.mkv": ("aac", 44100), "aac.ts": ("aac", 48000), "opus.mkv": ("libopus", 48000),
-    "opus.ogg": ("libopus", 48000), "mp3.mp3": ("libmp3lame", 44100), "mp3.mkv": ("libmp3lame", 44100),
-    "pcm.mov": ("pcm_s16le", 32000), "pcm.wav": ("pcm_u8", 16000), "flac.flac": ("flac", 24000),
-}  # fmt: skip
+    "aac.mp4": ("aac", 48000),
+    "aac.mkv": ("aac", 44100),
+    "aac.ts": ("aac", 48000),
+    "opus.mkv": ("libopus", 48000),
+    "opus.ogg": ("libopus", 48000),
+    "mp3.mp3": ("libmp3lame", 44100),
+    "mp3.mkv": ("libmp3lame", 44100),
+    "pcm.mov": ("pcm_s16le", 32000),
+    "pcm.wav": ("pcm_u8", 16000),
+    "flac.flac": ("flac", 24000),
+}
 DELAY = {"aac.ts": 0.03}
 """Formats that do not say how many samples the encoder put before the first (two AAC frames at most)."""
 

@@ -54,8 +54,10 @@ def full_decode(path: Path) -> list[tuple[Fraction, int]]:
     """When every frame is shown, and its number, sorted: the plain way, without this package."""
     with av.open(path) as container:
         zero = Fraction(container.start_time, av.time_base)
-        return sorted((frame.pts * frame.time_base - zero, media.read_bar_code(frame.to_ndarray(format="rgb24")))
-                      for frame in container.decode(video=0))  # fmt: skip
+        return sorted(
+            (frame.pts * frame.time_base - zero, media.read_bar_code(frame.to_ndarray(format="rgb24")))
+            for frame in container.decode(video=0)
+        )
 
 
 def shown(frames: list[tuple[Fraction, int]], time: float) -> int:
@@ -159,18 +161,30 @@ def test_colours_follow_the_tag_and_without_one_bt601(tmp_path, matrix, tag):
     assert np.abs(read_frames(tmp_path / "colour.mp4", (0.0,))[0].numpy().astype(int) - orange).max() <= 6
 
 
-@pytest.mark.parametrize(("size", "short", "expected"), [
-    ((1920, 1080), 256, (456, 256)), ((1080, 1920), 256, (256, 456)), ((341, 256), 256, (342, 256)),
-    ((160, 120), None, (160, 120)), ((100, 100), 64, (64, 64)), ((456, 256), 256, (456, 256)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("size", "short", "expected"),
+    [
+        ((1920, 1080), 256, (456, 256)),
+        ((1080, 1920), 256, (256, 456)),
+        ((341, 256), 256, (342, 256)),
+        ((160, 120), None, (160, 120)),
+        ((100, 100), 64, (64, 64)),
+        ((456, 256), 256, (456, 256)),
+    ],
+)
 def test_sizes_are_those_of_scale_minus_2(size, short, expected):
     assert scaled_size(*size, short) == expected
 
 
-@pytest.mark.parametrize(("make", "got"), [
-    (lambda path: None, "no such file"), (Path.mkdir, "a folder"), (Path.touch, "an empty file"),
-    (lambda path: path.write_text("not a video\n" * 99), "Invalid data found when processing input"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "got"),
+    [
+        (lambda path: None, "no such file"),
+        (Path.mkdir, "a folder"),
+        (Path.touch, "an empty file"),
+        (lambda path: path.write_text("not a video\n" * 99), "Invalid data found when processing input"),
+    ],
+)
 def test_what_is_no_video_is_named(tmp_path, make, got):
     make(tmp_path / "it.mp4")
     for ask in (lambda reader: reader("it.mp4", [Window(0.0, 1.0)])[0], lambda reader: reader.examine("it.mp4")):
@@ -227,11 +241,16 @@ def test_real_corrupted_file():
         reader.examine("corrupted.mp4", thorough=True)
 
 
-@pytest.mark.parametrize(("name", "shape", "seconds"), [
-    ("flipping_a_pancake.mkv", (4, 240, 426, 3), 10.333), ("nasa_13013.mp4", (4, 270, 480, 3), 13.013),
-    ("arm_wrestling.mp4", (4, 256, 340, 3), 10.0), ("rotated_90.mov", (4, 568, 320, 3), 0.1),
-    ("unordered_pts.mov", (4, 50, 50, 3), 0.125),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "shape", "seconds"),
+    [
+        ("flipping_a_pancake.mkv", (4, 240, 426, 3), 10.333),
+        ("nasa_13013.mp4", (4, 270, 480, 3), 13.013),
+        ("arm_wrestling.mp4", (4, 256, 340, 3), 10.0),
+        ("rotated_90.mov", (4, 568, 320, 3), 0.1),
+        ("unordered_pts.mov", (4, 50, 50, 3), 0.125),
+    ],
+)
 def test_real_files(name, shape, seconds):
     reader = VideoReader(real(name).parent, SPAN)
     assert reader(name, [Window(2.0, 2.4)])[0].shape == shape
@@ -241,8 +260,10 @@ def test_real_files(name, shape, seconds):
 @pytest.mark.parametrize("name", ["unordered_pts.mov", "flipping_a_pancake.mkv"])
 def test_real_windows_show_what_a_full_decode_shows(name):
     with av.open(real(name)) as container:
-        frames = sorted(((frame.pts * frame.time_base, frame.to_ndarray(format="rgb24"))
-                         for frame in container.decode(video=0)), key=lambda pair: pair[0])  # fmt: skip
+        frames = sorted(
+            ((frame.pts * frame.time_base, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)),
+            key=lambda pair: pair[0],
+        )
     times = np.linspace(0.0, float(frames[-1][0]) + 0.05, 24)
     for few in np.split(times, 6):
         expected = [[picture for when, picture in frames if when <= time + 2e-6][-1] for time in few]

@@ -23,8 +23,17 @@ def noise(num_samples: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(-20000, 20000, num_samples, dtype=np.int16)
 
 
-def wav(data: bytes, *, tag: int = 1, channels: int = 1, rate: int = RATE, bits: int = 16, length: int | None = None,
-        extensible: bool = False, before: bytes = b"") -> bytes:  # fmt: skip
+def wav(
+    data: bytes,
+    *,
+    tag: int = 1,
+    channels: int = 1,
+    rate: int = RATE,
+    bits: int = 16,
+    length: int | None = None,
+    extensible: bool = False,
+    before: bytes = b"",
+) -> bytes:
     block = channels * bits // 8
     form = struct.pack("<HHIIHH", 0xFFFE if extensible else tag, channels, rate, rate * block, block, bits)
     if extensible:

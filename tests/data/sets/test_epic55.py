@@ -38,9 +38,18 @@ ROWS = {  # uid, video, start frame, stop frame, verb class
 def table(rows: list[tuple]) -> pd.DataFrame:
     """The ten columns of the real tables, in their order."""
     uid, video, start, stop, verb = zip(*rows, strict=True)
-    columns = {"uid": uid, "participant_id": [name[:3] for name in video], "video_id": video, "narration": "do it",
-               "start_timestamp": "00:00:00.00", "stop_timestamp": "00:00:01.00", "start_frame": start,
-               "stop_frame": stop, "verb": "do", "verb_class": verb}  # fmt: skip
+    columns = {
+        "uid": uid,
+        "participant_id": [name[:3] for name in video],
+        "video_id": video,
+        "narration": "do it",
+        "start_timestamp": "00:00:00.00",
+        "stop_timestamp": "00:00:01.00",
+        "start_frame": start,
+        "stop_frame": stop,
+        "verb": "do",
+        "verb_class": verb,
+    }
     return pd.DataFrame(columns)
 
 
@@ -138,10 +147,25 @@ PICTURES = [
     ("P08/rgb_frames/P08_01", 1, "frame_"),
     ("P08/P08_01", 1, "frame_"),
 ]
-VIDEOS = ["videos/P08/P08_01.MP4", "P08/videos/P08_01.MP4", "P08_01.MP4", "P08_01.mp4", "P08/P08_01.mp4",
-          "videos/P08_01.mp4", "videos/train/P08/P08_01.MP4"]  # fmt: skip
-WAVS = ["audio/P08_01.wav", "wav/P08_01.wav", "P08_01.wav", "rgb/train/D1/P08_01.wav", "P08/audio/P08_01.wav",
-        "audio/P08/P08_01.wav", "wav/P08/P08_01.WAV", "P08/P08_01.wav"]  # fmt: skip
+VIDEOS = [
+    "videos/P08/P08_01.MP4",
+    "P08/videos/P08_01.MP4",
+    "P08_01.MP4",
+    "P08_01.mp4",
+    "P08/P08_01.mp4",
+    "videos/P08_01.mp4",
+    "videos/train/P08/P08_01.MP4",
+]
+WAVS = [
+    "audio/P08_01.wav",
+    "wav/P08_01.wav",
+    "P08_01.wav",
+    "rgb/train/D1/P08_01.wav",
+    "P08/audio/P08_01.wav",
+    "audio/P08/P08_01.wav",
+    "wav/P08/P08_01.WAV",
+    "P08/P08_01.wav",
+]
 
 
 FLOW = [

@@ -53,8 +53,11 @@ def source(tmp_path_factory):
     write_movie(root / NAMES["constant"], range(150))
     write_movie(root / NAMES["variable"], VARIABLE, 3000, 44100)
     write_movie(root / NAMES["late"], range(30, 120))
-    clips = [Clip(f"{kind}-{k}", name, k + 1 / 3, k + 1.1, label, "D1", split) for kind, name in NAMES.items()
-             for k, (label, split) in enumerate([("wash", "train"), ("cut", "train"), ("wash", "test")])]  # fmt: skip
+    clips = [
+        Clip(f"{kind}-{k}", name, k + 1 / 3, k + 1.1, label, "D1", split)
+        for kind, name in NAMES.items()
+        for k, (label, split) in enumerate([("wash", "train"), ("cut", "train"), ("wash", "test")])
+    ]
     write_manifest(root / "manifest.csv", clips)
     return root
 
@@ -75,8 +78,11 @@ def whole(source, tmp_path_factory):
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*")
-            if path.is_file() and path.name != ".lock"}  # fmt: skip
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 def windows_of(seconds: float, seed: str, number: int = 40) -> list[Window]:
@@ -108,7 +114,10 @@ def test_every_window_shows_and_sounds_what_the_source_does(source, whole, kind)
 def test_pictures_that_begin_late_and_end_early_are_held(whole):
     reader = whole.reader("rgb", INPUTS["rgb"])
     assert codes(reader(NAMES["late"], [Window(0.0, 0.4), Window(0.9, 1.3), Window(9.0, 9.4)])) == [
-        *[0, 0, 0, 0], *[0, 0, 3, 6], *[89, 89, 89, 89]]  # fmt: skip
+        *[0, 0, 0, 0],
+        *[0, 0, 3, 6],
+        *[89, 89, 89, 89],
+    ]
 
 
 def test_clips_and_classes_are_those_of_the_source(source, whole):
@@ -135,8 +144,9 @@ def test_files_stay_inside_the_folder_and_other_names_are_other_files(source, tm
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(source / NAMES["constant"], root / name)
     names[5] = str(root / "a" / "b.mkv")  # a path from the root
-    write_manifest(root / "manifest.csv", [Clip(str(k), name, 0.0, 1.0, "cut", "D1", "train")
-                                           for k, name in enumerate(names)])  # fmt: skip
+    write_manifest(
+        root / "manifest.csv", [Clip(str(k), name, 0.0, 1.0, "cut", "D1", "train") for k, name in enumerate(names)]
+    )
     before = contents(tmp_path)
     data = packed(f"folder:{root}", tmp_path / "out", {"audio": INPUTS["audio"]})
     made = {name for name in contents(tmp_path).keys() - before.keys() if name.endswith(".wav")}
@@ -179,13 +189,18 @@ def test_the_index_is_mapped_and_not_read(whole):
 def write_epic(root: Path) -> None:
     """A domain with pictures and flow as files, and sound."""
     rng = np.random.default_rng(0)
-    header = ("uid,participant_id,video_id,narration,start_timestamp,stop_timestamp,start_frame,stop_frame,verb,"
-              "verb_class,noun,noun_class,all_nouns,all_noun_classes")  # fmt: skip
+    header = (
+        "uid,participant_id,video_id,narration,start_timestamp,stop_timestamp,start_frame,stop_frame,verb,"
+        "verb_class,noun,noun_class,all_nouns,all_noun_classes"
+    )
     row = "7,P08,P08_01,cut it,00:00:00.10,00:00:00.90,7,55,cut,5,it,0,['it'],[0]"
     root.mkdir()
     (root / "EPIC_train_action_labels.csv").write_text(f"{header}\n{row}\n")
-    for folder, colours, number in (("rgb/P08/P08_01", ("RGB", "444"), 60), ("flow/P08/P08_01/u", ("GRAY", "Gray"), 30),
-                                    ("flow/P08/P08_01/v", ("GRAY", "Gray"), 30)):  # fmt: skip
+    for folder, colours, number in (
+        ("rgb/P08/P08_01", ("RGB", "444"), 60),
+        ("flow/P08/P08_01/u", ("GRAY", "Gray"), 30),
+        ("flow/P08/P08_01/v", ("GRAY", "Gray"), 30),
+    ):
         (root / folder).mkdir(parents=True)
         for k in range(1, number + 1):
             pixels = rng.integers(0, 255, (32, 56, 3 if colours[0] == "RGB" else 1), dtype=np.uint8)
@@ -216,7 +231,10 @@ def test_stretches_are_joined_and_asked():
     assert joined([(5.0, 6.0), (1.0, 3.0), (2.0, 2.5), (3.0, 4.0)]) == ((1.0, 4.0), (5.0, 6.0))
     asked = [(-1.0, 1.0), (0.0, 1.1), (3.9, 4.5), (4.0, 5.0), (4.0, 5.1), (6.0, 9.0), (5.9, 9.0)]
     assert [is_wanted(((1.0, 4.0), (5.0, 6.0)), *times) for times in asked] == [
-        *(False, True, True, False, True), False, True]  # fmt: skip
+        *(False, True, True, False, True),
+        False,
+        True,
+    ]
 
 
 def test_the_surroundings_of_clips_alone_and_an_error_elsewhere(source, whole, tmp_path):
@@ -289,15 +307,22 @@ def test_broken_media_and_late_clips_are_told_and_the_rest_is_packed(source, tmp
     data = replace(data, manifest=Manifest(clips, data.manifest.classes))
     packing = Packing("x", ("rgb", "audio"))
     found = {(p.media, p.modality): p for p in pack(data, INPUTS, out, packing).problems}
-    assert found.keys() == {(NAMES["constant"], "rgb"), *((NAMES[kind], modality) for kind in ("variable", "late")
-                                                          for modality in INPUTS)}  # fmt: skip
+    assert found.keys() == {
+        (NAMES["constant"], "rgb"),
+        *((NAMES[kind], modality) for kind in ("variable", "late") for modality in INPUTS),
+    }
     assert "cannot be decoded at 2.4" in found[NAMES["constant"], "rgb"].error.what
     assert found[NAMES["constant"], "rgb"].uids == ("constant-0", "constant-1", "constant-2")
     assert found[NAMES["variable"], "audio"].error.got == "no such file"
     assert found[NAMES["late"], "rgb"].uids == ("long",)
     late = "b%C3%BCro%2F..jpg.mkv"
-    assert contents(out).keys() == {"packed.json", f"rgb/{late}.tar", f"rgb/{late}.tar.npy", f"audio/{late}.wav",
-                                    "audio/a.tar.wav"}  # fmt: skip
+    assert contents(out).keys() == {
+        "packed.json",
+        f"rgb/{late}.tar",
+        f"rgb/{late}.tar.npy",
+        f"audio/{late}.wav",
+        "audio/a.tar.wav",
+    }
 
 
 def test_two_calls_at_a_time_do_not_write_the_same_folder(source, whole, tmp_path):
@@ -325,15 +350,18 @@ def test_other_packings_and_foreign_folders_are_refused(source, whole, tmp_path)
         whole.reader("flow", VideoInput(SPAN, 120, displacement=True))
 
 
-@pytest.mark.parametrize(("name", "change", "message"), [
-    ("rgb/a.tar.tar", lambda data: data[: len(data) // 2], "where its index tells of pictures up to byte"),
-    ("rgb/a.tar.tar", None, "No such file"),
-    ("rgb/a.tar.tar.npy", None, "No such file"),
-    ("rgb/a.tar.tar.npy", lambda data: data[:-1000], "mmap length is greater than file size"),
-    ("rgb/a.tar.tar.npy", lambda data: b"nonsense", "pickle"),
-    ("rgb/a.tar.tar.npy", lambda data: b"", "No data left in file"),
-    ("audio/a.tar.wav", lambda data: data[:-1000], "bytes of sound"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("rgb/a.tar.tar", lambda data: data[: len(data) // 2], "where its index tells of pictures up to byte"),
+        ("rgb/a.tar.tar", None, "No such file"),
+        ("rgb/a.tar.tar.npy", None, "No such file"),
+        ("rgb/a.tar.tar.npy", lambda data: data[:-1000], "mmap length is greater than file size"),
+        ("rgb/a.tar.tar.npy", lambda data: b"nonsense", "pickle"),
+        ("rgb/a.tar.tar.npy", lambda data: b"", "No data left in file"),
+        ("audio/a.tar.wav", lambda data: data[:-1000], "bytes of sound"),
+    ],
+)
 def test_packed_files_that_are_damaged_are_told(whole, tmp_path, name, change, message):
     root = tmp_path / "copy"
     shutil.copytree(whole.root, root)
@@ -346,11 +374,18 @@ def test_packed_files_that_are_damaged_are_told(whole, tmp_path, name, change, m
     assert message in str(problem.error) and problem.media == "a.tar"
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("packed.json", "[]", "does not describe packed media"),
-    ("packed.json", None, "does not describe packed media"),
-    ("manifest.csv", "uid,media,start,stop,label,domain,split\nx,a.tar,0,1,cut,D1,train\n", "is not the table of the packed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("packed.json", "[]", "does not describe packed media"),
+        ("packed.json", None, "does not describe packed media"),
+        (
+            "manifest.csv",
+            "uid,media,start,stop,label,domain,split\nx,a.tar,0,1,cut,D1,train\n",
+            "is not the table of the packed",
+        ),
+    ],
+)
 def test_a_folder_that_is_no_packing_is_told(whole, tmp_path, name, content, message):
     root = tmp_path / "copy"
     shutil.copytree(whole.root, root)

@@ -121,13 +121,16 @@ def test_another_configuration_and_foreign_folders_are_refused(root, tmp_path):
         render_kitchens(tmp_path, TINY)
 
 
-@pytest.mark.parametrize(("choice", "text"), [
-    ({"clips": 23}, "at least 24"),
-    ({"kitchens": 0}, "Too few kitchens"),
-    ({"seed": -1}, "seed is negative"),
-    ({"size": (121, 160)}, "even numbers"),
-    ({"size": (16, 64)}, "even numbers of at least 32"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        ({"clips": 23}, "at least 24"),
+        ({"kitchens": 0}, "Too few kitchens"),
+        ({"seed": -1}, "seed is negative"),
+        ({"size": (121, 160)}, "even numbers"),
+        ({"size": (16, 64)}, "even numbers of at least 32"),
+    ],
+)
 def test_bad_choices_are_refused(choice, text):
     with pytest.raises(DataError, match=text):
         KitchensConfig(**choice)

@@ -123,9 +123,15 @@ def test_what_will_have_gone_stays_where_it_was():
 def test_the_pictures_move_as_the_flow_says(verb):
     """Where things move, the later picture, fetched along the flow, is far more like the earlier one than as it is."""
     videos = plan_videos(5, 1, 48)
-    stop, start, video = min(((stop, start, video) for video in videos for act, start, stop in
-                              zip(video.acts, video.starts, video.stops(), strict=True) if act.verb == verb),
-                             key=lambda found: found[0])  # fmt: skip
+    stop, start, video = min(
+        (
+            (stop, start, video)
+            for video in videos
+            for act, start, stop in zip(video.acts, video.starts, video.stops(), strict=True)
+            if act.verb == verb
+        ),
+        key=lambda found: found[0],
+    )
     mood, errors = draw_mood(video), []
     pictures = [picture[..., 1].astype(np.float32) for picture in islice(frames(video, SIZE), stop + 2)]
     for tick in range(start, stop, 3):
@@ -221,8 +227,11 @@ def test_flow_that_was_not_rendered_is_told_with_the_whole_command(root, tmp_pat
     assert "flow of 2" in str(caught.value) and "flow of all 3" in str(caught.value) and command in str(caught.value)
     shutil.rmtree(copy / "flow")
     kitchens = open_data(f"kitchens:{copy}")
-    assert kitchens.layouts() == {"rgb": {"files named in manifest.csv": 3}, "audio": {"files named in manifest.csv": 3},
-                                  "flow": {}}  # fmt: skip
+    assert kitchens.layouts() == {
+        "rgb": {"files named in manifest.csv": 3},
+        "audio": {"files named in manifest.csv": 3},
+        "flow": {},
+    }
     with pytest.raises(DataError, match="flow of 0"):
         kitchens.reader("flow", given)
     with pytest.raises(DataError, match=r"no modality 'smell'"):

@@ -103,8 +103,10 @@ def test_a_room_is_heard():
     click = np.zeros(48_000, np.float32)
     click[4800] = 1
     rooms = [draw_room(SEED, kitchen) for kitchen in range(1, 9)]
-    tails = [np.abs(heard(click, room, np.random.default_rng(0)) - heard(0 * click, room, np.random.default_rng(0)))
-             for room in rooms]  # fmt: skip
+    tails = [
+        np.abs(heard(click, room, np.random.default_rng(0)) - heard(0 * click, room, np.random.default_rng(0)))
+        for room in rooms
+    ]
     lasting = [np.nonzero(tail > 0.002 * tail.max())[0].max() for tail in tails]
     order = np.argsort([room.reverberation for room in rooms])
     assert lasting[order[0]] < lasting[order[-1]]

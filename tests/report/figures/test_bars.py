@@ -31,8 +31,13 @@ def test_streams_by_hand(tmp_path):
     exhibit = stream_accuracy(source_of(tmp_path).pairs("rna"))
     means = {(row["series"], row["stream"]): row for row in lines(exhibit, shift="mean")}
     assert {key: row["value"] for key, row in means.items()} == {
-        ("Source Only", "RGB"): 35.0, ("RNA-Net", "RGB"): 45.0, ("Source Only", "Audio"): 45.0, ("RNA-Net", "Audio"): 55.0,
-        ("Source Only", "RGB+Audio"): 55.0, ("RNA-Net", "RGB+Audio"): 65.0}  # fmt: skip
+        ("Source Only", "RGB"): 35.0,
+        ("RNA-Net", "RGB"): 45.0,
+        ("Source Only", "Audio"): 45.0,
+        ("RNA-Net", "Audio"): 55.0,
+        ("Source Only", "RGB+Audio"): 55.0,
+        ("RNA-Net", "RGB+Audio"): 65.0,
+    }
     rgb = means["RNA-Net", "RGB"]
     assert rgb["high"] - rgb["value"] == pytest.approx(50**0.5, abs=1e-3)
     assert rgb["error bar"] == "standard deviation over 2 seeds" and rgb["seeds"] == "0 1" and rgb["n"] == 40
@@ -81,8 +86,10 @@ def test_one_stream_has_no_fusion_and_three_have_one_of_all(tmp_path):
             replace(run, net=replace(run.net, streams=streams)),
             {"D2": values("", 0) | {"top1/imu": 5.0}},
         )
-    streams = lambda name: {row["stream"] for row in stream_accuracy(source_of(tmp_path / name).pairs("align-only")).rows  # noqa: E731
-                            for row in [dict(zip(("series", "stream"), row, strict=False))]}  # fmt: skip
+
+    def streams(name):
+        return {row[1] for row in stream_accuracy(source_of(tmp_path / name).pairs("align-only")).rows}
+
     assert streams("one") == {"Audio"} and streams("three") == {"RGB", "Audio", "imu", "RGB+Audio+imu"}
 
 
@@ -97,8 +104,11 @@ def test_shares_are_shown_once_they_are_measured(tmp_path):
     )
     exhibit = top_features(source_of(tmp_path / "new").pairs("rna"))
     assert {(row["stream"], row["series"]): row["value"] for row in lines(exhibit, shift="mean")} == {
-        ("RGB", "Source Only"): 60.0, ("RGB", "RNA-Net"): 65.0,
-        ("Audio", "Source Only"): 70.0, ("Audio", "RNA-Net"): 70.0}  # fmt: skip
+        ("RGB", "Source Only"): 60.0,
+        ("RGB", "RNA-Net"): 65.0,
+        ("Audio", "Source Only"): 70.0,
+        ("Audio", "RNA-Net"): 70.0,
+    }
     assert "RGB: Source Only 60.0 % (paper 63.35), RNA-Net 65.0 % (paper 61.57); difference +5.0." in exhibit.text
     assert "inferred" in exhibit.caption and "none (one seed)" in exhibit.caption
 
@@ -112,8 +122,12 @@ def test_single_and_multiple_by_hand(tmp_path):
         tell(tmp_path, alone("supervised:D1:D1", "rgb", seed), {"D1": {"top1": 80.0}})
     exhibit = single_and_multiple(source_of(tmp_path))
     means = {(row["series"], row["stream"]): (row["value"], row["paper"]) for row in lines(exhibit, shift="mean")}
-    assert means == {("supervised", "RGB"): (80.0, 57.91), ("source-only", "RGB"): (40.0, 36.14),
-                     ("source-only", "Audio"): (20.0, 36.42), ("source-only", "RGB+Audio"): (65.0, 41.87)}  # fmt: skip
+    assert means == {
+        ("supervised", "RGB"): (80.0, 57.91),
+        ("source-only", "RGB"): (40.0, 36.14),
+        ("source-only", "Audio"): (20.0, 36.42),
+        ("source-only", "RGB+Audio"): (65.0, 41.87),
+    }
     assert {row["shift"] for row in lines(exhibit, series="source-only")} == {"mean", "D1 → D2"}, (
         "audio has D1 → D2 alone"
     )

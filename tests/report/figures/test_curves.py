@@ -15,8 +15,12 @@ from egonorm.runs.train_log import LOG
 from stored_runs import plain_run
 
 NORMS = {"D1/rgb": 3.0, "D1/audio": 7.0}
-CLASSES = {"D1": {"take": {"n": 3, "accuracy": 25.0, "norms": {"rgb": 3.0, "audio": 7.0}},
-                  "<b>put</b> $x$": {"n": 1, "accuracy": 75.0, "norms": {"rgb": 4.0, "audio": 9.0}}}}  # fmt: skip
+CLASSES = {
+    "D1": {
+        "take": {"n": 3, "accuracy": 25.0, "norms": {"rgb": 3.0, "audio": 7.0}},
+        "<b>put</b> $x$": {"n": 1, "accuracy": 75.0, "norms": {"rgb": 4.0, "audio": 9.0}},
+    }
+}
 
 
 def of(values):

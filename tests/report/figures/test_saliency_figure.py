@@ -37,9 +37,24 @@ def clip(method: str = "source-only", **changes) -> SavedClip:
         np.zeros((16, 20), np.float32), np.linspace(0, 12000, 16, dtype=np.float32), np.ones(500, np.float32), 4.0, 5.0
     )
     scores = {name: np.array([0.25, 0.75], np.float32) for name in ("fused", "see", "hear")}
-    given = {"run": "r", "method": method, "seed": 3, "step": 9, "uid": "c1", "domain": "D2", "label": 0,
-             "classes": ("cut", "mix"), "start": 4.0, "stop": 5.0, "times": (4.25, 4.5, 4.75), "frames": (frame,) * 3,
-             "sounds": {"hear": sound}, "maps": maps, "scores": scores, "norms": {"see": 1.0, "hear": 2.0}}  # fmt: skip
+    given = {
+        "run": "r",
+        "method": method,
+        "seed": 3,
+        "step": 9,
+        "uid": "c1",
+        "domain": "D2",
+        "label": 0,
+        "classes": ("cut", "mix"),
+        "start": 4.0,
+        "stop": 5.0,
+        "times": (4.25, 4.5, 4.75),
+        "frames": (frame,) * 3,
+        "sounds": {"hear": sound},
+        "maps": maps,
+        "scores": scores,
+        "norms": {"see": 1.0, "hear": 2.0},
+    }
     return SavedClip(**given | changes)
 
 
@@ -98,8 +113,12 @@ def test_the_answers_maps_are_another_figure():
 
 def test_many_frames_no_frames_dead_maps_and_hostile_names_are_drawn():
     dead = {key: np.zeros_like(x) for key, x in clip().maps.items()}
-    long = clip(times=tuple(float(k) for k in range(16)), frames=clip().frames[:1] * 16,
-                maps={(0, "fused", "see"): np.ones((16, 7, 7), np.float32)}, sounds={})  # fmt: skip
+    long = clip(
+        times=tuple(float(k) for k in range(16)),
+        frames=clip().frames[:1] * 16,
+        maps={(0, "fused", "see"): np.ones((16, 7, 7), np.float32)},
+        sounds={},
+    )
     names = clip(classes=(r"$\frac{1}{$ <b>& 切る", "x" * 200), uid="a$b\n$" + "c" * 90)
     for one in (clip(maps=dead), long, clip(frames=()), names):
         assert drawn(cam_figure(one), ".svg").startswith(b"<?xml") and drawn(cam_figure(one), ".png", 60)

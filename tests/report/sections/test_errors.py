@@ -49,8 +49,14 @@ def store(out, method, answers, seed=0, alone=None, sure=0.5, norms=None, uids=U
             "scores/two": fused,
         }
         lengths = np.arange(len(uids), dtype=np.float32) + 1 if norms is None else np.array(norms, np.float32)
-        np.savez(predictions_of(folder, k, "D2"), uids=np.array(uids), labels=labels, classes=np.array(classes),
-                 **streams, **{"norms/one": lengths, "norms/two": 2 * lengths})  # fmt: skip
+        np.savez(
+            predictions_of(folder, k, "D2"),
+            uids=np.array(uids),
+            labels=labels,
+            classes=np.array(classes),
+            **streams,
+            **{"norms/one": lengths, "norms/two": 2 * lengths},
+        )
         top1 = 100 * float((fused.argmax(axis=1) == labels).mean())
         rows.append(row(k, "top1", top1, len(labels)))
         rows += [row(k, f"recall/{classes[label]}", value, n) for label, (value, n) in recall(fused, labels).items()]

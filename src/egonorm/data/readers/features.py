@@ -82,8 +82,12 @@ class FeatureReader:
         """
         found = self._of(media)
         if not torch.isfinite(self._rows(found.rows)).all():
-            raise DataError(f"The features of {media} are not all finite.", got="NaN or infinity", expected="finite numbers",
-                            remedy="Compute them again.")  # fmt: skip
+            raise DataError(
+                f"The features of {media} are not all finite.",
+                got="NaN or infinity",
+                expected="finite numbers",
+                remedy="Compute them again.",
+            )
         return found.stop
 
     def _rows(self, numbers: Sequence[int]) -> Float[Tensor, "window feature"]:
@@ -102,9 +106,12 @@ class FeatureReader:
 
     def _of(self, media: str) -> Moments:
         if media not in self.moments:
-            raise DataError(f"There are no features of {media}.", got="an unknown medium",
-                            expected=f"one of the {len(self.moments)} whose features were computed",
-                            remedy="Compute its features too, or remove its clips.")  # fmt: skip
+            raise DataError(
+                f"There are no features of {media}.",
+                got="an unknown medium",
+                expected=f"one of the {len(self.moments)} whose features were computed",
+                remedy="Compute its features too, or remove its clips.",
+            )
         return self.moments[media]
 
 

@@ -70,8 +70,12 @@ class FlowReader:
         return [_open_half(self.root / media, name) for name in HALVES]
 
     def _unequal(self, media: str, expected: str, got: str) -> DataError:
-        return DataError(f"The halves of the flow in {self.root / media} do not go together.", got=got,
-                         expected=expected, remedy="Extract or copy the flow of this video again.")  # fmt: skip
+        return DataError(
+            f"The halves of the flow in {self.root / media} do not go together.",
+            got=got,
+            expected=expected,
+            remedy="Extract or copy the flow of this video again.",
+        )
 
 
 def holds_flow(folder: Path) -> bool:

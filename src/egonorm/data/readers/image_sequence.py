@@ -62,8 +62,16 @@ def _pattern(prefixes: tuple[str, ...]) -> re.Pattern:
 
 def _record_type(number: int) -> np.dtype:
     """What is known of so many pictures; the numbers are sorted, `width` is how many digits they have at least."""
-    return np.dtype([("stamp", "<i8", (2,)), ("prefix", "<U32"), ("width", "<i8"), ("suffix", "<U8"),
-                     ("number", "<i8", (number,)), ("place", "<i8", (number, 2))])  # fmt: skip
+    return np.dtype(
+        [
+            ("stamp", "<i8", (2,)),
+            ("prefix", "<U32"),
+            ("width", "<i8"),
+            ("suffix", "<U8"),
+            ("number", "<i8", (number,)),
+            ("place", "<i8", (number, 2)),
+        ]
+    )
 
 
 def _scan(path: Path, prefixes: tuple[str, ...], size: int, changed: int) -> Shaped[np.ndarray, "1"]:
@@ -90,13 +98,17 @@ def _one_series(
             series[folder, prefix, suffix][digits] = place  # of a name that a tar file holds twice, the last counts
     if not series:
         names = " or ".join(f"{prefix}0000000001.jpg" for prefix in prefixes)
-        raise DataError(f"{path} holds no pictures.", got="no name that fits", remedy=AGAIN,
-                        expected=f"{names}, and so on")  # fmt: skip
+        raise DataError(
+            f"{path} holds no pictures.", got="no name that fits", remedy=AGAIN, expected=f"{names}, and so on"
+        )
     (_, *names), digits = next(iter(series.items()))
     if len(series) > 1 or len(set(map(int, digits))) < len(digits):
-        raise DataError(f"{path} holds more than one series of pictures.", expected="every number once",
-                        got=some([f"{folder}/{prefix}*{suffix}".lstrip("/") for folder, prefix, suffix in series], 3),
-                        remedy="Keep one series in a folder or tar file.")  # fmt: skip
+        raise DataError(
+            f"{path} holds more than one series of pictures.",
+            expected="every number once",
+            got=some([f"{folder}/{prefix}*{suffix}".lstrip("/") for folder, prefix, suffix in series], 3),
+            remedy="Keep one series in a folder or tar file.",
+        )
     return tuple(names), digits
 
 
@@ -111,8 +123,12 @@ def _tar_members(path: Path, size: int, changed: int) -> list[tuple[str, Place]]
                 raise tarfile.ReadError(f"{member.name} ends behind the end of the file")
         return [(member.name, (member.offset_data, member.size)) for member in members]
     except (tarfile.TarError, OSError) as error:
-        raise DataError(f"{path} cannot be read as a tar file.", got=error, expected="a whole tar file, not compressed",
-                        remedy="Download it again; unpack it if it is compressed.") from None  # fmt: skip
+        raise DataError(
+            f"{path} cannot be read as a tar file.",
+            got=error,
+            expected="a whole tar file, not compressed",
+            remedy="Download it again; unpack it if it is compressed.",
+        ) from None
 
 
 Colours = Literal["RGB", "GRAY"]
@@ -159,8 +175,12 @@ class Pictures:
         """Refuse an index with holes; decode the first picture and the last, or all of them."""
         missing = np.setdiff1d(np.arange(self.first, self.numbers[-1] + 1), self.numbers)
         if holes := [self.name(number) for number in missing.tolist()]:
-            raise DataError(f"{self.path} lacks pictures.", got=f"{some(holes, 3)} missing", remedy=AGAIN,
-                            expected=f"every number from {self.first} to {self.numbers[-1]}")  # fmt: skip
+            raise DataError(
+                f"{self.path} lacks pictures.",
+                got=f"{some(holes, 3)} missing",
+                remedy=AGAIN,
+                expected=f"every number from {self.first} to {self.numbers[-1]}",
+            )
         numbers = (self.numbers if thorough else self.numbers[[0, -1]]).tolist()
         for begin in range(0, len(numbers), TOGETHER):
             self.decode(numbers[:1] + numbers[begin : begin + TOGETHER], colours)
@@ -175,12 +195,20 @@ class Pictures:
                 if decoded is None:
                     decoded = np.empty((len(numbers), *size, _CHANNELS[colours]), dtype=np.uint8)
                 if size != decoded.shape[1:3]:
-                    raise DataError(f"{where} has another size than those before it.", got=size,
-                                    expected=decoded.shape[1:3], remedy=AGAIN)  # fmt: skip
+                    raise DataError(
+                        f"{where} has another size than those before it.",
+                        got=size,
+                        expected=decoded.shape[1:3],
+                        remedy=AGAIN,
+                    )
                 simplejpeg.decode_jpeg(data, colorspace=colours, buffer=decoded[row])
             except ValueError as error:
-                raise DataError(f"{where} cannot be decoded.", got=f"{len(data)} bytes: {error}",
-                                expected="a whole JPEG picture", remedy=AGAIN) from None  # fmt: skip
+                raise DataError(
+                    f"{where} cannot be decoded.",
+                    got=f"{len(data)} bytes: {error}",
+                    expected="a whole JPEG picture",
+                    remedy=AGAIN,
+                ) from None
         return decoded
 
     def read(self, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
@@ -200,8 +228,12 @@ class Pictures:
                     file.seek(offset)
                     yield number, file.read(size)
         except OSError as error:
-            raise DataError(f"A picture of {self.path} cannot be read.", got=error, remedy=AGAIN,
-                            expected="every picture up to the last") from None  # fmt: skip
+            raise DataError(
+                f"A picture of {self.path} cannot be read.",
+                got=error,
+                remedy=AGAIN,
+                expected="every picture up to the last",
+            ) from None
 
 
 def open_pictures(path: Path, prefixes: tuple[str, ...] = PREFIXES) -> Pictures:
@@ -212,8 +244,12 @@ def open_pictures(path: Path, prefixes: tuple[str, ...] = PREFIXES) -> Pictures:
     try:
         status = path.stat()
     except OSError:
-        raise DataError(f"{path} does not exist.", got="no such folder or file", expected="a folder or tar of pictures",
-                        remedy="Check the root folder of the data and the names of its videos.") from None  # fmt: skip
+        raise DataError(
+            f"{path} does not exist.",
+            got="no such folder or file",
+            expected="a folder or tar of pictures",
+            remedy="Check the root folder of the data and the names of its videos.",
+        ) from None
     return _index(path, prefixes, status.st_size, status.st_mtime_ns)
 
 

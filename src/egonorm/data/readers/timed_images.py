@@ -81,9 +81,12 @@ class Timed:
         rows = rows.clip(min=0)
         absent = np.flatnonzero(self.index["place"][rows, 0, 1] == 0)
         if len(absent):
-            raise DataError(f"What {self.path} shows at {times[absent[0]]:.3f} s was left out when it was packed.",
-                            got="a window far from the packed clips", expected="times near them",
-                            remedy="Pack the data again without --clips-only, or for these clips.")  # fmt: skip
+            raise DataError(
+                f"What {self.path} shows at {times[absent[0]]:.3f} s was left out when it was packed.",
+                got="a window far from the packed clips",
+                expected="times near them",
+                remedy="Pack the data again without --clips-only, or for these clips.",
+            )
         return rows.tolist()
 
 
@@ -97,8 +100,12 @@ def open_timed(path: Path) -> Timed:
         status = path.stat()
         return _open(path, status.st_size, status.st_mtime_ns)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be opened.", got=error, expected="a tar file of pictures and its index",
-                        remedy="Remove both if they are there, and pack the data again: the rest is kept.") from None  # fmt: skip
+        raise DataError(
+            f"{path} cannot be opened.",
+            got=error,
+            expected="a tar file of pictures and its index",
+            remedy="Remove both if they are there, and pack the data again: the rest is kept.",
+        ) from None
 
 
 @lru_cache(maxsize=1024)
@@ -146,8 +153,9 @@ def index_type(num_series: int) -> np.dtype:
     return np.dtype([("time", "<f8"), ("number", "<i8"), ("place", "<i8", (num_series, 2))])
 
 
-def write_shots(path: Path, shots: Iterable[Shot], seconds: float, quality: int,
-                wanted: Callable[[float, float], bool]) -> None:  # fmt: skip
+def write_shots(
+    path: Path, shots: Iterable[Shot], seconds: float, quality: int, wanted: Callable[[float, float], bool]
+) -> None:
     """Write the pictures that are `wanted` in the time that they are shown, and then the index of all.
 
     `seconds` is how long the medium lasts.
@@ -158,8 +166,10 @@ def write_shots(path: Path, shots: Iterable[Shot], seconds: float, quality: int,
             places = [(0, 0)] * len(shot.series)
             if wanted(start, stop):
                 names = [f"{prefix}{number:010d}.jpg" for prefix in shot.series]
-                places = [_append(file, name, _jpeg(picture, quality))
-                          for name, picture in zip(names, shot.take(), strict=True)]  # fmt: skip
+                places = [
+                    _append(file, name, _jpeg(picture, quality))
+                    for name, picture in zip(names, shot.take(), strict=True)
+                ]
             rows.append((shot.time, 0, places))
         file.write(bytes(2 * _BLOCK))
     rows.sort(key=lambda row: row[0])

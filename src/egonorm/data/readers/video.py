@@ -88,9 +88,12 @@ def read_frames(
             late = any(frame.pts > tick for frame, tick in zip(frames, ticks, strict=False))
             if frames and not (jumped and late):
                 return pictures_of(frames, short_side)
-    raise DataError(f"{path} holds no frame.", got="a video stream that decodes to nothing",
-                    expected="at least one frame",
-                    remedy="Get or copy the file again, or remove its clips.")  # fmt: skip
+    raise DataError(
+        f"{path} holds no frame.",
+        got="a video stream that decodes to nothing",
+        expected="at least one frame",
+        remedy="Get or copy the file again, or remove its clips.",
+    )
 
 
 def frames_of(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
@@ -107,8 +110,12 @@ def frames_of(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator
                 continue
             raise
         if any(frame.pts is None for frame in frames):
-            raise DataError(f"{track.path} has frames without timestamps.", got="a bare video stream",
-                            expected="a container", remedy="Wrap it: ffmpeg -i FILE -c copy FILE.mp4")  # fmt: skip
+            raise DataError(
+                f"{track.path} has frames without timestamps.",
+                got="a bare video stream",
+                expected="a container",
+                remedy="Wrap it: ffmpeg -i FILE -c copy FILE.mp4",
+            )
         yield from (frame for frame in frames if beginning is None or frame.pts >= beginning)
 
 

@@ -57,8 +57,12 @@ class WavReader:
         block = 1 << 20
         for first in range(0, wav.num_samples if thorough else 0, block):
             if not np.isfinite(wav.read(first, min(first + block, wav.num_samples))).all():
-                raise DataError(f"{wav.path} has samples that are not numbers.", got="NaN or infinity",
-                                expected="finite samples", remedy="Extract the sound of this video again.")  # fmt: skip
+                raise DataError(
+                    f"{wav.path} has samples that are not numbers.",
+                    got="NaN or infinity",
+                    expected="finite samples",
+                    remedy="Extract the sound of this video again.",
+                )
         return wav.num_samples / wav.rate
 
 
@@ -88,8 +92,12 @@ def open_wav(path: Path) -> Wav:
         status = path.stat()
         return _parse(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
-        raise DataError(f"{path} cannot be opened.", got=error.strerror, expected="a WAV file",
-                        remedy="Check the root folder of the data and the names of its files.") from None  # fmt: skip
+        raise DataError(
+            f"{path} cannot be opened.",
+            got=error.strerror,
+            expected="a WAV file",
+            remedy="Check the root folder of the data and the names of its files.",
+        ) from None
 
 
 def write_wav(path: Path, pieces: Iterable[Float32[Tensor, " sample"]], rate: int) -> None:
@@ -128,8 +136,12 @@ def _parse(path: Path, size: int, changed: int) -> Wav:
     if length == _UNKNOWN_SIZE:
         length = size - offset
     if length > size - offset:
-        raise DataError(f"{path} is truncated.", got=f"{size - offset} bytes of sound", expected=f"{length} bytes",
-                        remedy="Copy it or extract it again.")  # fmt: skip
+        raise DataError(
+            f"{path} is truncated.",
+            got=f"{size - offset} bytes of sound",
+            expected=f"{length} bytes",
+            remedy="Copy it or extract it again.",
+        )
     num_samples = length // (num_channels * bits // 8)
     if num_samples == 0:
         raise DataError(f"{path} holds no sound.", got="0 samples", expected="at least one", remedy="Extract it again.")
@@ -157,6 +169,9 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _not_wav(path: Path, got: str) -> DataError:
-    return DataError(f"{path} is no WAV file that can be read.", got=got,
-                     expected="RIFF with PCM of 8, 16, 24 or 32 bits, or floats",
-                     remedy="Convert it: ffmpeg -i FILE -c:a pcm_s16le OUT.wav")  # fmt: skip
+    return DataError(
+        f"{path} is no WAV file that can be read.",
+        got=got,
+        expected="RIFF with PCM of 8, 16, 24 or 32 bits, or floats",
+        remedy="Convert it: ffmpeg -i FILE -c:a pcm_s16le OUT.wav",
+    )

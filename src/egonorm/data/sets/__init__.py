@@ -40,13 +40,20 @@ def open_data(text: str) -> ClipSet:
     """Open `KIND:PATH`, for example `folder:/home/me/clips`."""
     kind, colon, path = text.partition(":")
     if not colon or not path or kind not in kinds():
-        raise DataError(f"The data {text!r} cannot be read.", got=f"kind {kind!r}, path {path!r}",
-                        expected=f"KIND:PATH with a kind among {', '.join(kinds())}",
-                        remedy="Write for example folder:/home/me/clips.")  # fmt: skip
+        raise DataError(
+            f"The data {text!r} cannot be read.",
+            got=f"kind {kind!r}, path {path!r}",
+            expected=f"KIND:PATH with a kind among {', '.join(kinds())}",
+            remedy="Write for example folder:/home/me/clips.",
+        )
     root, module = Path(path).expanduser(), importlib.import_module(f"{__name__}.{kind}")
     if not root.is_dir() and not (root.is_file() and getattr(module, "READS_FILES", False)):
-        raise DataError(f"{root} is not a folder.", got="no such folder" if not root.exists() else "a file",
-                        expected=f"the folder of the data of kind {kind}", remedy="Correct the path.")  # fmt: skip
+        raise DataError(
+            f"{root} is not a folder.",
+            got="no such folder" if not root.exists() else "a file",
+            expected=f"the folder of the data of kind {kind}",
+            remedy="Correct the path.",
+        )
     return module.open_set(root)
 
 
@@ -54,9 +61,12 @@ def readers_of(data: ClipSet, inputs: Mapping[str, Input]) -> dict[str, Reader]:
     """The reader of each modality. DataError for a network of features on media, or what the data do not have."""
     fed = [name for name, given in inputs.items() if isinstance(given, FeatureInput)]
     if fed and not isinstance(data, FeatureSet):
-        raise DataError(f"The network's stream {fed[0]} is fed features, and the data are media.", got="media",
-                        expected=f"features of {inputs[fed[0]].size} numbers",
-                        remedy="Give the features that it was trained on: --data features:PATH.")  # fmt: skip
+        raise DataError(
+            f"The network's stream {fed[0]} is fed features, and the data are media.",
+            got="media",
+            expected=f"features of {inputs[fed[0]].size} numbers",
+            remedy="Give the features that it was trained on: --data features:PATH.",
+        )
     return {name: data.reader(name, given) for name, given in inputs.items()}
 
 

@@ -25,8 +25,12 @@ class Folder:
             return VideoReader(self.root, given.span, given.short_side)
         if modality == "audio":
             return AudioReader(self.root, given.spectrogram)
-        raise DataError(f"{self.root} has no modality {modality!r}.", got=modality, expected="rgb or audio",
-                        remedy="Choose among these with --modalities.")  # fmt: skip
+        raise DataError(
+            f"{self.root} has no modality {modality!r}.",
+            got=modality,
+            expected="rgb or audio",
+            remedy="Choose among these with --modalities.",
+        )
 
     def layouts(self) -> dict[str, dict[str, int]]:
         """All media are files that the manifest names; those that are there are counted."""

@@ -33,9 +33,12 @@ class Kitchens:
             return Folder(self.root, self.manifest).reader(modality, given)
         videos, rendered = self._videos(), self._with_flow()
         if rendered < len(videos):
-            raise DataError(f"{self.root} holds no flow of some videos.", got=f"flow of {rendered}",
-                            expected=f"flow of all {len(videos)}",
-                            remedy=f"Run: {_command(self.root)} --flow")  # fmt: skip
+            raise DataError(
+                f"{self.root} holds no flow of some videos.",
+                got=f"flow of {rendered}",
+                expected=f"flow of all {len(videos)}",
+                remedy=f"Run: {_command(self.root)} --flow",
+            )
         return Renamed(FlowReader(self.root, given.span, given.short_side, PAIR_RATE), flow_of)
 
     def layouts(self) -> dict[str, dict[str, int]]:
@@ -54,8 +57,12 @@ class Kitchens:
 def open_set(root: Path) -> Kitchens:
     """Read the manifest of rendered kitchens."""
     if not (root / DESCRIPTION).is_file() or not (root / MANIFEST).is_file():
-        raise DataError(f"{root} holds no rendered kitchens.", got=f"no {DESCRIPTION} or no {MANIFEST}",
-                        expected="a finished rendering", remedy=f"Run: {_command(root)}")  # fmt: skip
+        raise DataError(
+            f"{root} holds no rendered kitchens.",
+            got=f"no {DESCRIPTION} or no {MANIFEST}",
+            expected="a finished rendering",
+            remedy=f"Run: {_command(root)}",
+        )
     return Kitchens(root, read_manifest(root / MANIFEST, CLASSES))
 
 

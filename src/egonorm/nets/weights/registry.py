@@ -136,8 +136,12 @@ PUBLISHED = {
 def published(name: str) -> Published:
     """The published network of a name. WeightsError for a name that is none."""
     if name not in PUBLISHED:
-        raise WeightsError(f"There is no published network {name!r}.", got=name, expected=", ".join(PUBLISHED),
-                           remedy="Choose one of these, or see: egonorm weights list")  # fmt: skip
+        raise WeightsError(
+            f"There is no published network {name!r}.",
+            got=name,
+            expected=", ".join(PUBLISHED),
+            remedy="Choose one of these, or see: egonorm weights list",
+        )
     return PUBLISHED[name]
 
 
@@ -149,7 +153,11 @@ def published_stream(name: str, span: Span) -> Stream:
     """
     entry = published(name)
     if entry.origin() is None:
-        raise WeightsError(f"The weights of {name} are not there.", got=f"no usable {entry.path}",
-                           expected="weights that were fetched before", remedy=f"Run: {entry.command()}")  # fmt: skip
+        raise WeightsError(
+            f"The weights of {name} are not there.",
+            got=f"no usable {entry.path}",
+            expected="weights that were fetched before",
+            remedy=f"Run: {entry.command()}",
+        )
     encoder = replace(entry.encoder, weights=str(entry.path), sha256=checksum(entry.path))
     return Stream(entry.look(span), encoder)

@@ -33,8 +33,11 @@ def paper_number(run: Run, shifts: Sequence[Shift]) -> str:
 def unlike_paper(records: Sequence[Record], has_errata: bool) -> list[str]:
     """Sentences about how far ours can be compared with the paper's numbers."""
     errata = f"{ERRATUM} contradicts another number of the paper (see the end of this page)."
-    return ["paper: top-1 of arXiv 2106.01689, which gives neither seeds nor deviations.", unlike(records),
-            *([errata] if has_errata else [])]  # fmt: skip
+    return [
+        "paper: top-1 of arXiv 2106.01689, which gives neither seeds nor deviations.",
+        unlike(records),
+        *([errata] if has_errata else []),
+    ]
 
 
 def unlike(records: Sequence[Record]) -> str:
@@ -70,7 +73,10 @@ def _is(run: Run, system: System) -> bool:
     """Whether the run is of this system; a system without modalities of its own has the paper's two."""
     own = plain(run)
     return (own.method, own.net.fusion, tuple(run.net.streams)) == (
-        system.method, system.fusion, system.modalities or ("rgb", "audio"))  # fmt: skip
+        system.method,
+        system.fusion,
+        system.modalities or ("rgb", "audio"),
+    )
 
 
 FIGURE_7A = {

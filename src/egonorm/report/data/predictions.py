@@ -35,16 +35,26 @@ def judged(pair: Pair, source: Source) -> Judged | Note:
     """The predictions of both sides, or a warning that says which are missing and what would make them."""
     domain = pair.shift.domain
     found = {method: tuple(source.predicted(run, domain) for run in runs) for method, runs in pair.sides.items()}
-    missing = [run.folder.name for method, runs in pair.sides.items()
-               for run, there in zip(runs, found[method], strict=True) if there is None]  # fmt: skip
+    missing = [
+        run.folder.name
+        for method, runs in pair.sides.items()
+        for run, there in zip(runs, found[method], strict=True)
+        if there is None
+    ]
     if missing:
-        return Note(f"There are no predictions on {domain} by {', '.join(missing)}, so nothing can be said of single classes and "
-                    f"clips. This makes them: egonorm test RUN --domain {domain}", is_warning=True)  # fmt: skip
+        return Note(
+            f"There are no predictions on {domain} by {', '.join(missing)}, so nothing can be said of single classes and "
+            f"clips. This makes them: egonorm test RUN --domain {domain}",
+            is_warning=True,
+        )
     if len({predicted.classes for side in found.values() for predicted in side}) > 1:
         return Note(f"The runs judged on {domain} know different classes, so their answers cannot be compared.", True)
     if not _agree([predicted for side in found.values() for predicted in side]):
-        return Note(f"Clips of {domain} have other labels in some runs than in others: they were judged on different data, and "
-                    "their answers cannot be compared. Keep such runs in different folders.", is_warning=True)  # fmt: skip
+        return Note(
+            f"Clips of {domain} have other labels in some runs than in others: they were judged on different data, and "
+            "their answers cannot be compared. Keep such runs in different folders.",
+            is_warning=True,
+        )
     return found
 
 

@@ -82,8 +82,14 @@ def _draw(axes: Axes, left: float, step: float, bar: Bar, mark: Mark) -> None:
     if mean.high > mean.low:
         ends = [[mean.value - mean.low], [mean.high - mean.value]]
         axes.errorbar(middle, mean.value, ends, color=INK, capsize=3, linewidth=1.2)
-    axes.annotate(f"{mean.value:.1f}", (middle, max(mean.high, mean.value)), (0, 2), textcoords="offset points",
-                  ha="center", va="bottom")  # fmt: skip
+    axes.annotate(
+        f"{mean.value:.1f}",
+        (middle, max(mean.high, mean.value)),
+        (0, 2),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+    )
     if bar.paper is not None:
         axes.plot(left + 0.88 * step, bar.paper, marker="D", markersize=6, markerfacecolor="none", color=INK)
 
@@ -106,8 +112,9 @@ def _row(label: str, group: str, shift: str, mean: Mean, paper: float | None) ->
 
 def tell(groups: Sequence[str], series: Sequence[Series], unit: str = "%") -> str:
     """The drawn numbers in words."""
-    return " ".join(_tell(group, [(one.label, one.bars[group]) for one in series if group in one.bars], unit)
-                    for group in groups)  # fmt: skip
+    return " ".join(
+        _tell(group, [(one.label, one.bars[group]) for one in series if group in one.bars], unit) for group in groups
+    )
 
 
 def _tell(group: str, bars: Sequence[tuple[str, Bar]], unit: str) -> str:
@@ -159,8 +166,12 @@ class Question:
 def compare_sides(pairs: Sequence[Pair], metrics: Mapping[str, str], question: Question) -> Exhibit:
     """Bars of some metrics, by the name of their group, for Source Only and the pairs' method."""
     if not pairs:
-        return Exhibit(question.name, question.title, missing="There is no method with Source Only beside it on the same seeds. "
-                       "Train both: egonorm train … source-only, and egonorm train … METHOD.")  # fmt: skip
+        return Exhibit(
+            question.name,
+            question.title,
+            missing="There is no method with Source Only beside it on the same seeds. "
+            "Train both: egonorm train … source-only, and egonorm train … METHOD.",
+        )
     families = "-".join(dict.fromkeys(pair.shift.family for pair in pairs))
     name = f"{question.name}-{families}-{pairs[0].method}"
     title = f"{question.title}: {label_of(pairs[0].method)} beside Source Only"
@@ -172,8 +183,9 @@ def compare_sides(pairs: Sequence[Pair], metrics: Mapping[str, str], question: Q
     has_paper = any(bar.paper is not None for one in series for bar in one.bars.values())
     told = [question.about, about(series), *([question.about_paper, unlike(records)] if has_paper else [])]
     figure = draw_bars(groups, series, question.ylabel)
-    return Exhibit(name, title, figure, tell(groups, series), " ".join(filter(None, told)), HEADER,
-                   rows_of(groups, series))  # fmt: skip
+    return Exhibit(
+        name, title, figure, tell(groups, series), " ".join(filter(None, told)), HEADER, rows_of(groups, series)
+    )
 
 
 def _series(pairs: Sequence[Pair], metrics: Mapping[str, str], question: Question) -> list[Series]:

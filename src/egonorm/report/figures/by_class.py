@@ -31,13 +31,18 @@ def training_by_class(pair: Pair, source: Source) -> Exhibit:
         return Exhibit(name, title, missing=GONE)
     curves, clips = _curves(logs)
     if not curves:
-        return Exhibit(name, title, missing="The logs of these runs do not tell classes apart; those of older versions do not. "
-                       "Training anew gives some that do.")  # fmt: skip
+        return Exhibit(
+            name,
+            title,
+            missing="The logs of these runs do not tell classes apart; those of older versions do not. "
+            "Training anew gives some that do.",
+        )
     drawn = _chosen(clips)
     rows = tuple((*key[:4], label_of(key[4]), *row) for key, curve in curves.items() for row in curve.rows)
     header = ("domain", "class", "quantity", "modality", "series", *COLUMNS)
-    return Exhibit(name, title, _draw(pair, curves, drawn), _tell(curves, drawn), _about(pair, curves, clips, drawn),
-                   header, rows)  # fmt: skip
+    return Exhibit(
+        name, title, _draw(pair, curves, drawn), _tell(curves, drawn), _about(pair, curves, clips, drawn), header, rows
+    )
 
 
 def _curves(logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> tuple[Curves, dict[tuple[str, str], int]]:

@@ -91,8 +91,16 @@ def draw_curve(axes: Axes, curve: Curve, mark: Mark, marker: str = "") -> None:
         axes.plot(curve.steps, curve.means, color=mark.color, alpha=0.35, linewidth=0.7)
     every = max(1, len(curve.steps) // 5)
     above = 2.0 if mark.line == "-" else 2.5  # of two lines in one place both are seen if the broken one is above
-    axes.plot(curve.steps, curve.smooth, color=mark.color, linestyle=mark.line, marker=marker, markevery=(every // 2, every),
-              markersize=5, zorder=above)  # fmt: skip
+    axes.plot(
+        curve.steps,
+        curve.smooth,
+        color=mark.color,
+        linestyle=mark.line,
+        marker=marker,
+        markevery=(every // 2, every),
+        markersize=5,
+        zorder=above,
+    )
 
 
 NORM, TRAINING, TEST = "mean norm", "training accuracy", "test accuracy"

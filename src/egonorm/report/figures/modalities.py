@@ -28,18 +28,30 @@ def single_and_multiple(source: Source) -> Exhibit:
     """Top-1 of networks of one stream and of all, as bars; what was not trained is left out and named."""
     records = _alike(source.records)
     if not records:
-        return Exhibit(NAME, TITLE, missing="There is no Source Only run in a setting of supervised or dg1. "
-                       "Train them: egonorm bench paper.figure5.")  # fmt: skip
+        return Exhibit(
+            NAME,
+            TITLE,
+            missing="There is no Source Only run in a setting of supervised or dg1. "
+            "Train them: egonorm bench paper.figure5.",
+        )
     names = stream_names(tuple(dict.fromkeys(name for record in records for name in record.run.net.streams)))
     found = {heading: _find(records, family, names) for heading, (family, _) in HEADINGS.items()}
     series = [_series(heading, found[heading], names) for heading in HEADINGS]
     groups = [name for name in names.values() if any(name in one.bars for one in series)]
     if not groups:
-        return Exhibit(NAME, TITLE, missing="The streams were trained for different shifts, and their means cannot be compared. "
-                       "Train the others: egonorm bench paper.figure5.")  # fmt: skip
+        return Exhibit(
+            NAME,
+            TITLE,
+            missing="The streams were trained for different shifts, and their means cannot be compared. "
+            "Train the others: egonorm bench paper.figure5.",
+        )
     if sum(len(one.bars) for one in series) < 2:
-        return Exhibit(NAME, TITLE, missing="There are Source Only runs of one kind alone, and nothing to compare them with. "
-                       "Train each stream alone and all together, supervised too: egonorm bench paper.figure5.")  # fmt: skip
+        return Exhibit(
+            NAME,
+            TITLE,
+            missing="There are Source Only runs of one kind alone, and nothing to compare them with. "
+            "Train each stream alone and all together, supervised too: egonorm bench paper.figure5.",
+        )
     told = [
         "Separate runs for each stream (--modalities) and for all. supervised: on test clips of the domain that was learnt.",
         about(series, source.selection),
@@ -47,8 +59,11 @@ def single_and_multiple(source: Source) -> Exhibit:
     missing = [f"{name} ({one.label})" for one in series for name in names.values() if name not in one.bars]
     told += [f"Not there: {', '.join(missing)}; egonorm bench paper.figure5 trains them."] if missing else []
     if any(bar.paper is not None for one in series for bar in one.bars.values()):
-        told += ["Open marks: the paper's Figure 5, means over all shifts of D1, D2 and D3 (Table 3 has 59.76 where it has "
-                 "59.40, and 40.93 where it has 41.87).", unlike(records)]  # fmt: skip
+        told += [
+            "Open marks: the paper's Figure 5, means over all shifts of D1, D2 and D3 (Table 3 has 59.76 where it has "
+            "59.40, and 40.93 where it has 41.87).",
+            unlike(records),
+        ]
     figure = draw_bars(groups, series, "Top-1 accuracy, %")
     return Exhibit(NAME, TITLE, figure, tell(groups, series), " ".join(told), HEADER, rows_of(groups, series))
 

@@ -30,8 +30,12 @@ def norm_histograms(pair: Pair, source: Source) -> Exhibit:
     domains = [d for d in pair.with_method[0].measured if all(d in r.measured for r in chain(*pair.sides.values()))]
     panels, lacking = _read(pair, source, domains)
     if not panels:
-        return Exhibit(name, title, missing=f"Predictions are gone or cannot be read ({_of(pair, source, domains)}). "
-                       "Make them anew: egonorm test RUN --domain DOMAIN.")  # fmt: skip
+        return Exhibit(
+            name,
+            title,
+            missing=f"Predictions are gone or cannot be read ({_of(pair, source, domains)}). "
+            "Make them anew: egonorm test RUN --domain DOMAIN.",
+        )
     left_out = f" Left out, for their predictions are missing or broken: {', '.join(lacking)}." if lacking else ""
     caption = (
         f"Trained on {'+'.join(pair.shift.sources)}. A clip's norm is the mean over its windows and the selected checkpoints "
@@ -123,8 +127,17 @@ def _tell(panels: Panels) -> str:
 
 def _rows(panels: Panels, edges: Float[np.ndarray, " edge"]) -> list[tuple[object, ...]]:
     return [
-        (domain, label_of(side), name, round(float(low), 4), round(float(high), 4), int(count),
-         round(100 * int(count) / len(x), 4), round(float(x.mean()), 4))
-        for (domain, side), norms in panels.items() for name, x in norms.items()
+        (
+            domain,
+            label_of(side),
+            name,
+            round(float(low), 4),
+            round(float(high), 4),
+            int(count),
+            round(100 * int(count) / len(x), 4),
+            round(float(x.mean()), 4),
+        )
+        for (domain, side), norms in panels.items()
+        for name, x in norms.items()
         for low, high, count in zip(edges[:-1], edges[1:], np.histogram(x, edges)[0], strict=True)
-    ]  # fmt: skip
+    ]

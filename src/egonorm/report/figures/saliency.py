@@ -64,8 +64,12 @@ def cam_figure(
 def _check(clips: Sequence[SavedClip], logit: str) -> None:
     for clip in clips:
         if logit not in clip.scores:
-            raise SettingError(f"{clip.run} has no logit {logit!r}.", got=logit, expected=", ".join(clip.scores),
-                               remedy="Choose one of these.")  # fmt: skip
+            raise SettingError(
+                f"{clip.run} has no logit {logit!r}.",
+                got=logit,
+                expected=", ".join(clip.scores),
+                remedy="Choose one of these.",
+            )
     if not any(clip.maps for clip in clips):
         raise RunError(
             f"There are no activation maps of {clips[0].uid}.",

@@ -56,8 +56,12 @@ def _earlier(out: Path) -> set[str]:
         if not isinstance(names, list):
             raise ValueError(f"{names!r} is no list")
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read.", got=str(error), expected="the list of the report's files",
-                       remedy="Remove the folder, or give another one to --out.") from None  # fmt: skip
+        raise RunError(
+            f"{path} cannot be read.",
+            got=str(error),
+            expected="the list of the report's files",
+            remedy="Remove the folder, or give another one to --out.",
+        ) from None
     return {name for name in names if isinstance(name, str) and _OWN.fullmatch(name)}
 
 
@@ -69,6 +73,9 @@ def _refuse(out: Path, earlier: set[str], names: Iterable[str]) -> None:
     else:
         foreign = [path.name for path in out.glob("*") if not path.name.startswith(".")]
     if foreign:
-        raise RunError(f"{out} holds something that is no report.", got=some(sorted(foreign)),
-                       expected="no such folder yet, an empty one, or an earlier report",
-                       remedy="Give another folder to --out; nothing was changed.")  # fmt: skip
+        raise RunError(
+            f"{out} holds something that is no report.",
+            got=some(sorted(foreign)),
+            expected="no such folder yet, an empty one, or an earlier report",
+            remedy="Give another folder to --out; nothing was changed.",
+        )

@@ -22,8 +22,13 @@ NAMED = 3
 """Clips that are named before they are counted."""
 
 
-def summary(source: Source, method: str, pairs: Sequence[Pair], numbers: Mapping[str, Numbers],
-            players: Mapping[Pair, Sequence[Player]]) -> tuple[Note, ...]:  # fmt: skip
+def summary(
+    source: Source,
+    method: str,
+    pairs: Sequence[Pair],
+    numbers: Mapping[str, Numbers],
+    players: Mapping[Pair, Sequence[Player]],
+) -> tuple[Note, ...]:
     """A paragraph a shift; where there are many, one a family, in the paper's order.
 
     Args:
@@ -33,8 +38,13 @@ def summary(source: Source, method: str, pairs: Sequence[Pair], numbers: Mapping
     """
     if not pairs:
         names = ", ".join(map(label_of, source.methods))
-        return (Note(f"This page compares nothing: there are runs of {names}, and not of {label_of(REFERENCE)} and another "
-                     "method with the same seeds in the same setting.", is_warning=True),)  # fmt: skip
+        return (
+            Note(
+                f"This page compares nothing: there are runs of {names}, and not of {label_of(REFERENCE)} and another "
+                "method with the same seeds in the same setting.",
+                is_warning=True,
+            ),
+        )
     if len(pairs) <= 3:
         return tuple(_of_shift(source, method, pair, numbers[pair.shift.family], players[pair]) for pair in pairs)
     families = dict.fromkeys(pair.shift.family for pair in pairs)
@@ -78,8 +88,10 @@ def _of_family(method: str, pairs: Sequence[Pair], numbers: Numbers) -> Note:
     before, after = (fmean(_mean(pair, side, "top1") for pair in pairs) for side in (0, 1))
     better = sum(_mean(pair, 1, "top1") > _mean(pair, 0, "top1") for pair in pairs)
     family, many = FAMILIES.get(pairs[0].shift.family, pairs[0].shift.family), len(pairs) > 1
-    return Note(f"{family}: {label_of(method)} {after:.1f} % against {before:.1f} % of {label_of(REFERENCE)} on average over "
-                f"{len(pairs)} shift{'s' * many}, {_gain(numbers, pairs)}; higher in {better} of them.")  # fmt: skip
+    return Note(
+        f"{family}: {label_of(method)} {after:.1f} % against {before:.1f} % of {label_of(REFERENCE)} on average over "
+        f"{len(pairs)} shift{'s' * many}, {_gain(numbers, pairs)}; higher in {better} of them."
+    )
 
 
 def _accuracies(pair: Pair) -> str:
@@ -91,8 +103,11 @@ def _accuracies(pair: Pair) -> str:
 def _gain(numbers: Numbers, pairs: Sequence[Pair]) -> str:
     """The gain over all these pairs as the table of results has it, and whether it can be told from chance."""
     shifts, run = {pair.shift for pair in pairs}, pairs[0].with_method[0]
-    found = [n for (entry, column), n in numbers.items()
-             if set(column.shifts) == shifts and run in entry.by_shift.get(pairs[0].shift, ())]  # fmt: skip
+    found = [
+        n
+        for (entry, column), n in numbers.items()
+        if set(column.shifts) == shifts and run in entry.by_shift.get(pairs[0].shift, ())
+    ]
     if not found or found[0].gain is None or found[0].gain.test is None:
         return f"no test: {found[0].gain.missing if found and found[0].gain else 'not all shifts with the same seeds'}"
     test, p = found[0].gain.test, found[0].p
@@ -110,9 +125,11 @@ def _differences(pair: Pair) -> list[str]:
     streams = [metric.partition("/")[2] for metric in measured if metric.startswith("mean_norm/")]
     norms = [{m: _mean(pair, side, f"mean_norm/{m}") for m in streams} for side in (0, 1)]
     gaps = {pair: [of[pair[0]] - of[pair[1]] for of in norms] for pair in combinations(streams, 2)}
-    return [f"The mean norms of {a} and {b} differed by {before:+.2f}, now by {after:+.2f}: "
-            f"{'closer' if abs(after) < abs(before) else 'not closer'}."
-            for (a, b), (before, after) in gaps.items()]  # fmt: skip
+    return [
+        f"The mean norms of {a} and {b} differed by {before:+.2f}, now by {after:+.2f}: "
+        f"{'closer' if abs(after) < abs(before) else 'not closer'}."
+        for (a, b), (before, after) in gaps.items()
+    ]
 
 
 def _mean(pair: Pair, side: int, metric: str) -> float:

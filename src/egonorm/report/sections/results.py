@@ -59,8 +59,14 @@ def results(source: Source, family: str, numbers: Numbers) -> Grid:
         for entry in entries
     ]
     header = ("method", *(column.title for column in columns))
-    return Grid(f"results-{family}", "Top-1 accuracy, fused, in percent", header, tuple(rows),
-                _caption(source, numbers.values()), _csv(numbers))  # fmt: skip
+    return Grid(
+        f"results-{family}",
+        "Top-1 accuracy, fused, in percent",
+        header,
+        tuple(rows),
+        _caption(source, numbers.values()),
+        _csv(numbers),
+    )
 
 
 def find_numbers(source: Source, family: str) -> Numbers:
@@ -155,8 +161,10 @@ _ABOUT_GAINS = (
 def _caption(source: Source, numbers: Iterable[Number]) -> str:
     numbers = tuple(numbers)
     tests = [number.gain.test for number in numbers if number.gain and number.gain.test]
-    told = [f"Selection: {source.selection}. After ± the standard deviation over seeds; in brackets the 95 % interval over the "
-            "test clips (Wilson)."]  # fmt: skip
+    told = [
+        f"Selection: {source.selection}. After ± the standard deviation over seeds; in brackets the 95 % interval over the "
+        "test clips (Wilson)."
+    ]
     if tests:
         told.append(_ABOUT_GAINS)
     if any(test.num_seeds == 1 for test in tests):
@@ -175,16 +183,30 @@ def _csv(numbers: Numbers) -> str:
     return csv_of(_NAMES, [_line(entry, column, number) for (entry, column), number in numbers.items()])
 
 
-_NAMES = ("method", "shift", "top1", "sd over seeds", "low", "high", "n", "seeds", "gain", "gain low", "gain high", "p",
-          "gain seeds", "clips left out", "paper", "mark")  # fmt: skip
+_NAMES = (
+    *("method", "shift", "top1", "sd over seeds", "low", "high", "n", "seeds"),
+    *("gain", "gain low", "gain high", "p", "gain seeds", "clips left out", "paper", "mark"),
+)
 
 
 def _line(entry: Entry, column: Column, number: Number) -> tuple[object, ...]:
     average, test, seeds = number.average, number.gain and number.gain.test, entry.seeds(column.shifts)
-    gain = (100 * test.mean, *(100 * end for end in test.interval()), number.p, _told(number.seeds or seeds),
-            number.gain.left_out) if test else (None,) * 6  # fmt: skip
-    return (entry.label, column.title, average.mean, average.spread, *average.interval, average.n, _told(seeds), *gain,
-            number.paper, number.mark)  # fmt: skip
+    gain = (None,) * 6
+    if test:
+        ends = (100 * end for end in test.interval())
+        gain = (100 * test.mean, *ends, number.p, _told(number.seeds or seeds), number.gain.left_out)
+    return (
+        entry.label,
+        column.title,
+        average.mean,
+        average.spread,
+        *average.interval,
+        average.n,
+        _told(seeds),
+        *gain,
+        number.paper,
+        number.mark,
+    )
 
 
 def _told(seeds: tuple[int, ...]) -> str:

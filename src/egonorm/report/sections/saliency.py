@@ -95,14 +95,25 @@ def _pictures(pair: Pair, uid: str, truth: str, name: str) -> tuple[Exhibit, ...
 
 def _exhibit(saved: Mapping[str, SavedClip], uid: str, truth: str, logit: str, name: str) -> Exhibit:
     whose = "the fused score" if logit == FUSED else f"the score of {logit} alone"
-    peaks = [f"{label_of(method)}, {stream}: {_peak(clip, stream, cells)}" for method, clip in saved.items()
-             for stream, cells in clip.maps_of(clip.label, logit).items()]  # fmt: skip
+    peaks = [
+        f"{label_of(method)}, {stream}: {_peak(clip, stream, cells)}"
+        for method, clip in saved.items()
+        for stream, cells in clip.maps_of(clip.label, logit).items()
+    ]
     text = f"Where in clip {uid} speaks most for {truth}. {'; '.join(peaks)}."
     caption = " ".join(dict.fromkeys(clip.note for clip in saved.values() if clip.note))
     header = ("method", "stream", "seconds", "row from the top", "kilohertz", "column", "value")
     rows = tuple(row for method, clip in saved.items() for row in _rows(method, clip, logit))
-    return Exhibit(name, f"What speaks for {truth} in {uid}: maps of {whose}", cam_figure(list(saved.values()), logit=logit),
-                   text, caption, header, rows, is_picture=True)  # fmt: skip
+    return Exhibit(
+        name,
+        f"What speaks for {truth} in {uid}: maps of {whose}",
+        cam_figure(list(saved.values()), logit=logit),
+        text,
+        caption,
+        header,
+        rows,
+        is_picture=True,
+    )
 
 
 def _peak(clip: SavedClip, stream: str, cells: np.ndarray) -> str:

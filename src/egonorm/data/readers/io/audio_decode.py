@@ -59,8 +59,12 @@ def read_stretch(path: Path, start: float, stop: float) -> Stretch:
     with open_track(path, "audio") as track:
         stretch = _collect(track, _frames(track, track.packets(), 0.0), stop, None)
     if not stretch:
-        raise DataError(f"{path} holds no sound.", got="an audio stream that decodes to nothing", expected="samples",
-                        remedy="Get or copy the file again, or remove its clips.")  # fmt: skip
+        raise DataError(
+            f"{path} holds no sound.",
+            got="an audio stream that decodes to nothing",
+            expected="samples",
+            remedy="Get or copy the file again, or remove its clips.",
+        )
     return stretch
 
 
@@ -83,9 +87,12 @@ def _collect(track: Track, frames: Iterator[AudioFrame], stop: float, grid: tupl
             stretch = Stretch(frame.sample_rate)
             stretch.stop = _on_grid(track, _place(track, frame, 0), grid, frame.sample_rate)
         if frame.sample_rate != stretch.rate:
-            raise DataError(f"{track.path} changes its sample rate.", expected="one rate for the whole track",
-                            got=f"{frame.sample_rate} Hz after {stretch.rate} Hz",
-                            remedy="Convert the file to one rate.")  # fmt: skip
+            raise DataError(
+                f"{track.path} changes its sample rate.",
+                expected="one rate for the whole track",
+                got=f"{frame.sample_rate} Hz after {stretch.rate} Hz",
+                remedy="Convert the file to one rate.",
+            )
         place = _place(track, frame, stretch.stop)
         at = place if abs(place - stretch.stop) > tolerance * stretch.rate else stretch.stop
         stretch.pieces.append((at, _channels(frame)))

@@ -110,8 +110,12 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except FFmpegError as error:
-        raise DataError(f"{path} cannot be read.", got=error.strerror, expected="a media file",
-                        remedy="See whether a media player plays it; if not, get it again.") from None  # fmt: skip
+        raise DataError(
+            f"{path} cannot be read.",
+            got=error.strerror,
+            expected="a media file",
+            remedy="See whether a media player plays it; if not, get it again.",
+        ) from None
 
 
 def opened(path: Path, kind: str, strict: bool = True) -> Track:
@@ -140,9 +144,12 @@ def shown_at(packet: Packet) -> int | None:
 def undecodable(track: Track, tick: int | None, got: str) -> DataError:
     """The error of a stream that is corrupt at a tick."""
     place = "near its end" if tick is None else f"at {track.seconds(tick):.3f} s"
-    return DataError(f"{track.path} cannot be decoded {place}.", got=got,
-                     expected=f"{track.stream.type} without errors",
-                     remedy="Get or copy the file again, or remove the clips around this time.")  # fmt: skip
+    return DataError(
+        f"{track.path} cannot be decoded {place}.",
+        got=got,
+        expected=f"{track.stream.type} without errors",
+        remedy="Get or copy the file again, or remove the clips around this time.",
+    )
 
 
 def check_file(path: Path) -> None:
@@ -155,8 +162,12 @@ def check_file(path: Path) -> None:
     elif path.stat().st_size == 0:
         found = "an empty file"
     if found:
-        raise DataError(f"{path} cannot be read.", got=found, expected="a media file",
-                        remedy="Correct its name or the folder of the media, or get the file again.")  # fmt: skip
+        raise DataError(
+            f"{path} cannot be read.",
+            got=found,
+            expected="a media file",
+            remedy="Correct its name or the folder of the media, or get the file again.",
+        )
 
 
 def _best_stream(path: Path, container: InputContainer, kind: str) -> Stream:
@@ -164,11 +175,17 @@ def _best_stream(path: Path, container: InputContainer, kind: str) -> Stream:
     if stream is None or stream.disposition & Disposition.attached_pic:
         found = {other.type for other in container.streams if not other.disposition & Disposition.attached_pic}
         what = "sound without a picture" if kind == "video" else "a video without sound"
-        raise DataError(f"{path} is {what}.", got=f"streams of the kind {', '.join(sorted(found)) or 'none'}",
-                        expected=f"a media file with {kind}",
-                        remedy="Leave this modality out, or remove the clips of this file.")  # fmt: skip
+        raise DataError(
+            f"{path} is {what}.",
+            got=f"streams of the kind {', '.join(sorted(found)) or 'none'}",
+            expected=f"a media file with {kind}",
+            remedy="Leave this modality out, or remove the clips of this file.",
+        )
     if stream.codec_context is None:
-        raise DataError(f"{path} has {kind} that this FFmpeg cannot decode.", got="an unknown codec",
-                        expected="a codec that PyAV's FFmpeg knows",
-                        remedy="Convert the file, to H.264 and AAC for example.")  # fmt: skip
+        raise DataError(
+            f"{path} has {kind} that this FFmpeg cannot decode.",
+            got="an unknown codec",
+            expected="a codec that PyAV's FFmpeg knows",
+            remedy="Convert the file, to H.264 and AAC for example.",
+        )
     return stream

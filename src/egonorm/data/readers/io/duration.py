@@ -28,14 +28,21 @@ def lasting(path: Path, kind: str, thorough: bool = False) -> float:
             walk.step(packet)
         promised = _promised(track)
         if walk.end < promised - max(TOLERANCE, walk.longest):
-            raise DataError(f"{path} is truncated.", got=f"{kind} up to {walk.end:.2f} s",
-                            expected=f"{promised:.2f} s, as its header promises",
-                            remedy="Copy or download the file again, or remove the clips after its end.")  # fmt: skip
+            raise DataError(
+                f"{path} is truncated.",
+                got=f"{kind} up to {walk.end:.2f} s",
+                expected=f"{promised:.2f} s, as its header promises",
+                remedy="Copy or download the file again, or remove the clips after its end.",
+            )
         if walk.incomplete:
             raise undecodable(track, shown_at(walk.incomplete), INCOMPLETE)
     if not walk.num_frames:
-        raise DataError(f"{path} holds nothing that can be decoded.", got=f"{walk.num_packets} packets, no frame",
-                        expected=f"{kind} with frames", remedy="Get or copy the file again.")  # fmt: skip
+        raise DataError(
+            f"{path} holds nothing that can be decoded.",
+            got=f"{walk.num_packets} packets, no frame",
+            expected=f"{kind} with frames",
+            remedy="Get or copy the file again.",
+        )
     return walk.end
 
 

@@ -19,8 +19,10 @@ from egonorm.data.transforms import AudioInput, Input, VideoInput
 
 def _rgb(root: Path, given: VideoInput) -> dict[str, Reader]:
     """Readers by kind of medium."""
-    return {"pictures": FrameReader(root, given.span, given.short_side),
-            "video": VideoReader(root, given.span, given.short_side)}  # fmt: skip
+    return {
+        "pictures": FrameReader(root, given.span, given.short_side),
+        "video": VideoReader(root, given.span, given.short_side),
+    }
 
 
 def _audio(root: Path, given: AudioInput) -> dict[str, Reader]:
@@ -58,8 +60,10 @@ class Epic55:
     def layouts(self) -> dict[str, dict[str, int]]:
         """Per modality, how many videos lie in each layout that was found: "name: pattern" to a number."""
         found = {modality: [place.layout for place in self.places(modality).values()] for modality in LAYOUTS}
-        return {modality: dict(Counter(f"{layout.name}: {layout.pattern} ({layout.kind})" for layout in layouts))
-                for modality, layouts in found.items()}  # fmt: skip
+        return {
+            modality: dict(Counter(f"{layout.name}: {layout.pattern} ({layout.kind})" for layout in layouts))
+            for modality, layouts in found.items()
+        }
 
     def places(self, modality: str) -> dict[str, Place]:
         """Where each video lies in one modality; looked up anew at every call."""
@@ -79,6 +83,10 @@ def open_epic55(root: Path) -> Epic55:
 
 def _known(modality: str) -> str:
     if modality not in LAYOUTS:
-        raise DataError(f"EPIC-Kitchens-55 has no modality {modality}.", got=modality, expected=", ".join(LAYOUTS),
-                        remedy="Choose one of these.")  # fmt: skip
+        raise DataError(
+            f"EPIC-Kitchens-55 has no modality {modality}.",
+            got=modality,
+            expected=", ".join(LAYOUTS),
+            remedy="Choose one of these.",
+        )
     return modality

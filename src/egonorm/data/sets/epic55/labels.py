@@ -51,9 +51,12 @@ def read_clips(root: Path) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
             else:
                 missing.append(name)
     if not clips:
-        raise DataError(f"{root} holds no labels.", got=f"neither D1_train.pkl nor {PUBLIC_LABELS}",
-                        expected="the six pickles of MM-SADA's splits, or at least EPIC's public labels",
-                        remedy=f"Get them from {_SPLITS_AT} or {_LABELS_AT}.")  # fmt: skip
+        raise DataError(
+            f"{root} holds no labels.",
+            got=f"neither D1_train.pkl nor {PUBLIC_LABELS}",
+            expected="the six pickles of MM-SADA's splits, or at least EPIC's public labels",
+            remedy=f"Get them from {_SPLITS_AT} or {_LABELS_AT}.",
+        )
     return tuple(clips), tuple(_notes(derived, missing))
 
 
@@ -62,8 +65,10 @@ def _notes(derived: list[str], missing: list[str]) -> Iterator[str]:
         yield f"{PUBLIC_LABELS} stands in for {', '.join(derived)}: the clips are the same."
     tests = [name for name in missing if "test" in name]
     if tests:
-        yield (f"{'no test splits' if len(tests) == len(PARTICIPANTS) else 'missing test splits'}: {', '.join(tests)} "
-               f"cannot be had from public labels; get the six pickles from {_SPLITS_AT}")  # fmt: skip
+        yield (
+            f"{'no test splits' if len(tests) == len(PARTICIPANTS) else 'missing test splits'}: {', '.join(tests)} "
+            f"cannot be had from public labels; get the six pickles from {_SPLITS_AT}"
+        )
     trains = [name for name in missing if name not in tests]
     if trains:
         yield f"missing training splits: {', '.join(trains)}; get the six pickles from {_SPLITS_AT}"
@@ -100,8 +105,12 @@ def read_public(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, keep_default_na=False)
     except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read.", got=error, expected="a table of comma-separated values",
-                        remedy=f"Get it again from {_LABELS_AT}.") from None  # fmt: skip
+        raise DataError(
+            f"{path} cannot be read.",
+            got=error,
+            expected="a table of comma-separated values",
+            remedy=f"Get it again from {_LABELS_AT}.",
+        ) from None
     _check_columns(path, table)
     columns = [column for column in table.columns if column in NUMBERS + TEXTS]
     wanted = table.participant_id.isin(PARTICIPANTS.values()) & (table.verb_class < len(CLASSES))
@@ -113,8 +122,15 @@ def _clips(path: Path, table: pd.DataFrame, domain: str, split: str) -> Iterator
     _check_columns(path, table)
     for row in table.itertuples(index=False):
         _check_row(path, row, PARTICIPANTS[domain])
-        yield Clip(uid=str(row.uid), media=row.video_id, start=(row.start_frame - 1) / FPS, stop=row.stop_frame / FPS,
-                   label=CLASSES[row.verb_class], domain=domain, split=split)  # fmt: skip
+        yield Clip(
+            uid=str(row.uid),
+            media=row.video_id,
+            start=(row.start_frame - 1) / FPS,
+            stop=row.stop_frame / FPS,
+            label=CLASSES[row.verb_class],
+            domain=domain,
+            split=split,
+        )
 
 
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
@@ -123,15 +139,24 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
     wrong += [column for column in TEXTS if column not in missing and not all(type(x) is str for x in table[column])]
     if missing or wrong:
         got = [f"no {name}, or several" for name in missing] + [f"{name} of type {table[name].dtype}" for name in wrong]
-        raise DataError(f"{path} is not a table of EPIC-Kitchens-55.", got=", ".join(got),
-                        expected=f"whole numbers in {', '.join(NUMBERS)}; text in {', '.join(TEXTS)}",
-                        remedy=f"Get it again from {_SPLITS_AT} or {_LABELS_AT}.")  # fmt: skip
+        raise DataError(
+            f"{path} is not a table of EPIC-Kitchens-55.",
+            got=", ".join(got),
+            expected=f"whole numbers in {', '.join(NUMBERS)}; text in {', '.join(TEXTS)}",
+            remedy=f"Get it again from {_SPLITS_AT} or {_LABELS_AT}.",
+        )
 
 
 def _check_row(path: Path, row: tuple, participant: str) -> None:
-    wrong = (row.participant_id != participant or not re.fullmatch(rf"{participant}_\d+", row.video_id),
-             not 0 <= row.verb_class < len(CLASSES), not 1 <= row.start_frame <= row.stop_frame)  # fmt: skip
+    wrong = (
+        row.participant_id != participant or not re.fullmatch(rf"{participant}_\d+", row.video_id),
+        not 0 <= row.verb_class < len(CLASSES),
+        not 1 <= row.start_frame <= row.stop_frame,
+    )
     if any(wrong):
-        raise DataError(f"{path}: the row of uid {row.uid} cannot be used.", got=row._asdict(),
-                        expected=f"participant {participant}, a verb class of 0 to {len(CLASSES) - 1}, frames from 1",
-                        remedy=f"Get the table again from {_SPLITS_AT}.")  # fmt: skip
+        raise DataError(
+            f"{path}: the row of uid {row.uid} cannot be used.",
+            got=row._asdict(),
+            expected=f"participant {participant}, a verb class of 0 to {len(CLASSES) - 1}, frames from 1",
+            remedy=f"Get the table again from {_SPLITS_AT}.",
+        )

@@ -135,8 +135,11 @@ class PlacedReader:
         """The reader of the video's kind of medium, and its path. DataError for a video that is in no layout."""
         if media not in self.places:
             looked = (" or ".join(layout.pattern + end for end in ENDINGS[layout.kind]) for layout in self.layouts)
-            raise DataError(f"{media} was not found below {self.root}.", got="none of the known layouts",
-                            expected="one of\n              " + "\n              ".join(looked),
-                            remedy="Move or link its files to one of these places.")  # fmt: skip
+            raise DataError(
+                f"{media} was not found below {self.root}.",
+                got="none of the known layouts",
+                expected="one of\n              " + "\n              ".join(looked),
+                remedy="Move or link its files to one of these places.",
+            )
         place = self.places[media]
         return self.readers[place.layout.kind], place.path

@@ -70,15 +70,26 @@ def read_split(path: Path) -> pd.DataFrame:
     except DataError:
         raise
     except Exception as error:  # a damaged pickle may raise anything (pickle's documentation)
-        raise DataError(f"{path} cannot be read.", got=f"{type(error).__name__}: {error}", expected="a pickled table",
-                        remedy="Get it again from MM-SADA's repository of splits.") from None  # fmt: skip
+        raise DataError(
+            f"{path} cannot be read.",
+            got=f"{type(error).__name__}: {error}",
+            expected="a pickled table",
+            remedy="Get it again from MM-SADA's repository of splits.",
+        ) from None
     if not isinstance(table, pd.DataFrame):
-        raise DataError(f"{path} holds no table.", got=f"a {type(table).__name__}", expected="a pandas DataFrame",
-                        remedy="Get it again from MM-SADA's repository of splits.")  # fmt: skip
+        raise DataError(
+            f"{path} holds no table.",
+            got=f"a {type(table).__name__}",
+            expected="a pandas DataFrame",
+            remedy="Get it again from MM-SADA's repository of splits.",
+        )
     return table
 
 
 def _refused(path: Path, got: str) -> DataError:
-    return DataError(f"{path} was refused; nothing of it was run.", got=f"a pickle that {got}",
-                     expected="what pandas and NumPy need to rebuild a table",
-                     remedy="Do not trust this file. Get it from MM-SADA's own repository of splits.")  # fmt: skip
+    return DataError(
+        f"{path} was refused; nothing of it was run.",
+        got=f"a pickle that {got}",
+        expected="what pandas and NumPy need to rebuild a table",
+        remedy="Do not trust this file. Get it from MM-SADA's own repository of splits.",
+    )

@@ -19,8 +19,12 @@ def open_set(root: Path) -> FeatureSet:
     if (root / DESCRIPTION).exists():
         return open_store(root)
     if (root / PARTS).is_dir():
-        raise DataError(f"{root} is not complete.", got="features that are still being extracted", expected="all of them",
-                        remedy="Run the same egonorm extract again, or wait for its other shards.")  # fmt: skip
+        raise DataError(
+            f"{root} is not complete.",
+            got="features that are still being extracted",
+            expected="all of them",
+            remedy="Run the same egonorm extract again, or wait for its other shards.",
+        )
     return open_foreign(root)
 
 

@@ -39,9 +39,12 @@ class Array:
         found = _read(self)
         values = found.tolist() if found.ndim == 1 else None
         if values is None or not all(isinstance(x, str | bytes | int) for x in values):
-            raise DataError(f"{self} is no list of names.", got=f"shape {self.shape}, {found.dtype}",
-                            expected="one dimension, of texts or whole numbers",
-                            remedy="Save it as np.array(names, dtype=str).")  # fmt: skip
+            raise DataError(
+                f"{self} is no list of names.",
+                got=f"shape {self.shape}, {found.dtype}",
+                expected="one dimension, of texts or whole numbers",
+                remedy="Save it as np.array(names, dtype=str).",
+            )
         return tuple(x.decode() if isinstance(x, bytes) else str(x) for x in values)
 
 
@@ -51,8 +54,12 @@ def arrays_in(path: Path) -> tuple[Array, ...]:
     found = _guarded(path, lambda: headers(path))
     for array in found:
         if array.kind == "object":
-            raise DataError(f"{array} holds Python objects.", got="a pickled array, which could run code when read",
-                            expected="numbers or texts", remedy="Save it with dtype=str or a type of numbers.")  # fmt: skip
+            raise DataError(
+                f"{array} holds Python objects.",
+                got="a pickled array, which could run code when read",
+                expected="numbers or texts",
+                remedy="Save it with dtype=str or a type of numbers.",
+            )
     return found
 
 
@@ -66,8 +73,12 @@ def _guarded(path: Path, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, SafetensorError) as error:
-        raise DataError(f"{path} cannot be read.", got=f"{type(error).__name__}: {error}",
-                        expected=f"a whole {path.suffix} file", remedy="Save or copy it again.") from None  # fmt: skip
+        raise DataError(
+            f"{path} cannot be read.",
+            got=f"{type(error).__name__}: {error}",
+            expected=f"a whole {path.suffix} file",
+            remedy="Save or copy it again.",
+        ) from None
 
 
 def _read(array: Array) -> np.ndarray | Tensor:

@@ -63,14 +63,21 @@ class FeatureSet:
             DataError: for another modality, or a stream that does not expect features of this size.
         """
         if modality not in self.sources:
-            raise DataError(f"{self.root} has no features of {modality!r}.", got=modality,
-                            expected=" or ".join(self.sources), remedy="Choose among these with --modalities.")  # fmt: skip
+            raise DataError(
+                f"{self.root} has no features of {modality!r}.",
+                got=modality,
+                expected=" or ".join(self.sources),
+                remedy="Choose among these with --modalities.",
+            )
         size = self.stored.sizes[modality]
         if not isinstance(given, FeatureInput) or given.size != size:
             asked = f"{given.size} numbers" if isinstance(given, FeatureInput) else type(given).__name__
-            raise DataError(f"{self.root} does not hold what the network's stream {modality} is fed.",
-                            got=f"features of {size} numbers", expected=asked,
-                            remedy="Use the data that the network was trained on, or train one on these features.")  # fmt: skip
+            raise DataError(
+                f"{self.root} does not hold what the network's stream {modality} is fed.",
+                got=f"features of {size} numbers",
+                expected=asked,
+                remedy="Use the data that the network was trained on, or train one on these features.",
+            )
         source = self.sources[modality]
         return FeatureReader(source.load(), moments_of(self.manifest.clips, source.starts().tolist()))
 

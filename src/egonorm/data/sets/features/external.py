@@ -68,8 +68,12 @@ def open_foreign(path: Path) -> FeatureSet:
         order = _Order(table, rows, file.uids())
         for name, array in file.modalities().items():
             if name in found:
-                raise DataError(f"{path} has two arrays of {name}.", got=f"{found[name].array} and {array}",
-                                expected="one array for each modality", remedy="Remove or rename one.")  # fmt: skip
+                raise DataError(
+                    f"{path} has two arrays of {name}.",
+                    got=f"{found[name].array} and {array}",
+                    expected="one array for each modality",
+                    remedy="Remove or rename one.",
+                )
             _check(name, array)
             found[name] = ForeignModality(array, order.rows_of(array))
         notes += order.notes(file.path)
@@ -112,8 +116,12 @@ class _Order:
         """The row of each clip in an array."""
         expected = self.table.columns["uid"] if self.uids is None else self.uids
         if array.shape[0] != len(expected):
-            raise DataError(f"{array} has not a row for each clip.", got=f"{array.shape[0]} rows", expected=len(expected),
-                            remedy="Correct it, or put the uids of its rows beside it as an array uids.")  # fmt: skip
+            raise DataError(
+                f"{array} has not a row for each clip.",
+                got=f"{array.shape[0]} rows",
+                expected=len(expected),
+                remedy="Correct it, or put the uids of its rows beside it as an array uids.",
+            )
         if self.uids is None:
             return self.rows
         counts, places = Counter(self.uids), {uid: row for row, uid in enumerate(self.uids)}
@@ -121,8 +129,12 @@ class _Order:
         repeated, missing = [u for u in wanted if counts[u] > 1], [u for u in wanted if u not in places]
         if repeated or missing:
             told = f"without {some(missing)}" if missing else f"several rows of {some(repeated)}"
-            raise DataError(f"{array} does not fit the table.", got=told, expected="one row for each clip of the table",
-                            remedy="Complete it, or remove these clips from the table.")  # fmt: skip
+            raise DataError(
+                f"{array} does not fit the table.",
+                got=told,
+                expected="one row for each clip of the table",
+                remedy="Complete it, or remove these clips from the table.",
+            )
         return tuple(places[uid] for uid in wanted)
 
     def notes(self, path: Path) -> tuple[str, ...]:
@@ -137,17 +149,23 @@ def _open_folder(path: Path) -> tuple[Table, list[_File]]:
     chosen = [entry for entry in tables if entry.name == "manifest.csv"] or tables
     arrays = [entry for entry in entries if entry.suffix in ARRAYS]
     if len(chosen) != 1 or not arrays:
-        raise DataError(f"{path} holds no features that can be read.",
-                        got=f"{len(tables)} tables and {len(arrays)} files of arrays",
-                        expected=f"a table ({' or '.join(TABLES)}; manifest.csv among several) and arrays ({', '.join(ARRAYS)})",
-                        remedy=f"Write a table with the columns {', '.join(COLUMNS)} and a file for each modality.")  # fmt: skip
+        raise DataError(
+            f"{path} holds no features that can be read.",
+            got=f"{len(tables)} tables and {len(arrays)} files of arrays",
+            expected=f"a table ({' or '.join(TABLES)}; manifest.csv among several) and arrays ({', '.join(ARRAYS)})",
+            remedy=f"Write a table with the columns {', '.join(COLUMNS)} and a file for each modality.",
+        )
     return read_table(chosen[0]), [_File(entry, arrays_in(entry), False) for entry in arrays]
 
 
 def _open_file(path: Path) -> tuple[Table, list[_File]]:
     if path.suffix not in (".npz", ".safetensors"):
-        raise DataError(f"{path} is no file of features.", got=path.suffix or "no suffix", expected=".npz or .safetensors",
-                        remedy="Name the folder that the table and the arrays lie in.")  # fmt: skip
+        raise DataError(
+            f"{path} is no file of features.",
+            got=path.suffix or "no suffix",
+            expected=".npz or .safetensors",
+            remedy="Name the folder that the table and the arrays lie in.",
+        )
     file = _File(path, arrays_in(path), True)
     beside = [path.with_suffix(suffix) for suffix in TABLES if path.with_suffix(suffix).is_file()]
     if beside:
@@ -159,22 +177,36 @@ def _open_file(path: Path) -> tuple[Table, list[_File]]:
 
 def _check(name: str, array: Array) -> None:
     if not re.fullmatch(r"[A-Za-z][\w-]*", name) or hasattr(nn.Module, name) or hasattr(dict, name):
-        raise DataError(f"{name!r} cannot be the name of a modality.", got=array, remedy="Rename the file or the array.",
-                        expected="letters, digits, _ and -, but no word such as train or values")  # fmt: skip
+        raise DataError(
+            f"{name!r} cannot be the name of a modality.",
+            got=array,
+            remedy="Rename the file or the array.",
+            expected="letters, digits, _ and -, but no word such as train or values",
+        )
     if array.kind != "number" or len(array.shape) not in (2, 3) or 0 in array.shape:
-        raise DataError(f"{array} is no array of features.", got=f"{array.kind}s of shape {array.shape}",
-                        expected="numbers by [clip, feature] or [clip, window, feature]",
-                        remedy="Correct it, or remove it from the file.")  # fmt: skip
+        raise DataError(
+            f"{array} is no array of features.",
+            got=f"{array.kind}s of shape {array.shape}",
+            expected="numbers by [clip, feature] or [clip, window, feature]",
+            remedy="Correct it, or remove it from the file.",
+        )
 
 
 def _num_windows(path: Path, found: dict[str, ForeignModality]) -> int:
     """The windows of a clip; a modality may have one where others have several."""
     if not found:
-        raise DataError(f"{path} holds no features.", got="no array beside the table's", expected="one for each modality",
-                        remedy="Add them.")  # fmt: skip
+        raise DataError(
+            f"{path} holds no features.",
+            got="no array beside the table's",
+            expected="one for each modality",
+            remedy="Add them.",
+        )
     numbers = {name: modality.num_windows for name, modality in found.items()}
     if len(set(numbers.values()) - {1}) > 1:
-        raise DataError(f"{path} has modalities with different numbers of windows.",
-                        got=", ".join(f"{name}: {number}" for name, number in numbers.items()),
-                        expected="one number for all, or 1", remedy="Take as many windows of each.")  # fmt: skip
+        raise DataError(
+            f"{path} has modalities with different numbers of windows.",
+            got=", ".join(f"{name}: {number}" for name, number in numbers.items()),
+            expected="one number for all, or 1",
+            remedy="Take as many windows of each.",
+        )
     return max(numbers.values())

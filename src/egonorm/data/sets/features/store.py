@@ -81,8 +81,9 @@ def features_path(root: Path, modality: str) -> Path:
     return root / f"{modality}.safetensors"
 
 
-def write_features(root: Path, modality: str, features: Float32[Tensor, "clip window feature"],
-                   start: Float64[Tensor, "clip window"]) -> None:  # fmt: skip
+def write_features(
+    root: Path, modality: str, features: Float32[Tensor, "clip window feature"], start: Float64[Tensor, "clip window"]
+) -> None:
     """Write one modality of a store; row k is clip k of the manifest."""
     content = safetensors.torch.save({"features": features, "start": start})
     write_atomically(features_path(root, modality), content)
@@ -96,8 +97,15 @@ def write_description(root: Path, description: Description, manifest: Manifest) 
 
 def read_description(root: Path) -> Description:
     """What a store is. DataError for a file that does not say it."""
-    return described.read_description(root / DESCRIPTION, Description, VERSION, "features", "egonorm extract",
-                                      again="extract the features again", remedy=ANEW)  # fmt: skip
+    return described.read_description(
+        root / DESCRIPTION,
+        Description,
+        VERSION,
+        "features",
+        "egonorm extract",
+        again="extract the features again",
+        remedy=ANEW,
+    )
 
 
 def open_store(root: Path) -> FeatureSet:
@@ -124,8 +132,8 @@ def _check_file(path: Path, shape: tuple[int, int, int]) -> None:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             found = {name: (*part.get_shape(), part.get_dtype()) for name, part in slices.items()}
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path} cannot be read.", got=str(error), expected="a file that egonorm extract wrote",
-                        remedy=ANEW) from None  # fmt: skip
+        raise DataError(
+            f"{path} cannot be read.", got=str(error), expected="a file that egonorm extract wrote", remedy=ANEW
+        ) from None
     if found != wanted:
-        raise DataError(f"{path} does not hold what {DESCRIPTION} says.", got=found, expected=wanted,
-                        remedy=ANEW)  # fmt: skip
+        raise DataError(f"{path} does not hold what {DESCRIPTION} says.", got=found, expected=wanted, remedy=ANEW)

@@ -31,21 +31,32 @@ class Table:
     def __post_init__(self):
         missing = [column for column in COLUMNS if column not in self.columns]
         if missing:
-            raise DataError(f"{self.path} lacks {', '.join(missing)}.", got=", ".join(self.columns) or "none of them",
-                            expected=f"{', '.join(COLUMNS)} for every clip", remedy="Add what is missing.")  # fmt: skip
+            raise DataError(
+                f"{self.path} lacks {', '.join(missing)}.",
+                got=", ".join(self.columns) or "none of them",
+                expected=f"{', '.join(COLUMNS)} for every clip",
+                remedy="Add what is missing.",
+            )
         lengths = {column: len(self.columns[column]) for column in COLUMNS}
         if len(set(lengths.values())) > 1:
-            raise DataError(f"{self.path} has columns of several lengths.", got=lengths, expected="one value a clip in each",
-                            remedy="Correct them.")  # fmt: skip
+            raise DataError(
+                f"{self.path} has columns of several lengths.",
+                got=lengths,
+                expected="one value a clip in each",
+                remedy="Correct them.",
+            )
 
     def manifest(self) -> tuple[Manifest, tuple[int, ...], tuple[str, ...]]:
         """The clips of the splits train and test, each its own medium; the rows that they are in; and remarks."""
         splits = [_SPLITS.get(text.lower(), text) for text in self.columns["split"]]
         rows = tuple(row for row, split in enumerate(splits) if split not in VALIDATION)
         if "test" not in splits or "train" not in splits:
-            raise DataError(f"{self.path} has no clips to train on, or none to test on.", got=_counted(splits),
-                            expected="clips of the splits train and test",
-                            remedy="Name the split that is to be judged on test, for example the validation.")  # fmt: skip
+            raise DataError(
+                f"{self.path} has no clips to train on, or none to test on.",
+                got=_counted(splits),
+                expected="clips of the splits train and test",
+                remedy="Name the split that is to be judged on test, for example the validation.",
+            )
         labels = self._labels()
         clips = tuple(self._clip(row, labels[row], splits[row]) for row in rows)
         manifest = Manifest(clips, self._classes([clip.label for clip in clips if clip.split == "train"]))
@@ -56,9 +67,12 @@ class Table:
     def _clip(self, row: int, label: str, split: str) -> Clip:
         uid, domain = self.columns["uid"][row], self.columns["domain"][row]
         if split not in SPLITS:
-            raise DataError(f"{self.path}: clip {uid} has an unknown split.", got=repr(split),
-                            expected=f"{' or '.join(SPLITS)}; {VALIDATION[0]} is left out",
-                            remedy="Correct the column split.")  # fmt: skip
+            raise DataError(
+                f"{self.path}: clip {uid} has an unknown split.",
+                got=repr(split),
+                expected=f"{' or '.join(SPLITS)}; {VALIDATION[0]} is left out",
+                remedy="Correct the column split.",
+            )
         return Clip(uid, uid, 0.0, 1.0, label, domain, split)
 
     def _labels(self) -> Sequence[str]:
@@ -68,9 +82,12 @@ class Table:
             return labels
         strange = sorted({x for x in labels if not x.isdecimal() or int(x) >= len(classes)})
         if strange:
-            raise DataError(f"{self.path} has labels that no class belongs to.", got=", ".join(strange[:5]),
-                            expected=f"0 to {len(classes) - 1}, the places of the {len(classes)} classes",
-                            remedy="Correct the labels, or the array classes.")  # fmt: skip
+            raise DataError(
+                f"{self.path} has labels that no class belongs to.",
+                got=", ".join(strange[:5]),
+                expected=f"0 to {len(classes) - 1}, the places of the {len(classes)} classes",
+                remedy="Correct the labels, or the array classes.",
+            )
         return [classes[int(x)] for x in labels]
 
     def _classes(self, labels: Sequence[str]) -> tuple[str, ...]:
@@ -89,8 +106,12 @@ def read_table(path: Path) -> Table:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text.", got=f"byte {error.object[error.start]:#x} at {error.start}",
-                        expected="a table in UTF-8", remedy="Save it again as CSV UTF-8.") from None  # fmt: skip
+        raise DataError(
+            f"{path} is not UTF-8 text.",
+            got=f"byte {error.object[error.start]:#x} at {error.start}",
+            expected="a table in UTF-8",
+            remedy="Save it again as CSV UTF-8.",
+        ) from None
     first = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=next((x for x in "\t;" if x in first), ","))
     columns = {NAMES.get(name.strip().lower()): name for name in rows.fieldnames or () if name}
@@ -100,9 +121,12 @@ def read_table(path: Path) -> Table:
             values.append((row[columns[column]] or "").strip())
         empty = [column for column, values in found.items() if not values[-1]]
         if empty or None in row:
-            raise DataError(f"{path}, line {line} has not one value a column.", got="more" if None in row else f"no {empty[0]}",
-                            expected=f"{len(columns)} values", remedy="Fill it in, put quotation marks around values with "
-                            "separators, or remove the line.")  # fmt: skip
+            raise DataError(
+                f"{path}, line {line} has not one value a column.",
+                got="more" if None in row else f"no {empty[0]}",
+                expected=f"{len(columns)} values",
+                remedy="Fill it in, put quotation marks around values with separators, or remove the line.",
+            )
     return Table(path, found)
 
 
@@ -118,8 +142,12 @@ def table_of_metadata(path: Path) -> Table:
     try:
         columns = {column: [str(value) for value in json.loads(text)] for column, text in found.items()}
     except (ValueError, TypeError) as error:
-        raise DataError(f"The metadata of {path} cannot be read.", got=error, expected="a JSON list for each column",
-                        remedy="Put a table beside it, with the same name and .csv.") from None  # fmt: skip
+        raise DataError(
+            f"The metadata of {path} cannot be read.",
+            got=error,
+            expected="a JSON list for each column",
+            remedy="Put a table beside it, with the same name and .csv.",
+        ) from None
     return Table(path, columns)
 
 

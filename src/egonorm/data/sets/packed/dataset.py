@@ -28,8 +28,10 @@ class PackedSet:
         """What was packed, and how."""
         p = self.packing
         where = " around its clips" if p.clips else ""
-        return (f"Packed of {p.source}{where}: pictures of at most {p.short_side} pixels on the shorter side, "
-                f"sound of {p.rate} samples a second.",)  # fmt: skip
+        return (
+            f"Packed of {p.source}{where}: pictures of at most {p.short_side} pixels on the shorter side, "
+            f"sound of {p.rate} samples a second.",
+        )
 
     def reader(self, modality: str, given: Input) -> Reader:
         """The reader of one modality.
@@ -38,9 +40,12 @@ class PackedSet:
             DataError: for one that was not packed.
         """
         if modality not in self.packing.modalities:
-            raise DataError(f"{self.root} has no modality {modality!r}.", got=modality,
-                            expected=" or ".join(self.packing.modalities),
-                            remedy="Choose among these with --modalities, or pack the data again with it.")  # fmt: skip
+            raise DataError(
+                f"{self.root} has no modality {modality!r}.",
+                got=modality,
+                expected=" or ".join(self.packing.modalities),
+                remedy="Choose among these with --modalities, or pack the data again with it.",
+            )
         return reader_in(self.root / modality, given)
 
     def layouts(self) -> dict[str, dict[str, int]]:

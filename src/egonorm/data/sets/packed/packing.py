@@ -66,8 +66,14 @@ class Packed:
     """Media that are broken, and clips that outlast theirs."""
 
 
-def pack(data: ClipSet, inputs: Mapping[str, Input], root: Path, packing: Packing, workers: int = 1,
-         progress: Callable[[int, int], None] = lambda done, total: None) -> Packed:  # fmt: skip
+def pack(
+    data: ClipSet,
+    inputs: Mapping[str, Input],
+    root: Path,
+    packing: Packing,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Packed:
     """Pack what is missing of every medium and modality; with `finish`, which writes the clips, the folder becomes data.
 
     Raises:
@@ -77,8 +83,12 @@ def pack(data: ClipSet, inputs: Mapping[str, Input], root: Path, packing: Packin
     readers = {modality: data.reader(modality, given) for modality, given in inputs.items()}
     packed = {modality: reader_in(root / modality, given) for modality, given in inputs.items()}
     claim(root, packing)
-    taken = RunError(f"{root} is being filled by another process.", got="a locked folder", expected="one call at a time",
-                     remedy="Wait until it ends.")  # fmt: skip
+    taken = RunError(
+        f"{root} is being filled by another process.",
+        got="a locked folder",
+        expected="one call at a time",
+        remedy="Wait until it ends.",
+    )
     made, broken = [], []
     with locked(root / ".lock", wait=False, taken=taken):
         jobs = list(_jobs(data.manifest.clips, readers, packed, packing))
@@ -108,8 +118,9 @@ def perform(job: Job) -> tuple[Job, Made | DataError]:
     return job, Made(job.media, seconds, job.path.stat().st_size, reader.root / name)
 
 
-def _jobs(clips: Iterable[Clip], readers: Mapping[str, Reader], packed: Mapping[str, Reader],
-          packing: Packing) -> Iterator[Job]:  # fmt: skip
+def _jobs(
+    clips: Iterable[Clip], readers: Mapping[str, Reader], packed: Mapping[str, Reader], packing: Packing
+) -> Iterator[Job]:
     by_media = defaultdict(list)
     for clip in clips:
         by_media[clip.media].append((clip.start - MARGIN, clip.stop + MARGIN))

@@ -56,12 +56,18 @@ def claim(root: Path, packing: Packing) -> None:
     """
     if (root / DESCRIPTION).is_file():
         found = read_description(root).packing
-        different = {name: (value, getattr(packing, name)) for name, value in asdict(found).items()
-                     if value != getattr(packing, name)}  # fmt: skip
+        different = {
+            name: (value, getattr(packing, name))
+            for name, value in asdict(found).items()
+            if value != getattr(packing, name)
+        }
         if different:
-            raise DataError(f"{root} holds media that were packed otherwise.", remedy=ANOTHER,
-                            got=", ".join(f"{name} {wanted}" for name, (_, wanted) in different.items()),
-                            expected=", ".join(f"{name} {there}" for name, (there, _) in different.items()))  # fmt: skip
+            raise DataError(
+                f"{root} holds media that were packed otherwise.",
+                remedy=ANOTHER,
+                got=", ".join(f"{name} {wanted}" for name, (_, wanted) in different.items()),
+                expected=", ".join(f"{name} {there}" for name, (there, _) in different.items()),
+            )
         return
     refuse_foreign(root, DESCRIPTION, "media were packed")
     described.write_description(root / DESCRIPTION, Description(packing))
@@ -75,14 +81,30 @@ def finish(root: Path, packing: Packing, manifest: Manifest) -> None:
 
 def read_description(root: Path) -> Description:
     """What a folder of packed media is. DataError for a file that does not say it."""
-    return described.read_description(root / DESCRIPTION, Description, VERSION, "packed media", "egonorm data pack",
-                                      again="pack the data again", remedy=ANOTHER)  # fmt: skip
+    return described.read_description(
+        root / DESCRIPTION,
+        Description,
+        VERSION,
+        "packed media",
+        "egonorm data pack",
+        again="pack the data again",
+        remedy=ANOTHER,
+    )
 
 
 def read_clips(root: Path, about: Description) -> Manifest:
     """The clips of a finished packing. DataError when it is none, or the table is not the one that was written."""
     if about.manifest is None:
-        raise DataError(f"{root} is not complete.", got="media that are still being packed", expected="all of them",
-                        remedy=f"Run again: egonorm data pack {about.packing.source} --out {root}")  # fmt: skip
-    return described.read_clips(root / MANIFEST, about.classes, about.manifest, "packed media",
-                                "Restore it, or pack the data again: packed media are kept.")  # fmt: skip
+        raise DataError(
+            f"{root} is not complete.",
+            got="media that are still being packed",
+            expected="all of them",
+            remedy=f"Run again: egonorm data pack {about.packing.source} --out {root}",
+        )
+    return described.read_clips(
+        root / MANIFEST,
+        about.classes,
+        about.manifest,
+        "packed media",
+        "Restore it, or pack the data again: packed media are kept.",
+    )

@@ -27,8 +27,17 @@ class Lens:
 Paint = Sequence[Number] | np.ndarray
 
 
-def ellipse(picture: np.ndarray, centre: Point, radii: Point, colour: Paint, angle: Number = 0.0, *,
-            opacity: Number = 1.0, shade: Number = 0.25, soft: Number = 1.0) -> None:  # fmt: skip
+def ellipse(
+    picture: np.ndarray,
+    centre: Point,
+    radii: Point,
+    colour: Paint,
+    angle: Number = 0.0,
+    *,
+    opacity: Number = 1.0,
+    shade: Number = 0.25,
+    soft: Number = 1.0,
+) -> None:
     """Paint an ellipse; `angle` turns its first radius from the x axis towards the y axis."""
     reach = max(radii) + soft
     patch, x, y = _patch(picture, centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach)
@@ -40,12 +49,26 @@ def ellipse(picture: np.ndarray, centre: Point, radii: Point, colour: Paint, ang
         _blend(patch, distance, thickness, colour, opacity, shade, soft)
 
 
-def capsule(picture: np.ndarray, start: Point, stop: Point, radii: Point, colour: Paint, *,
-            opacity: Number = 1.0, shade: Number = 0.25, soft: Number = 1.0) -> None:  # fmt: skip
+def capsule(
+    picture: np.ndarray,
+    start: Point,
+    stop: Point,
+    radii: Point,
+    colour: Paint,
+    *,
+    opacity: Number = 1.0,
+    shade: Number = 0.25,
+    soft: Number = 1.0,
+) -> None:
     """Paint a rounded bar from `start` to `stop`, whose radius goes from the first to the second."""
     reach = max(radii) + soft
-    patch, x, y = _patch(picture, min(start[0], stop[0]) - reach, max(start[0], stop[0]) + reach,
-                         min(start[1], stop[1]) - reach, max(start[1], stop[1]) + reach)  # fmt: skip
+    patch, x, y = _patch(
+        picture,
+        min(start[0], stop[0]) - reach,
+        max(start[0], stop[0]) + reach,
+        min(start[1], stop[1]) - reach,
+        max(start[1], stop[1]) + reach,
+    )
     if patch.size:
         x, y, dx, dy = x - start[0], y - start[1], stop[0] - start[0], stop[1] - start[1]
         share = np.minimum(np.maximum((x * dx + y * dy) / max(dx * dx + dy * dy, 1e-6), 0), 1)
@@ -54,8 +77,15 @@ def capsule(picture: np.ndarray, start: Point, stop: Point, radii: Point, colour
         _blend(patch, distance, max(radii), colour, opacity, shade, soft)
 
 
-def polygon(picture: np.ndarray, corners: Sequence[Point], colour: Paint, *,
-            opacity: Number = 1.0, shade: Number = 0.0, soft: Number = 1.0) -> None:  # fmt: skip
+def polygon(
+    picture: np.ndarray,
+    corners: Sequence[Point],
+    colour: Paint,
+    *,
+    opacity: Number = 1.0,
+    shade: Number = 0.0,
+    soft: Number = 1.0,
+) -> None:
     """Paint a convex polygon, its corners given in either sense."""
     xs, ys = zip(*corners, strict=True)
     patch, x, y = _patch(picture, min(xs) - soft, max(xs) + soft, min(ys) - soft, max(ys) + soft)
@@ -80,8 +110,15 @@ def _patch(picture: np.ndarray, left: Number, right: Number, top: Number, bottom
     return patch, x, np.arange(top, top + patch.shape[1], dtype=np.float32)[:, None]
 
 
-def _blend(patch: np.ndarray, distance: np.ndarray, thickness: Number, colour: Paint,
-           opacity: Number, shade: Number, soft: Number) -> None:  # fmt: skip
+def _blend(
+    patch: np.ndarray,
+    distance: np.ndarray,
+    thickness: Number,
+    colour: Paint,
+    opacity: Number,
+    shade: Number,
+    soft: Number,
+) -> None:
     cover = np.minimum(np.maximum(0.5 - (distance if soft == 1 else distance / np.float32(soft)), 0), 1)
     if opacity != 1:
         cover *= np.float32(opacity)

@@ -31,7 +31,8 @@ def panorama(look: Look, height: int, address: tuple[int, int]) -> np.ndarray:
     edge = int(lens.at(0, look.horizon)[1])
     picture[:, :edge] = np.asarray(look.wall, np.float32)[:, None, None] * _tiles(look, scale, (edge, shape[1]), rng)
     picture[:, edge:] = np.asarray(look.counter, np.float32)[:, None, None] * _grain(
-        look, scale, (shape[0] - edge, shape[1]), rng)  # fmt: skip
+        look, scale, (shape[0] - edge, shape[1]), rng
+    )
     shadow = np.exp(-np.arange(shape[0] - edge, dtype=np.float32) / (0.05 * scale))
     picture[:, edge:] *= (1 - 0.45 * shadow)[None, :, None]
     for bay, kind in enumerate(look.bays):
@@ -69,8 +70,12 @@ def _counter(picture: np.ndarray, lens: Lens, look: Look, x: Number, rng: np.ran
 def _sink(picture: np.ndarray, lens: Lens, look: Look, x: Number, rng: np.random.Generator) -> None:
     metal = np.full(3, look.metal, np.float32)
     for grow, shade in ((0.03, 1.1), (0.0, 0.62), (-0.05, 0.5)):
-        corners = [(x - 0.42 - grow, 0.46 - grow), (x + 0.42 + grow, 0.46 - grow),
-                   (x + 0.5 + grow, 0.94 + grow), (x - 0.5 - grow, 0.94 + grow)]  # fmt: skip
+        corners = [
+            (x - 0.42 - grow, 0.46 - grow),
+            (x + 0.42 + grow, 0.46 - grow),
+            (x + 0.5 + grow, 0.94 + grow),
+            (x - 0.5 - grow, 0.94 + grow),
+        ]
         polygon(picture, [lens.at(*corner) for corner in corners], metal * shade)
     thick = 0.028 * lens.scale, 0.028 * lens.scale
     capsule(picture, lens.at(x + 0.12, look.horizon + 0.06), lens.at(x + 0.12, 0.1), thick, metal, shade=0.5)
@@ -95,8 +100,9 @@ def _cupboard(picture: np.ndarray, lens: Lens, look: Look, x: Number, rng: np.ra
 
 
 def _board(picture: np.ndarray, lens: Lens, look: Look, x: Number, rng: np.random.Generator) -> None:
-    paint_utensil(picture, lens, look, x + float(rng.choice([-0.55, 0.55])), look.horizon + 0.12, 0.8, 0.0,
-                  int(rng.integers(3)))  # fmt: skip
+    paint_utensil(
+        picture, lens, look, x + float(rng.choice([-0.55, 0.55])), look.horizon + 0.12, 0.8, 0.0, int(rng.integers(3))
+    )
 
 
 _FIXTURES = {"counter": _counter, "sink": _sink, "hob": _hob, "cupboard": _cupboard, "board": _board}

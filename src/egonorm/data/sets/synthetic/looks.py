@@ -74,8 +74,14 @@ def draw_look(seed: int, kitchen: int) -> Look:
     """The look of a kitchen."""
     order = generator(seed, kitchen, 0, "bays").permutation(len(BAYS))
     paint = drawn(_Paint, seed, kitchen, 0)
-    return drawn(Look, seed, kitchen, 0, bays=tuple(BAYS[int(i)] for i in order),
-                 utensil_colours=(paint.first, paint.second, paint.third))  # fmt: skip
+    return drawn(
+        Look,
+        seed,
+        kitchen,
+        0,
+        bays=tuple(BAYS[int(i)] for i in order),
+        utensil_colours=(paint.first, paint.second, paint.third),
+    )
 
 
 def bay_centre(bay: int) -> float:

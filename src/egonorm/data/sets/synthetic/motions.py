@@ -98,8 +98,12 @@ def _door(act: Act, progress: Number) -> Pose:
     share = smooth(progress, 0, start) - smooth(progress, stop, 1)
     hand = blend(rest(act.side), edge, share)
     inside = (Thing("inside", hinge, 0.5, number=act.hinge),) if angle > 0.02 else ()
-    return (*inside, Thing("door", hinge, 0.5, angle=angle, number=act.hinge), _idle(-act.side),
-            Hand(*hand, act.side, 0.85 * share))  # fmt: skip
+    return (
+        *inside,
+        Thing("door", hinge, 0.5, angle=angle, number=act.hinge),
+        _idle(-act.side),
+        Hand(*hand, act.side, 0.85 * share),
+    )
 
 
 def running(progress: Number) -> Number:
@@ -127,8 +131,13 @@ def _cut(act: Act, progress: Number) -> Pose:
     hand = _visit(act.side, (where[0] + 0.04 * act.side, where[1] + 0.2 - lift), progress)
     working = smooth(progress, 0, WORK[0]) - smooth(progress, WORK[1], 1)
     knife = Thing("knife", *hand, angle=0.25 * act.side * lift / 0.13, amount=working)
-    return (Thing("board", 0, 0.68), Thing("food", 0, 0.66, amount=done, number=act.side),
-            Hand(*holder, -act.side, 0.6), knife, Hand(*hand, act.side, 0.9))  # fmt: skip
+    return (
+        Thing("board", 0, 0.68),
+        Thing("food", 0, 0.66, amount=done, number=act.side),
+        Hand(*holder, -act.side, 0.6),
+        knife,
+        Hand(*hand, act.side, 0.9),
+    )
 
 
 def _mix(act: Act, progress: Number) -> Pose:
@@ -140,8 +149,13 @@ def _mix(act: Act, progress: Number) -> Pose:
     working = smooth(progress, 0, WORK[0]) - smooth(progress, WORK[1], 1)
     tip = blend((hand[0] - 0.13 * act.side, hand[1] + 0.13), tip, working)
     spoon = Thing("spoon", *hand, angle=tip[0] - hand[0], amount=tip[1] - hand[1])
-    return (Thing("vessel", *middle, angle=turn, number=act.side), Hand(*holder, -act.side, 0.7), spoon,
-            Thing("rim", *middle), Hand(*hand, act.side, 0.9))  # fmt: skip
+    return (
+        Thing("vessel", *middle, angle=turn, number=act.side),
+        Hand(*holder, -act.side, 0.7),
+        spoon,
+        Thing("rim", *middle),
+        Hand(*hand, act.side, 0.9),
+    )
 
 
 def filling(progress: Number) -> Number:
@@ -159,9 +173,22 @@ def _pour(act: Act, progress: Number) -> Pose:
     flow = 0.28 < progress < 0.8
     stream = (Thing("drink stream", glass[0], 0.4, size=0.36 - 0.24 * level, amount=1.0),) if flow else ()
     hand = Hand(jug[0] + 0.11 * act.side, jug[1] + 0.02, act.side, 0.9)
-    return (_idle(-act.side), *stream, Thing("glass", *glass, amount=0.06 + 0.86 * level),
-            Thing("jug", *jug, angle=tilt, amount=1 - 0.6 * level, number=act.side), hand)  # fmt: skip
+    return (
+        _idle(-act.side),
+        *stream,
+        Thing("glass", *glass, amount=0.06 + 0.86 * level),
+        Thing("jug", *jug, angle=tilt, amount=1 - 0.6 * level, number=act.side),
+        hand,
+    )
 
 
-_MOTIONS = {"take": _take, "put": _put, "open": _door, "close": _door, "wash": _wash, "cut": _cut, "mix": _mix,
-            "pour": _pour}  # fmt: skip
+_MOTIONS = {
+    "take": _take,
+    "put": _put,
+    "open": _door,
+    "close": _door,
+    "wash": _wash,
+    "cut": _cut,
+    "mix": _mix,
+    "pour": _pour,
+}

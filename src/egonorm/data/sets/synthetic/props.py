@@ -140,13 +140,24 @@ def _jug(brush: Brush, look: Look, thing: Thing, tick: int) -> None:
 
 
 _PAINTERS = {
-    "stream": _stream, "drink stream": _stream, "splash": _splash, "plate": _plate, "board": _board, "food": _food,
-    "knife": _knife, "vessel": _vessel, "rim": _rim, "spoon": _spoon, "glass": _glass, "jug": _jug,
-}  # fmt: skip
+    "stream": _stream,
+    "drink stream": _stream,
+    "splash": _splash,
+    "plate": _plate,
+    "board": _board,
+    "food": _food,
+    "knife": _knife,
+    "vessel": _vessel,
+    "rim": _rim,
+    "spoon": _spoon,
+    "glass": _glass,
+    "jug": _jug,
+}
 
 
-def paint_utensil(picture: np.ndarray, lens: Lens, look: Look, x: Number, y: Number, size: Number, angle: Number,
-                  number: int) -> None:  # fmt: skip
+def paint_utensil(
+    picture: np.ndarray, lens: Lens, look: Look, x: Number, y: Number, size: Number, angle: Number, number: int
+) -> None:
     """Paint one of the kitchen's utensils; (x, y) is the middle of its body."""
     brush = Brush(picture, lens, x, y, size, angle)
     if size == 1 and not angle:

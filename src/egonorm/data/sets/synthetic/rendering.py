@@ -46,16 +46,23 @@ class KitchensConfig:
 
     def __post_init__(self):
         if self.clips < LEAST_CLIPS:
-            raise DataError("Too few clips per kitchen.", got=self.clips, expected=f"at least {LEAST_CLIPS}",
-                            remedy="Two clips for training and one for testing are needed of each verb.")  # fmt: skip
+            raise DataError(
+                "Too few clips per kitchen.",
+                got=self.clips,
+                expected=f"at least {LEAST_CLIPS}",
+                remedy="Two clips for training and one for testing are needed of each verb.",
+            )
         if self.kitchens < 1:
             raise DataError("Too few kitchens.", got=self.kitchens, expected="at least 1", remedy="Ask for one.")
         if self.seed < 0:
             raise DataError("The seed is negative.", got=self.seed, expected="0 or more", remedy="Choose another seed.")
         if len(self.size) != 2 or any(side < LEAST_SIZE or side % 2 for side in self.size):
-            raise DataError("Pictures of this size cannot be rendered.", got=self.size,
-                            expected=f"height and width, even numbers of at least {LEAST_SIZE}",
-                            remedy="Choose another size, for example (240, 320).")  # fmt: skip
+            raise DataError(
+                "Pictures of this size cannot be rendered.",
+                got=self.size,
+                expected=f"height and width, even numbers of at least {LEAST_SIZE}",
+                remedy="Choose another size, for example (240, 320).",
+            )
 
 
 def describe(config: KitchensConfig) -> dict[str, Any]:
@@ -120,8 +127,9 @@ def read_config(root: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8"))["config"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"{path} does not describe kitchens.", got="other content", expected="an object with config",
-                        remedy=ANOTHER) from None  # fmt: skip
+        raise DataError(
+            f"{path} does not describe kitchens.", got="other content", expected="an object with config", remedy=ANOTHER
+        ) from None
 
 
 def claim(root: Path, description: dict[str, Any]) -> None:
@@ -141,9 +149,12 @@ def claim(root: Path, description: dict[str, Any]) -> None:
 def _check_same(root: Path, description: dict[str, Any]) -> None:
     found = read_config(root)
     if found != description["config"]:
-        raise DataError(f"{root} holds kitchens of another configuration.", got=found,
-                        expected=description["config"],
-                        remedy="Choose another folder, or delete this one; nothing has been changed.")  # fmt: skip
+        raise DataError(
+            f"{root} holds kitchens of another configuration.",
+            got=found,
+            expected=description["config"],
+            remedy="Choose another folder, or delete this one; nothing has been changed.",
+        )
 
 
 ENCODER = {"preset": "veryfast", "crf": "20", "threads": "1", "g": "15", "bf": "0", "sc_threshold": "0"}
@@ -183,8 +194,9 @@ def _audio(sound: np.ndarray, start: int) -> av.AudioFrame:
 Progress = Callable[[int, int], None]
 
 
-def render_kitchens(root: Path, config: KitchensConfig, workers: int | None = None,
-                    progress: Progress | None = None, flow: bool = False) -> Path:  # fmt: skip
+def render_kitchens(
+    root: Path, config: KitchensConfig, workers: int | None = None, progress: Progress | None = None, flow: bool = False
+) -> Path:
     """Render the kitchens into a folder, if asked for with their optical flow, and return the path of its manifest.
 
     What has been rendered is kept: an interrupted call can be repeated, a finished one returns at once, and flow can be
@@ -198,8 +210,9 @@ def render_kitchens(root: Path, config: KitchensConfig, workers: int | None = No
     """
     progress = progress or (lambda done, of: None)
     claim(root, describe(config))
-    videos = [video for kitchen in range(1, config.kitchens + 1)
-              for video in plan_videos(config.seed, kitchen, config.clips)]  # fmt: skip
+    videos = [
+        video for kitchen in range(1, config.kitchens + 1) for video in plan_videos(config.seed, kitchen, config.clips)
+    ]
     files = {name: video for video in videos for name in (video.media, flow_of(video.media))[: 1 + flow]}
     missing = {name: video for name, video in files.items() if not (root / name).is_file()}
     done = len(files) - len(missing)

@@ -30,12 +30,16 @@ def _band(noise: np.ndarray, low: Number, high: Number) -> np.ndarray:
     return filtered / max(filtered.std(), 1e-9)
 
 
-def _strike(tone: Number, decay: Number, rng: np.random.Generator,
-            modes: tuple[float, ...] = (1.0, 2.71, 5.15)) -> np.ndarray:  # fmt: skip
+def _strike(
+    tone: Number, decay: Number, rng: np.random.Generator, modes: tuple[float, ...] = (1.0, 2.71, 5.15)
+) -> np.ndarray:
     """Something is struck: modes that ring and die away, after a click of two milliseconds."""
     time = np.arange(int(SAMPLE_RATE * min(7 * decay, 1.0) + 480)) / SAMPLE_RATE
-    ring = sum(np.exp(-time * (1 + 0.4 * order) / decay) * np.sin(2 * np.pi * tone * mode * time) / (1 + order)
-               for order, mode in enumerate(modes) if tone * mode < 16_000)  # fmt: skip
+    ring = sum(
+        np.exp(-time * (1 + 0.4 * order) / decay) * np.sin(2 * np.pi * tone * mode * time) / (1 + order)
+        for order, mode in enumerate(modes)
+        if tone * mode < 16_000
+    )
     return ring + 0.5 * rng.standard_normal(len(time)) * np.exp(-time / 0.002)
 
 
@@ -77,8 +81,9 @@ def _creak(act: Act, room: Room, rng: np.random.Generator) -> np.ndarray:
     pulses = np.diff(np.floor(turns), prepend=0.0)
     tone = room.hinge_tone * act.pitch
     voices = [(1 - opened, 0.75), (opened, 1.6)]  # crossfade from a low resonance to a high one
-    creak = sum(part * signal.lfilter(*signal.iirpeak(tone * factor, 9, fs=SAMPLE_RATE), pulses)
-                for part, factor in voices)  # fmt: skip
+    creak = sum(
+        part * signal.lfilter(*signal.iirpeak(tone * factor, 9, fs=SAMPLE_RATE), pulses) for part, factor in voices
+    )
     return 5.0 * creak * np.minimum(speed, 1.0)
 
 
@@ -145,8 +150,16 @@ def _pour(act: Act, room: Room, rng: np.random.Generator) -> np.ndarray:
     return dry
 
 
-_SOUNDS = {"take": _take, "put": _put, "open": _open, "close": _close, "wash": _wash, "cut": _cut, "mix": _mix,
-           "pour": _pour}  # fmt: skip
+_SOUNDS = {
+    "take": _take,
+    "put": _put,
+    "open": _open,
+    "close": _close,
+    "wash": _wash,
+    "cut": _cut,
+    "mix": _mix,
+    "pour": _pour,
+}
 
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE

@@ -15,11 +15,17 @@ ACTIONS = 8
 LEAST = {"train": 2, "test": 1}
 """How many clips of every class a split holds at least."""
 EPIC_COUNTS = {
-    "train": ((421, 383, 231, 128, 223, 71, 42, 44), (715, 692, 245, 214, 298, 89, 113, 129),
-              (919, 1121, 450, 367, 808, 110, 53, 69)),
-    "test": ((124, 104, 52, 34, 66, 13, 20, 22), (208, 217, 68, 56, 136, 14, 26, 25),
-             (241, 280, 102, 71, 245, 29, 1, 5)),
-}  # fmt: skip
+    "train": (
+        (421, 383, 231, 128, 223, 71, 42, 44),
+        (715, 692, 245, 214, 298, 89, 113, 129),
+        (919, 1121, 450, 367, 808, 110, 53, 69),
+    ),
+    "test": (
+        (124, 104, 52, 34, 66, 13, 20, 22),
+        (208, 217, 68, 56, 136, 14, 26, 25),
+        (241, 280, 102, 71, 245, 29, 1, 5),
+    ),
+}
 """Actions of every class in EPIC's D1, D2 and D3, whose proportions are kept; further kitchens begin again with D1."""
 
 
@@ -48,10 +54,17 @@ class Video:
     def clips(self) -> list[Clip]:
         """The lines of the manifest."""
         return [
-            Clip(f"{self.name}_{number}", self.media, start / FRAME_RATE, stop / FRAME_RATE, act.verb,
-                 f"D{self.kitchen}", self.split)
+            Clip(
+                f"{self.name}_{number}",
+                self.media,
+                start / FRAME_RATE,
+                stop / FRAME_RATE,
+                act.verb,
+                f"D{self.kitchen}",
+                self.split,
+            )
             for number, (act, start, stop) in enumerate(zip(self.acts, self.starts, self.stops(), strict=True))
-        ]  # fmt: skip
+        ]
 
 
 def counts(kitchen: int, split: str, clips: int) -> dict[str, int]:
