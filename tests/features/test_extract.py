@@ -15,6 +15,7 @@ from torch import nn
 
 from egonorm.cli import main
 from egonorm.core import DataError, RunError, Setting, SettingError, WeightsError
+from egonorm.core.shard import Shard
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches
 from egonorm.data.sets import open_data
@@ -33,7 +34,6 @@ from egonorm.runs.config import Run, read_run
 from egonorm.runs.context import Options, Trial
 from egonorm.runs.presets import demo
 from egonorm.runs.run import execute
-from egonorm.sweeps.shard import Shard
 from egonorm.train.evaluate import Evaluation, judge
 from egonorm.train.runtime import start_runtime
 

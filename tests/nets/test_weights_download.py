@@ -17,11 +17,12 @@ from safetensors.torch import load_file
 from egonorm.core import WeightsError
 from egonorm.data.transforms import as_float
 from egonorm.data.windows import Span
+from egonorm.features.encoders import published_stream
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.weights import download as fetching
 from egonorm.nets.weights.download import fetch, install
 from egonorm.nets.weights.load import checksum
-from egonorm.nets.weights.registry import PUBLISHED, Published, published_stream
+from egonorm.nets.weights.registry import PUBLISHED, Published
 from egonorm.signal import LogMel
 
 HEADS = {"lite0": "_fc", "aisfx": "fc.0.4", "i3d-kinetics": "logits.conv3d", "bn-inception": "last_linear"}

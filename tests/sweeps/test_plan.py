@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from egonorm.core import Setting, SettingError
+from egonorm.core.shard import Shard
 from egonorm.methods import Rna, SourceOnly
 from egonorm.methods.align_only import AlignOnly
 from egonorm.methods.hna import Hna
 from egonorm.runs.presets import configure
 from egonorm.sweeps.paper import SUITES, reported, shift_of, suites
 from egonorm.sweeps.plan import make_plan
-from egonorm.sweeps.shard import Shard
 
 DOMAINS = ("D1", "D2", "D3")
 

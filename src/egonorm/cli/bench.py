@@ -13,6 +13,7 @@ import tyro
 from egonorm.cli.words import named
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.progress import tally
+from egonorm.core.shard import Shard
 from egonorm.core.training import Precision
 from egonorm.data.sets import open_data
 from egonorm.methods import SourceOnly
@@ -23,7 +24,6 @@ from egonorm.runs.presets import PRESETS, configure, usual_preset
 from egonorm.sweeps.launcher import LocalEngine, RayEngine
 from egonorm.sweeps.paper import SUITES, suites
 from egonorm.sweeps.plan import Plan, make_plan
-from egonorm.sweeps.shard import Shard
 from egonorm.sweeps.sweep import run_sweep
 
 

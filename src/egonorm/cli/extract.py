@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 import tyro
 
 from egonorm.cli.words import named
+from egonorm.core.shard import Shard
 from egonorm.core.training import Precision
 from egonorm.data.sets.features.store import Description
 from egonorm.features.encoders import find_encoders
 from egonorm.features.extract import Extraction, extract
 from egonorm.runs.context import Options
 from egonorm.runs.presets import from_root
-from egonorm.sweeps.shard import Shard
 from egonorm.train.runtime import start_runtime
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from torch import nn
 
-from egonorm.core import RunError, SettingError
+from egonorm.core import RunError, SettingError, WeightsError
 from egonorm.data.manifest import Manifest
 from egonorm.data.windows import Span
 from egonorm.nets.checkpoint_io import read_metadata
 from egonorm.nets.net import Net
-from egonorm.nets.weights.registry import published_stream
+from egonorm.nets.weights.load import checksum
+from egonorm.nets.weights.registry import published
 from egonorm.runs.build import load_trained
 from egonorm.runs.config import Stream, read_run
 from egonorm.runs.context import Options, Trial
@@ -134,6 +135,24 @@ def _choices(published: Sequence[str], span: Span) -> dict[str, Stream]:
             )
     _each_once([modality for modality, _ in pairs])
     return {modality: published_stream(name, span) for modality, name in pairs}
+
+
+def published_stream(name: str, span: Span) -> Stream:
+    """What a published network is fed of a window, and the network with its weights from the cache.
+
+    Raises:
+        WeightsError: for an unknown name, or weights that are not in the cache.
+    """
+    entry = published(name)
+    if entry.origin() is None:
+        raise WeightsError(
+            f"The weights of {name} are not there.",
+            got=f"no usable {entry.path}",
+            expected="weights that were fetched before",
+            remedy=f"Run: {entry.command()}",
+        )
+    encoder = replace(entry.encoder, weights=str(entry.path), sha256=checksum(entry.path))
+    return Stream(entry.look(span), encoder)
 
 
 def _check_choices(choices: Mapping[str, Stream], usual: Mapping[str, Stream]) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 import egonorm
 from egonorm.core import DataError, RunError
 from egonorm.core.progress import bar
+from egonorm.core.shard import Shard
 from egonorm.data.check import Problem
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches
@@ -31,7 +32,6 @@ from egonorm.features.shards import Parts, claim, joining, num_clips, refuse_oth
 from egonorm.nets.fuse_bn import fold
 from egonorm.runs.checks import LEFT_OUT, describe, screen, write_left_out
 from egonorm.runs.context import Options
-from egonorm.sweeps.shard import Shard
 from egonorm.train.malloc import kept_heap
 from egonorm.train.runtime import Runtime
 

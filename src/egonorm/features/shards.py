@@ -15,8 +15,8 @@ from torch import Tensor
 
 from egonorm.core import RunError
 from egonorm.core.files import locked, write_atomically
+from egonorm.core.shard import Shard
 from egonorm.data.sets.features.store import DESCRIPTION, PARTS
-from egonorm.sweeps.shard import Shard
 
 IDENTITY = "extract.json"
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from egonorm.core import Setting, SettingError
+from egonorm.core.shard import Shard
 from egonorm.methods import check, methods
 from egonorm.methods.base import target_moments
 from egonorm.methods.hna import Hna
 from egonorm.runs.config import ANYWHERE, Run, to_json
 from egonorm.sweeps.paper import SOURCE_ONLY, Part, System
-from egonorm.sweeps.shard import Shard
 
 
 @dataclass(frozen=True)

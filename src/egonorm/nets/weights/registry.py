@@ -3,7 +3,7 @@
 import _codecs
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,7 @@ from egonorm.core import WeightsError
 from egonorm.data.transforms import AudioInput, Input, VideoInput
 from egonorm.data.windows import Span
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.weights.load import cache_folder, checksum
-from egonorm.runs.config import Stream
+from egonorm.nets.weights.load import cache_folder
 from egonorm.signal import LogMel
 
 ORIGIN = "sha256 of the published file"
@@ -143,21 +142,3 @@ def published(name: str) -> Published:
             remedy="Choose one of these, or see: egonorm weights list",
         )
     return PUBLISHED[name]
-
-
-def published_stream(name: str, span: Span) -> Stream:
-    """What a published network is fed of a window, and the network with its weights from the cache.
-
-    Raises:
-        WeightsError: for an unknown name, or weights that are not in the cache.
-    """
-    entry = published(name)
-    if entry.origin() is None:
-        raise WeightsError(
-            f"The weights of {name} are not there.",
-            got=f"no usable {entry.path}",
-            expected="weights that were fetched before",
-            remedy=f"Run: {entry.command()}",
-        )
-    encoder = replace(entry.encoder, weights=str(entry.path), sha256=checksum(entry.path))
-    return Stream(entry.look(span), encoder)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from egonorm.core import RunError
+from egonorm.core.errors import RunError
 
 Thing = TypeVar("Thing")
 
