@@ -1,4 +1,4 @@
-# make demo: the main job, without data or GPU.   make test: the whole test suite.   make check: style.
+# make demo: the main job, without data or GPU.   make test: the whole test suite.   make check: style, floors.
 # make bench PEERS="--peer-i3d /path ...": speed against peers and the machine's limit.   make bench-check: has a ratio fallen?
 # Each makes its own environment in .venv first; a second call finds it ready.
 
@@ -22,6 +22,7 @@ test-fast: .venv/installed
 check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks $(PEERS)
