@@ -14,8 +14,7 @@ from egonorm.core import Setting
 from egonorm.data import Clip, Clips, Manifest
 from egonorm.data.loader import training_batches
 from egonorm.methods import Rna
-from egonorm.runs.build import build_net
-from egonorm.runs.config import Run
+from egonorm.runs.config import Run, build_net
 from egonorm.runs.presets import PRESETS, Preset
 from egonorm.train import Objective, start_runtime, train
 from egonorm.train.loop import make_optimizer

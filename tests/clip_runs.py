@@ -13,8 +13,7 @@ from egonorm.data.sets.features.store import Description, Modality, write_descri
 from egonorm.data.windows import Span
 from egonorm.methods import SourceOnly
 from egonorm.nets.checkpoint_io import METADATA, network_of
-from egonorm.runs.build import CHECKPOINTS, build_net
-from egonorm.runs.config import Run, to_json
+from egonorm.runs.config import CHECKPOINTS, Run, build_net, to_json
 from egonorm.runs.presets import configure, demo
 from egonorm.runs.records import Record
 from egonorm.runs.results import COMPLETE, Row, write_rows

@@ -20,7 +20,7 @@ def test_public_names():
         "data": "AudioInput Clip Clips Manifest Span VideoInput open_data read_manifest write_manifest",
         "nets": "Aisfx BnInception Encoder I3d Lite0 Net Projection load_weights",
         "train": "Evaluation Objective Optim Predictions Runtime judge start_runtime train",
-        "runs": "Options Row Run Trial configure execute find_runs measure read_rows read_run",
+        "runs": "Options Row Run RunContext configure execute find_runs measure read_rows read_run",
         "methods": "Method Rna SourceOnly check methods",
         "data.sets.features": "FeatureSet Stored open_set",
         "data.sets.synthetic": "CLASSES KitchensConfig render_kitchens",

@@ -3,7 +3,7 @@
 import pytest
 
 from egonorm.core import Setting, SettingError
-from egonorm.core.settings import multi_source, single_source, supervised, tta, uda
+from egonorm.core.types import multi_source, single_source, supervised, tta, uda
 
 
 @pytest.mark.parametrize(

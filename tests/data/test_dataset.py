@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.dataset import Clips, Draw, Glance
+from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.sampler import Glances, Steps
+from egonorm.data.sampler import ClipSampler, DomainBatchSampler
 from egonorm.data.sets import kinds, open_data
 from egonorm.data.transforms import AudioInput, FeatureInput, VideoInput
 from egonorm.data.windows import Span, even_windows
@@ -46,7 +46,7 @@ def clips(count=10, domains=("D1", "D2"), **changes) -> Clips:
 def test_every_modality_gets_the_same_window():
     dataset = clips()
     for epoch in range(5):
-        sample = dataset[Draw(4, epoch)]
+        sample = dataset[TrainKey(4, epoch)]
         assert torch.equal(sample.inputs["rgb"], sample.inputs["audio"])
         clip = dataset.manifest.clips[4]
         start, stop = sample.inputs["rgb"].flatten().tolist()
@@ -55,14 +55,14 @@ def test_every_modality_gets_the_same_window():
 
 def test_a_clips_windows_are_asked_for_together():
     dataset = clips()
-    sample, clip = dataset[Glance(3, 5)], dataset.manifest.clips[3]
+    sample, clip = dataset[EvalKey(3, 5)], dataset.manifest.clips[3]
     expected = [[w.start, w.stop] for w in even_windows(clip.start, clip.stop, SPAN, 5)]
     assert len(sample) == 5
     torch.testing.assert_close(sample.inputs["rgb"], torch.tensor(expected))
 
 
 def test_a_draw_follows_from_seed_epoch_and_uid_alone():
-    look = lambda dataset, index, epoch: dataset[Draw(index, epoch)].inputs["rgb"].tolist()  # noqa: E731
+    look = lambda dataset, index, epoch: dataset[TrainKey(index, epoch)].inputs["rgb"].tolist()  # noqa: E731
     dataset = clips()
     assert look(dataset, 4, 0) == look(clips(), 4, 0)
     assert look(dataset, 4, 0) != look(dataset, 4, 1)
@@ -79,7 +79,7 @@ def test_target_batches_have_no_labels():
 
 
 def test_an_epoch_shows_every_clip_once_in_an_order_of_its_own():
-    steps = Steps({"D1": torch.arange(10)}, batch=5, first=1, last=6, seed=0)
+    steps = DomainBatchSampler({"D1": torch.arange(10)}, batch=5, first=1, last=6, seed=0)
     draws = [draw for step in steps for draw in step]
     for epoch in range(3):
         assert sorted(d.index for d in draws if d.epoch == epoch) == list(range(10))
@@ -89,26 +89,29 @@ def test_an_epoch_shows_every_clip_once_in_an_order_of_its_own():
 
 def test_steps_go_on_anywhere_and_processes_share_them():
     indices = {"D1": torch.arange(3), "D2": torch.arange(3, 7)}
-    whole = list(Steps(indices, batch=4, first=1, last=8, seed=1))
-    assert list(Steps(indices, batch=4, first=5, last=8, seed=1)) == whole[4:]
-    halves = [list(Steps(indices, 4, 1, 8, 1, rank, 2)) for rank in (0, 1)]
+    whole = list(DomainBatchSampler(indices, batch=4, first=1, last=8, seed=1))
+    assert list(DomainBatchSampler(indices, batch=4, first=5, last=8, seed=1)) == whole[4:]
+    halves = [list(DomainBatchSampler(indices, 4, 1, 8, 1, rank, 2)) for rank in (0, 1)]
     joined = [a[:2] + b[:2] + a[2:] + b[2:] for a, b in zip(*halves, strict=True)]
     assert joined == whole
 
 
 def test_the_order_of_clips_is_a_permutation_addressed_by_seed_epoch_and_domain():
-    (rows,) = list(Steps({"Küche": torch.tensor([7, 9, 4, 2, 0])}, batch=8, first=2, last=2, seed=6))
+    (rows,) = list(DomainBatchSampler({"Küche": torch.tensor([7, 9, 4, 2, 0])}, batch=8, first=2, last=2, seed=6))
     orders = [np.random.default_rng([6, epoch, *"Küche".encode()]).permutation(5) for epoch in range(4)]
-    row = [Draw([7, 9, 4, 2, 0][place], epoch) for epoch, order in enumerate(orders) for place in order]
+    row = [TrainKey([7, 9, 4, 2, 0][place], epoch) for epoch, order in enumerate(orders) for place in order]
     assert rows == row[8:16]
 
 
 def test_a_test_shows_every_clip_once_a_batchs_windows_at_a_time():
-    shares = [Glances(num_clips=11, num_windows=5, batch=16, rank=rank, num_ranks=2) for rank in (0, 1)]
+    shares = [ClipSampler(num_clips=11, num_windows=5, batch=16, rank=rank, num_ranks=2) for rank in (0, 1)]
     assert [len(share) for share in shares] == [len(list(share)) for share in shares] == [2, 2]
-    assert list(shares[0]) == [[Glance(0, 5), Glance(2, 5), Glance(4, 5)], [Glance(6, 5), Glance(8, 5), Glance(10, 5)]]
+    assert list(shares[0]) == [
+        [EvalKey(0, 5), EvalKey(2, 5), EvalKey(4, 5)],
+        [EvalKey(6, 5), EvalKey(8, 5), EvalKey(10, 5)],
+    ]
     assert [len(batch) for batch in shares[1]] == [3, 2]
-    assert [len(batch) for batch in Glances(3, num_windows=5, batch=2)] == [1, 1, 1]
+    assert [len(batch) for batch in ClipSampler(3, num_windows=5, batch=2)] == [1, 1, 1]
 
 
 def test_evaluation_batches_hold_whole_clips_windows_in_a_row():
@@ -135,7 +138,7 @@ def test_the_number_of_workers_changes_nothing(kitchens):
 
 
 def test_batches_are_of_one_domain_each():
-    batches = clips().batches([Glance(k, 1) for k in (0, 12, 3)])
+    batches = clips().batches([EvalKey(k, 1) for k in (0, 12, 3)])
     assert [(b.domain, b.uids) for b in batches] == [("D1", ("D1-0", "D1-3")), ("D2", ("D2-2",))]
 
 
@@ -152,13 +155,13 @@ class ManyClocks(Clock):
 
 def test_a_reader_of_many_is_asked_once_a_domain_and_shows_the_same():
     one, many = clips(), ManyClocks()
-    keys = [Glance(k, 3) for k in (0, 12, 3, 4)] + [Draw(5, 2), Draw(17, 0)]
+    keys = [EvalKey(k, 3) for k in (0, 12, 3, 4)] + [TrainKey(5, 2), TrainKey(17, 0)]
     found = clips(readers={"rgb": Clock(), "audio": many}).batches(keys)
     assert many.asked == 2
     for batch, expected in zip(found, one.batches(keys), strict=True):
         assert batch.uids == expected.uids and torch.equal(batch.labels, expected.labels)
         assert torch.equal(batch.inputs["audio"], expected.inputs["audio"])
-    assert torch.equal(found[1].inputs["audio"][:3], one[Glance(12, 3)].inputs["audio"])
+    assert torch.equal(found[1].inputs["audio"][:3], one[EvalKey(12, 3)].inputs["audio"])
 
 
 def test_a_varied_view_is_drawn_clip_by_clip():

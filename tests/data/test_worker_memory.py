@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from egonorm.data.clip import Clip
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches
-from egonorm.data.manifest import Manifest
-from egonorm.data.sampler import Steps
+from egonorm.data.manifest import Clip, Manifest
+from egonorm.data.sampler import DomainBatchSampler
 from egonorm.data.transforms import FeatureInput
 from egonorm.data.windows import Span
 
@@ -42,7 +41,7 @@ def of_a_worker(num_clips: int, start: str) -> float:
         Clip(f"clip-{k}", f"video-{k // 10}", float(k), k + 2.0, "cut", f"D{k % 2}", "train") for k in range(num_clips)
     )
     clips = Clips(Manifest(tuple(made), ("cut",)), {"rgb": Nothing()}, {"rgb": FeatureInput(1)}, Span())
-    steps = Steps({d: clips.manifest.rows_of(d) for d in ("D0", "D1")}, batch=500, first=1, last=4, seed=0)
+    steps = DomainBatchSampler({d: clips.manifest.rows_of(d) for d in ("D0", "D1")}, batch=500, first=1, last=4, seed=0)
     loader = DataLoader(
         clips, batch_sampler=steps, collate_fn=own_megabytes, num_workers=1, multiprocessing_context=start
     )

@@ -27,10 +27,9 @@ from egonorm.export.saved_clip import clip_path, read_clip, video_path
 from egonorm.export.video import plays
 from egonorm.methods.ada_bn import AdaBn
 from egonorm.nets.grad_cam import class_maps
-from egonorm.runs.build import build_net, load_trained
-from egonorm.runs.context import Options, Trial
+from egonorm.runs.config import build_net, load_trained
 from egonorm.runs.records import read_records
-from egonorm.runs.run import execute
+from egonorm.runs.run import Options, RunContext, execute
 from egonorm.runs.selection import last
 from egonorm.signal import LogMel
 from egonorm.train.runtime import start_runtime
@@ -134,7 +133,7 @@ def test_maps_of_many_frames_change_between_them(kitchens, tmp_path):
 def test_the_scores_are_those_that_judging_stored(run, tmp_path):
     folder = tmp_path / "run"
     with start_runtime("cpu") as runtime:
-        execute(Trial(run, folder, runtime, Options()))
+        execute(RunContext(run, folder, runtime, Options()))
     (record,), _ = read_records([folder], last)
     with np.load(folder / "predictions" / "000004-D2.npz") as stored:
         uids, scores, norms = stored["uids"], stored["scores/fused"], stored["norms/rgb"]

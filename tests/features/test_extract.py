@@ -29,11 +29,9 @@ from egonorm.features.shards import Parts, claim
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.fuse_bn import fold
 from egonorm.nets.net import Net
-from egonorm.runs.build import load_trained
-from egonorm.runs.config import Run, read_run
-from egonorm.runs.context import Options, Trial
+from egonorm.runs.config import Run, load_trained, read_run
 from egonorm.runs.presets import demo
-from egonorm.runs.run import execute
+from egonorm.runs.run import Options, RunContext, execute
 from egonorm.train.evaluate import Evaluation, judge
 from egonorm.train.runtime import start_runtime
 
@@ -48,7 +46,7 @@ def train(kitchens, out: Path, *modalities: str) -> Path:
     setting, optim = Setting.parse("dg1:D1:D2"), replace(parts.optim, steps=2, batch=4)
     run = Run(f"kitchens:{kitchens}", setting, net, optim=optim, evaluation=few)
     with start_runtime("cpu") as runtime:
-        execute(Trial(run, out / run.name, runtime, Options()))
+        execute(RunContext(run, out / run.name, runtime, Options()))
     return out / run.name
 
 
@@ -111,7 +109,7 @@ def test_what_lies_in_a_store(both, trained, kitchens):
 def test_features_are_what_the_network_makes_of_the_windows_of_testing(both, trained, kitchens):
     run, data = read_run(trained), open_data(f"features:{both}")
     with start_runtime("cpu") as runtime:
-        trial = Trial(run, trained, runtime, Options())
+        trial = RunContext(run, trained, runtime, Options())
         net, _ = load_trained(trained, run, 2)
         videos = open_data(run.data)
         tests = trial.clips(videos.manifest.select(["D2"], "test"), trial.readers(videos))
@@ -143,7 +141,7 @@ class Same(nn.Identity):
 def test_the_run_is_judged_alike_on_videos_and_on_its_features(both, trained):
     data = open_data(f"features:{both}")
     with start_runtime("cpu") as runtime:
-        trial = Trial(read_run(trained), trained, runtime, Options())
+        trial = RunContext(read_run(trained), trained, runtime, Options())
         whole, _ = load_trained(trained, trial.run, 2)
         net = Net({m: Same(size) for m, size in data.stored.sizes.items()}, 8)
         net.fusion.load_state_dict(whole.fusion.state_dict())

@@ -11,8 +11,7 @@ from egonorm.core import RunError
 from egonorm.methods import Rna
 from egonorm.report.build import make_report
 from egonorm.report.sections.saliency import _third
-from egonorm.runs.context import Options, Trial
-from egonorm.runs.run import execute
+from egonorm.runs.run import Options, RunContext, execute
 from egonorm.train.runtime import start_runtime
 from programs import program
 from small_runs import small_run
@@ -26,7 +25,7 @@ def trained(tmp_path_factory, kitchens):
     first = small_run(kitchens)
     with start_runtime("cpu") as runtime:
         for run in (first, replace(first, method=Rna())):
-            execute(Trial(run, out / run.name, runtime, Options(quiet=True)))
+            execute(RunContext(run, out / run.name, runtime, Options(quiet=True)))
     return out
 
 

@@ -16,17 +16,16 @@ from egonorm.cli.demo import Demo
 from egonorm.core import DataError, RunError, Setting
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.methods import Method, SourceOnly
-from egonorm.runs.context import Options, Trial
 from egonorm.runs.presets import PRESETS, configure
 from egonorm.runs.presets import demo as demo_preset
 from egonorm.runs.results import is_complete, read_rows
-from egonorm.runs.run import execute, measure
+from egonorm.runs.run import Options, RunContext, execute, measure
 from egonorm.train.runtime import start_runtime
 
 
 def perform(run, folder, **options):
     with start_runtime("cpu") as runtime:
-        execute(Trial(run, folder, runtime, Options(**options)))
+        execute(RunContext(run, folder, runtime, Options(**options)))
     return folder
 
 
@@ -99,7 +98,7 @@ def test_a_later_test_does_not_overwrite_what_training_left_out(kitchens, run, t
     perform(run, folder)  # what was decided at the start holds when it goes on
     (root / "D3" / "D3_test_00.mp4").unlink()
     with start_runtime("cpu") as runtime, pytest.raises(DataError, match="no usable test clips of D3"):
-        measure(Trial(run, folder, runtime, Options(skip_broken=True)), "D3")
+        measure(RunContext(run, folder, runtime, Options(skip_broken=True)), "D3")
     assert (folder / "left_out.json").read_text() == before and (folder / "left_out-D3.json").exists()
 
 
@@ -153,7 +152,7 @@ def test_logits_are_averaged_on_demand_and_bfloat16_trains(run, tmp_path):
     gentle = replace(run, optim=replace(run.optim, lr=0.001))
     logits = replace(gentle, evaluation=replace(run.evaluation, average="logits"), precision="bfloat16")
     with start_runtime("cpu", "bfloat16") as runtime:
-        execute(Trial(logits, tmp_path / "run", runtime, Options()))
+        execute(RunContext(logits, tmp_path / "run", runtime, Options()))
     with np.load(tmp_path / "run" / "predictions" / "000004-D2.npz") as stored:
         sums = stored["scores/fused"].sum(axis=1)
         np.testing.assert_allclose(stored["scores/rgb"] + stored["scores/audio"], stored["scores/fused"], rtol=1e-4)

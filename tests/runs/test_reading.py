@@ -7,15 +7,14 @@ import torch
 
 from egonorm import runs
 from egonorm.core import RunError
-from egonorm.runs.build import build_net, load_trained
-from egonorm.runs.config import Run
+from egonorm.runs.config import Run, build_net, load_trained
 from egonorm.train.checkpoint import Checkpoints
 from egonorm.train.loop import make_optimizer
 from programs import program
 from stored_runs import plain_run, store
 
 READING = (
-    "runs.results runs.records runs.config runs.selection runs.presets runs.build runs.predictions runs.train_log "
+    "runs.results runs.records runs.config runs.selection runs.presets runs.predictions runs.train_log "
     "aggregate.paired aggregate.cells aggregate.summary aggregate.group aggregate.paper_comparison aggregate.render "
     "sweeps.paper sweeps.plan export.examples export.saved_clip export.activation export.video export.save"
 )

@@ -10,9 +10,9 @@ from test_sweep import Here
 
 from egonorm.core import Setting
 from egonorm.methods import Rna
-from egonorm.runs.context import Options
 from egonorm.runs.presets import configure
 from egonorm.runs.results import is_complete
+from egonorm.runs.run import Options
 from egonorm.sweeps.plan import Job
 from egonorm.sweeps.sweep import perform, run_sweep
 

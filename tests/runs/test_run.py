@@ -9,16 +9,15 @@ import pytest
 
 from egonorm.core import DataError, RunError, Setting, SettingError
 from egonorm.methods import Rna
-from egonorm.runs.context import Options, Trial
 from egonorm.runs.directory import claim
 from egonorm.runs.results import COMPLETE, is_complete, read_rows
-from egonorm.runs.run import execute, measure
+from egonorm.runs.run import Options, RunContext, execute, measure
 from egonorm.train.runtime import start_runtime
 
 
 def perform(run, folder, **options):
     with start_runtime("cpu") as runtime:
-        execute(Trial(run, folder, runtime, Options(**options)))
+        execute(RunContext(run, folder, runtime, Options(**options)))
     return folder
 
 
@@ -72,7 +71,7 @@ def test_another_domain_is_measured_later(run, tmp_path):
     before = [row for row in read_rows(folder) if row.domain != "D3"]
     for _ in range(2):
         with start_runtime("cpu") as runtime:
-            measure(Trial(run, folder, runtime, Options()), "D3")
+            measure(RunContext(run, folder, runtime, Options()), "D3")
         rows = read_rows(folder)
         assert is_complete(folder) and [row for row in rows if row.domain != "D3"] == before
         assert sum(row.domain == "D3" and row.metric == "top1" for row in rows) == 2
@@ -80,7 +79,7 @@ def test_another_domain_is_measured_later(run, tmp_path):
         start_runtime("cpu") as runtime,
         pytest.raises(DataError, match=r"no usable test clips of D7(.|\n)*one of D1, D2, D3"),
     ):
-        measure(Trial(run, folder, runtime, Options()), "D7")
+        measure(RunContext(run, folder, runtime, Options()), "D7")
 
 
 def test_same_seed_same_bytes(run, tmp_path):
@@ -160,7 +159,7 @@ def test_other_classes_are_refused(run, kitchens, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(kitchens, other)
     with start_runtime("cpu") as runtime, pytest.raises(DataError, match="other classes"):
-        measure(Trial(replace(run, data=f"folder:{other}"), folder, runtime, Options()), "D2")
+        measure(RunContext(replace(run, data=f"folder:{other}"), folder, runtime, Options()), "D2")
 
 
 def test_two_trainings_of_one_run_at_the_same_time_are_refused(run, tmp_path):

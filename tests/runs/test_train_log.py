@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from egonorm.methods import Rna
-from egonorm.runs.context import Options, Trial
 from egonorm.runs.presets import configure
-from egonorm.runs.run import execute
+from egonorm.runs.run import Options, RunContext, execute
 from egonorm.runs.train_log import LOG, OfClass, last_seconds, read_log
 from egonorm.train.runtime import start_runtime
 
@@ -20,7 +19,7 @@ def logged(feature_store, tmp_path_factory):
     run = replace(run, evaluation=replace(run.evaluation, every=6))
     folder = tmp_path_factory.mktemp("logged") / "run"
     with start_runtime("cpu") as runtime:
-        execute(Trial(run, folder, runtime, Options(quiet=True)))
+        execute(RunContext(run, folder, runtime, Options(quiet=True)))
     return folder
 
 

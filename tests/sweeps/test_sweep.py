@@ -15,9 +15,9 @@ from egonorm import cli
 from egonorm.core import RunError
 from egonorm.methods import Rna, SourceOnly
 from egonorm.methods.hna import Hna
-from egonorm.runs.context import Options
 from egonorm.runs.presets import configure
 from egonorm.runs.results import find_runs, is_complete, read_rows
+from egonorm.runs.run import Options
 from egonorm.sweeps.plan import Job, make_plan
 from egonorm.sweeps.radius import half_way, settled
 from egonorm.sweeps.sweep import perform, run_sweep

@@ -14,9 +14,8 @@ from egonorm.nets.bn_inception import BnInception
 from egonorm.nets.i3d import I3d
 from egonorm.nets.net import Net
 from egonorm.runs.config import Run
-from egonorm.runs.context import Options, Trial
 from egonorm.runs.results import is_complete
-from egonorm.runs.run import execute
+from egonorm.runs.run import Options, RunContext, execute
 from egonorm.train.objective import Objective
 from egonorm.train.runtime import Runtime, start_runtime
 
@@ -168,7 +167,7 @@ def train_in_halves(run: Run, folder) -> dict[str, bytes]:
     """The checkpoints of a run whose batches of four pass in two pieces."""
     halved = replace(run, method=Rna(), optim=replace(run.optim, micro_batch=2))
     with start_runtime("cpu") as runtime:
-        execute(Trial(halved, folder, runtime, Options()))
+        execute(RunContext(halved, folder, runtime, Options()))
     return {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
 
 

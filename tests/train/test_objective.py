@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from egonorm.core import Batch, NotFiniteError
-from egonorm.core.seed import address
+from egonorm.core.seed import seed_for
 from egonorm.core.training import Optim
 from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
@@ -135,7 +135,7 @@ def test_a_term_that_is_not_finite_stops_the_run_and_is_named():
 
 
 def test_addresses_differ():
-    assert len({address(seed, "step", step) for seed in range(5) for step in range(50)}) == 250
+    assert len({seed_for(seed, "step", step) for seed in range(5) for step in range(50)}) == 250
 
 
 def test_losses_stay_float32_under_autocast():

@@ -19,8 +19,8 @@ from egonorm.data.sets import open_data
 from egonorm.methods import SourceOnly
 from egonorm.nets.fusion import Fusion
 from egonorm.runs.config import ANYWHERE, Run
-from egonorm.runs.context import Options
 from egonorm.runs.presets import PRESETS, configure, usual_preset
+from egonorm.runs.run import Options
 from egonorm.sweeps.launcher import LocalEngine, RayEngine
 from egonorm.sweeps.paper import SUITES, suites
 from egonorm.sweeps.plan import Plan, make_plan

@@ -8,8 +8,7 @@ import tyro
 
 from egonorm.core.progress import bar
 from egonorm.data.check import find_problems
-from egonorm.data.clip import SPLITS
-from egonorm.data.manifest import Manifest
+from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import open_data
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.runs.checks import broken

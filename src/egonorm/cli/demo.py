@@ -14,10 +14,9 @@ from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.build import make_report
 from egonorm.runs.config import Run
-from egonorm.runs.context import Options, Trial
 from egonorm.runs.presets import configure
 from egonorm.runs.results import is_complete, read_rows
-from egonorm.runs.run import execute, measure
+from egonorm.runs.run import Options, RunContext, execute, measure
 from egonorm.runs.selection import last_mean
 from egonorm.train.runtime import start_runtime
 
@@ -65,10 +64,10 @@ def train_and_judge(run: Run, folder: Path, options: Options, threads: int) -> N
     """Do one run, the domain that its setting does not name included."""
     torch.set_num_threads(threads)
     with start_runtime() as runtime:
-        trial = Trial(run, folder, runtime, options)
-        execute(trial)
+        context = RunContext(run, folder, runtime, options)
+        execute(context)
         if not _is_done(folder):
-            measure(trial, "D3")
+            measure(context, "D3")
 
 
 def _is_done(folder: Path) -> bool:

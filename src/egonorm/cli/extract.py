@@ -12,8 +12,8 @@ from egonorm.core.training import Precision
 from egonorm.data.sets.features.store import Description
 from egonorm.features.encoders import find_encoders
 from egonorm.features.extract import Extraction, extract
-from egonorm.runs.context import Options
 from egonorm.runs.presets import from_root
+from egonorm.runs.run import Options
 from egonorm.train.runtime import start_runtime
 
 

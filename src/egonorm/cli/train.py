@@ -15,9 +15,8 @@ from egonorm.core.training import Precision
 from egonorm.methods import Method, methods
 from egonorm.nets.fusion import Fusion
 from egonorm.runs.config import Run, read_run
-from egonorm.runs.context import Options, Trial
 from egonorm.runs.presets import PRESETS, configure, usual_preset
-from egonorm.runs.run import execute, measure
+from egonorm.runs.run import Options, RunContext, execute, measure
 from egonorm.runs.selection import parse_selector
 from egonorm.train.runtime import start_runtime
 
@@ -76,7 +75,7 @@ class Train:
     def __call__(self) -> None:
         run, folder = (read_run(self.resume), self.resume) if self.resume else self._new()
         with start_runtime(self.device, run.precision) as runtime:
-            execute(Trial(run, folder, runtime, Options(self.workers, self.skip_broken)))
+            execute(RunContext(run, folder, runtime, Options(self.workers, self.skip_broken)))
             if runtime.is_first:
                 _print_table([folder])
                 print(f"The run lies in {folder}")
@@ -120,8 +119,8 @@ class Test:
         run = read_run(self.run)
         here = run if self.data is None else replace(run, data=self.data)
         with start_runtime(self.device, run.precision) as runtime:
-            trial = Trial(here, self.run, runtime, Options(self.workers, self.skip_broken))
-            measure(trial, self.domain or run.setting.target)
+            context = RunContext(here, self.run, runtime, Options(self.workers, self.skip_broken))
+            measure(context, self.domain or run.setting.target)
             if runtime.is_first:
                 _print_table([self.run])
 

@@ -3,6 +3,6 @@
 import hashlib
 
 
-def address(*parts: object) -> int:
+def seed_for(*parts: object) -> int:
     """A seed of 63 bits for a named place in the experiment."""
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1

@@ -18,7 +18,7 @@ from egonorm.data.windows import Span, Window, even_windows, random_window
 
 
 @dataclass(frozen=True)
-class Draw:
+class TrainKey:
     """Training's question: one window of clip number `index`, drawn anew in each `epoch`."""
 
     index: int
@@ -26,14 +26,14 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class Glance:
+class EvalKey:
     """Testing's question: clip number `index`, in so many evenly spread windows."""
 
     index: int
     num_windows: int
 
 
-class Look(NamedTuple):
+class ClipRequest(NamedTuple):
     """What a question comes to: windows of a clip, and the address of the view's randomness in training."""
 
     clip: Clip
@@ -45,7 +45,7 @@ class Look(NamedTuple):
 class Clips(Dataset):
     """A manifest and a reader per modality.
 
-    What a `Draw` shows depends on `(seed, epoch, uid)` alone: not on the number of workers, the order or the machine. All
+    What a `TrainKey` shows depends on `(seed, epoch, uid)` alone: not on the number of workers, the order or the machine. All
     modalities get the same window and the same draw of the view, so they are paired by construction.
     """
 
@@ -60,26 +60,26 @@ class Clips(Dataset):
     def __len__(self) -> int:
         return len(self.manifest)
 
-    def __getitem__(self, key: Draw | Glance) -> Batch:
+    def __getitem__(self, key: TrainKey | EvalKey) -> Batch:
         """One clip, a row a window."""
         return self.batches([key])[0]
 
-    def batches(self, keys: Sequence[Draw | Glance]) -> tuple[Batch, ...]:
+    def batches(self, keys: Sequence[TrainKey | EvalKey]) -> tuple[Batch, ...]:
         """One batch per domain, a row a window, in the order in which the domains first appear."""
-        looks: dict[str, list[Look]] = {}
+        looks: dict[str, list[ClipRequest]] = {}
         for key in keys:
             clip = self._clip(key.index)
-            looks.setdefault(clip.domain, []).append(Look(clip, self._windows(key, clip), self._view(key, clip)))
+            looks.setdefault(clip.domain, []).append(ClipRequest(clip, self._windows(key, clip), self._view(key, clip)))
         return tuple(self._batch(domain, several) for domain, several in looks.items())
 
-    def _batch(self, domain: str, looks: Sequence[Look]) -> Batch:
+    def _batch(self, domain: str, looks: Sequence[ClipRequest]) -> Batch:
         rows = [look.clip for look in looks for _ in look.windows]
         known = domain not in self.unlabelled
         labels = torch.tensor([self.manifest.label_of(clip) for clip in rows]) if known else None
         inputs = {name: self._seen(name, looks) for name in self.readers}
         return Batch(domain, tuple(clip.uid for clip in rows), inputs, labels)
 
-    def _seen(self, name: str, looks: Sequence[Look]) -> Tensor:
+    def _seen(self, name: str, looks: Sequence[ClipRequest]) -> Tensor:
         reader, given = self.readers[name], self.inputs[name]
         if name in self._of_many:
             return given.view(reader.of_many([(look.clip.media, look.windows) for look in looks]), None)
@@ -100,11 +100,11 @@ class Clips(Dataset):
     def __getstate__(self) -> dict[str, object]:
         return {part.name: getattr(self, part.name) for part in fields(self)}
 
-    def _windows(self, key: Draw | Glance, clip: Clip) -> tuple[Window, ...]:
-        if isinstance(key, Glance):
+    def _windows(self, key: TrainKey | EvalKey, clip: Clip) -> tuple[Window, ...]:
+        if isinstance(key, EvalKey):
             return even_windows(clip.start, clip.stop, self.span, key.num_windows)
         random = Random(f"{self.seed}/{key.epoch}/{clip.uid}/window")
         return (random_window(clip.start, clip.stop, self.span, random),)
 
-    def _view(self, key: Draw | Glance, clip: Clip) -> str | None:
-        return None if isinstance(key, Glance) else f"{self.seed}/{key.epoch}/{clip.uid}/view"
+    def _view(self, key: TrainKey | EvalKey, clip: Clip) -> str | None:
+        return None if isinstance(key, EvalKey) else f"{self.seed}/{key.epoch}/{clip.uid}/view"

@@ -8,8 +8,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from egonorm.core import Batch, EgonormError
-from egonorm.data.dataset import Clips, Draw, Glance
-from egonorm.data.sampler import Glances, Steps
+from egonorm.data.dataset import Clips, EvalKey, TrainKey
+from egonorm.data.sampler import ClipSampler, DomainBatchSampler
 
 Batches = tuple[Batch, ...]
 """What a step shows: a batch of each domain."""
@@ -28,7 +28,7 @@ def training_batches(
 ) -> Iterator[Batches]:
     """The batches of steps `first` to `last`, on the device: one per domain, in the order of `domains`."""
     by_domain = {domain: clips.manifest.rows_of(domain) for domain in domains}
-    steps = Steps(by_domain, batch, first, last, clips.seed, rank, num_ranks)
+    steps = DomainBatchSampler(by_domain, batch, first, last, clips.seed, rank, num_ranks)
     return _load(clips, steps, workers, device)
 
 
@@ -36,10 +36,12 @@ def evaluation_batches(
     clips: Clips, num_windows: int, batch: int, workers: int, device: torch.device, rank: int = 0, num_ranks: int = 1
 ) -> Iterator[Batches]:
     """Every window of this process's clips, on the device: about `batch` windows of whole clips, those of a clip in a row."""
-    return _load(clips, Glances(len(clips), num_windows, batch, rank, num_ranks), workers, device)
+    return _load(clips, ClipSampler(len(clips), num_windows, batch, rank, num_ranks), workers, device)
 
 
-def _load(clips: Clips, keys: Iterable[list[Draw | Glance]], workers: int, device: torch.device) -> Iterator[Batches]:
+def _load(
+    clips: Clips, keys: Iterable[list[TrainKey | EvalKey]], workers: int, device: torch.device
+) -> Iterator[Batches]:
     """The batches of some keys. An error in a reading process is raised here, as it was there."""
     on_gpu = device.type == "cuda"
     read = DataLoader(
@@ -100,7 +102,7 @@ class _Reported:
 
     clips: Clips
 
-    def __getitem__(self, keys: list[Draw | Glance]) -> Batches | EgonormError:
+    def __getitem__(self, keys: list[TrainKey | EvalKey]) -> Batches | EgonormError:
         try:
             return self.clips.batches(keys)
         except EgonormError as error:

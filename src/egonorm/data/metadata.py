@@ -12,8 +12,7 @@ import cattrs
 
 from egonorm.core import DataError
 from egonorm.core.files import write_atomically
-from egonorm.data.clip import Clip
-from egonorm.data.manifest import COLUMNS, Manifest, read_manifest
+from egonorm.data.manifest import COLUMNS, Clip, Manifest, read_manifest
 
 Description = TypeVar("Description")
 

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Int64
 from torch import Tensor
 
-from egonorm.data.dataset import Draw, Glance
+from egonorm.data.dataset import EvalKey, TrainKey
 
 
 @dataclass(frozen=True)
-class Steps:
+class DomainBatchSampler:
     """The clips of each training step, as a batch sampler.
 
     A domain's clips come in an endless row of epochs, each in an order of its own; a step takes the next `batch` of them.
@@ -38,12 +38,12 @@ class Steps:
     def __len__(self) -> int:
         return max(0, self.last - self.first + 1)
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[TrainKey]]:
         rows = [self._row(domain) for domain in self.indices]
         for _ in range(len(self)):
             yield [draw for row in rows for draw in islice(row, self.share)]
 
-    def _row(self, domain: str) -> Iterator[Draw]:
+    def _row(self, domain: str) -> Iterator[TrainKey]:
         """What this process sees of a domain, step after step; of the orders only the present epoch's is kept."""
         clips, epoch, order = self.indices[domain], -1, None
         count = len(clips)
@@ -54,11 +54,11 @@ class Steps:
                     epoch = position // count
                     row = np.random.default_rng([self.seed, epoch, *domain.encode()]).permutation(count)
                     order = clips.numpy()[row]
-                yield Draw(int(order[position % count]), epoch)
+                yield TrainKey(int(order[position % count]), epoch)
 
 
 @dataclass(frozen=True)
-class Glances:
+class ClipSampler:
     """The clips of each batch of a test, as a batch sampler: every clip that is this process's, about `batch` windows at once."""
 
     num_clips: int
@@ -70,9 +70,9 @@ class Glances:
     def __len__(self) -> int:
         return len(self._starts)
 
-    def __iter__(self) -> Iterator[list[Glance]]:
+    def __iter__(self) -> Iterator[list[EvalKey]]:
         for start in self._starts:
-            yield [Glance(number, self.num_windows) for number in self._mine[start : start + self._starts.step]]
+            yield [EvalKey(number, self.num_windows) for number in self._mine[start : start + self._starts.step]]
 
     @property
     def _mine(self) -> range:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from egonorm.core.training import FUSED
-from egonorm.data.dataset import Clips, Glance
+from egonorm.data.dataset import Clips, EvalKey
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.sets import ClipSet, readers_of
 from egonorm.data.transforms import AudioInput, VideoInput
@@ -58,7 +58,7 @@ def fed(run: Run, data: ClipSet, manifest: Manifest, clip: Clip) -> dict[str, Te
     """Per modality, what the network is fed of a clip, a row a window."""
     inputs = {name: stream.input for name, stream in run.net.streams.items()}
     clips = Clips(replace(manifest, clips=(clip,)), readers_of(data, inputs), inputs, run.net.span)
-    seen = clips[Glance(0, run.evaluation.num_windows)].inputs
+    seen = clips[EvalKey(0, run.evaluation.num_windows)].inputs
     return {name: given.prepare(seen[name]) for name, given in inputs.items()}
 
 

@@ -20,7 +20,7 @@ from egonorm.export.video import Media, excerpt, find_media, plays
 from egonorm.methods.base import target_moments
 from egonorm.nets.grad_cam import has_places
 from egonorm.nets.net import Net
-from egonorm.runs.build import load_trained
+from egonorm.runs.config import load_trained
 from egonorm.runs.presets import small
 from egonorm.runs.records import Record
 

@@ -14,10 +14,9 @@ from egonorm.nets.checkpoint_io import read_metadata
 from egonorm.nets.net import Net
 from egonorm.nets.weights.load import checksum
 from egonorm.nets.weights.registry import published
-from egonorm.runs.build import load_trained
-from egonorm.runs.config import Stream, read_run
-from egonorm.runs.context import Options, Trial
+from egonorm.runs.config import Stream, load_trained, read_run
 from egonorm.runs.presets import PRESETS, parse_weights
+from egonorm.runs.run import Options, RunContext
 from egonorm.train.runtime import Runtime
 
 
@@ -175,8 +174,8 @@ def _published(stream: Stream, span: Span, source: str) -> Part:
 def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
     """The encoders and necks of a run's last checkpoint."""
     run = read_run(folder)
-    trial = Trial(run, folder, runtime, Options())
-    saved = trial.checkpoints.saved()
+    context = RunContext(run, folder, runtime, Options())
+    saved = context.checkpoints.saved()
     if not saved:
         raise RunError(
             f"{folder} has no checkpoints yet.",
@@ -185,9 +184,9 @@ def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
             remedy=f"Run: egonorm train --resume {folder}",
         )
     net, _ = load_trained(folder, run, saved[-1])
-    about = read_metadata(trial.checkpoints.path(saved[-1]))
+    about = read_metadata(context.checkpoints.path(saved[-1]))
     source = f"{folder.resolve().name}, step {saved[-1]}"
-    schooling = Schooling(run.data, run.setting.sources, trial.trained_on, str(about["clips"]))
+    schooling = Schooling(run.data, run.setting.sources, context.trained_on, str(about["clips"]))
     return [
         (name, Part(stream, run.net.span, net.encoders[name], net.necks[name], source, schooling))
         for name, stream in run.net.streams.items()

@@ -31,7 +31,7 @@ from egonorm.features.encoders import Encoders
 from egonorm.features.shards import Parts, claim, joining, num_clips, refuse_other, take
 from egonorm.nets.fuse_bn import fold
 from egonorm.runs.checks import LEFT_OUT, describe, screen, write_left_out
-from egonorm.runs.context import Options
+from egonorm.runs.run import Options
 from egonorm.train.malloc import kept_heap
 from egonorm.train.runtime import Runtime
 

@@ -4,10 +4,9 @@ from importlib import import_module
 
 _HOMES = {
     "config": "Run read_run",
-    "context": "Options Trial",
     "presets": "configure",
     "results": "Row find_runs read_rows",
-    "run": "execute measure",
+    "run": "Options RunContext execute measure",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = sorted(_HOME)

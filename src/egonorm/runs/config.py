@@ -1,5 +1,6 @@
-"""A run: everything that decides its numbers, as one frozen tree that reads back from its `config.json`."""
+"""A run: everything that decides its numbers, as one frozen tree that reads back from its `config.json`, and its network."""
 
+import copy
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
@@ -7,16 +8,20 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import cattrs
+import torch
 from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from egonorm.core import RunError, Setting, SettingError
+from egonorm.core.seed import seed_for
 from egonorm.core.training import Evaluation, Optim, Precision
 from egonorm.data.transforms import Input
 from egonorm.data.windows import Span
 from egonorm.methods import Method, SourceOnly, methods
+from egonorm.nets.checkpoint_io import load_network, network_of, read_metadata
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.fusion import Fusion
+from egonorm.nets.net import Net
 from egonorm.signal import SoundLook, Spectrogram
 
 
@@ -151,3 +156,39 @@ _plain = cattrs.Converter(forbid_extra_keys=True)
 def _method(tree: dict, known: dict[str, type[Method]]) -> Method:
     name = tree.pop("name")
     return _plain.structure(tree, known[name])
+
+
+CHECKPOINTS = "checkpoints"
+"""The folder of a run's networks, in the run's."""
+
+
+def build_net(run: Run, num_classes: int, pretrained: bool = False) -> Net:
+    """The network, with the same first weights for the same seed; `pretrained` loads the published ones if there are any."""
+    torch.manual_seed(seed_for(run.seed, "net"))
+    encoders = {name: stream.encoder.build(pretrained) for name, stream in run.net.streams.items()}
+    net = Net(encoders, num_classes, run.net.fusion, run.net.dropout)
+    run.method.prepare(net)
+    return net
+
+
+def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> tuple[Net, tuple[str, ...]]:
+    """The network of a run's folder after a step, in evaluation, and the classes that it was trained on.
+
+    Args:
+        like: the run's network after another step; a copy of it is made sooner than a new one.
+
+    Raises:
+        RunError: when that checkpoint is not there, or does not fit the run.
+    """
+    path = network_of(folder / CHECKPOINTS, step)
+    if not path.exists():
+        raise RunError(
+            f"{folder} has no network of step {step}.",
+            got=f"no file {path}",
+            expected="a checkpoint that training kept",
+            remedy=f"Copy the run's {CHECKPOINTS} here; or remove the folder and do the run again.",
+        )
+    classes = tuple(read_metadata(path)["classes"])
+    net = build_net(run, len(classes)) if like is None else copy.deepcopy(like)
+    load_network(path, net)
+    return net.eval(), classes

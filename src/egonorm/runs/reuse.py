@@ -1,4 +1,4 @@
-"""Twins train alike, for neither sees its target: the later takes the training of the earlier, and judges its own target."""
+"""Runs that see no target train alike: a later one takes over the training of an earlier one, and judges its own target."""
 
 import os
 from collections.abc import Mapping
@@ -9,36 +9,34 @@ from egonorm.core import RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.nets.checkpoint_io import read_metadata
 from egonorm.runs.config import Run, read_run
-from egonorm.runs.context import Trial
 from egonorm.runs.directory import ENVIRONMENT, note_start
 from egonorm.runs.train_log import LOG
 from egonorm.train.checkpoint import Checkpoints
+from egonorm.train.runtime import Runtime
 
 
-def take_over(trial: Trial, about: Mapping[str, object]) -> None:
-    """Give a run that has no checkpoint yet the training of its twin: surroundings, log, networks and state.
+def take_over(run: Run, ours: Checkpoints, other: Path, runtime: Runtime, about: Mapping[str, object]) -> None:
+    """Give a run that has no checkpoint yet the training of another folder: surroundings, log, networks and state.
 
-    Where there is no twin, or where its training is not finished, is gone, or was on something else than `about` says,
+    Where that training is not finished, is gone, is of another kind of run, or was on something else than `about` says,
     nothing is done: the run then trains itself.
     """
-    if trial.twin is None or trial.checkpoints.last_step():
-        return
-    theirs = replace(trial, folder=trial.twin).checkpoints
-    if not _is_finished(theirs, about) or not _trains_alike(trial.twin, trial.run):
+    folder, theirs = ours.folder.parent, replace(ours, folder=other / ours.folder.name)
+    if ours.last_step() or not _is_finished(theirs, about) or not _trains_alike(other, run):
         return
     for name in (ENVIRONMENT, LOG):
-        write_atomically(trial.folder / name, (trial.twin / name).read_bytes())
-    note_start(trial.folder, trial.runtime, theirs.steps, trained_by=trial.twin.name)
+        write_atomically(folder / name, (other / name).read_bytes())
+    note_start(folder, runtime, theirs.steps, trained_by=other.name)
     networks = [theirs.path(step) for step in theirs.saved()]
     for path in (*networks, theirs.state):  # last the state, which makes the others count
-        _share(path, trial.checkpoints.folder / path.name)
+        _share(path, ours.folder / path.name)
 
 
 def _is_finished(theirs: Checkpoints, about: Mapping[str, object]) -> bool:
     """Whether a training is at its end, with every network there and of these clips; a damaged file is not."""
     try:
-        told = [read_metadata(path) for path in (theirs.state, *map(theirs.path, theirs.saved()))]
-        return theirs.are_whole() and told == [{"step": step, **about} for step in (theirs.steps, *theirs.saved())]
+        found = [read_metadata(path) for path in (theirs.state, *map(theirs.path, theirs.saved()))]
+        return theirs.are_whole() and found == [{"step": step, **about} for step in (theirs.steps, *theirs.saved())]
     except RunError:
         return False
 

@@ -1,36 +1,211 @@
-"""One run from its configuration to its rows: open the data, screen it, train, judge the last checkpoints, write rows."""
+"""One run from its configuration to its rows: open the data, check it, train, judge the last checkpoints, write rows."""
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
-from egonorm.core import DataError, RunError
-from egonorm.core.files import saving
+import numpy as np
+
+from egonorm.core import Batch, DataError, RunError
+from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
+from egonorm.data.check import Problem
 from egonorm.data.dataset import Clips
-from egonorm.data.loader import training_batches
+from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Manifest
-from egonorm.data.sets import open_data
+from egonorm.data.readers.protocol import Reader
+from egonorm.data.sets import ClipSet, open_data, readers_of
 from egonorm.methods import check
-from egonorm.runs.build import build_net
-from egonorm.runs.checks import LEFT_OUT, needed, refuse_learnt, usable
-from egonorm.runs.context import Trial
+from egonorm.methods.base import target_moments
+from egonorm.nets.fuse_bn import fold_in_place
+from egonorm.nets.net import Net
+from egonorm.runs.checks import LEFT_OUT, describe, needed, refuse_learnt, screen, usable, write_left_out
+from egonorm.runs.config import CHECKPOINTS, Run, build_net, load_trained
 from egonorm.runs.directory import claim, note_start, refuse_foreign
-from egonorm.runs.evaluate import judge_domain, make_row
-from egonorm.runs.results import COMPLETE, is_complete, read_rows, write_rows
+from egonorm.runs.results import COMPLETE, Row, is_complete, predictions_of, read_rows, write_rows
 from egonorm.runs.reuse import take_over
 from egonorm.runs.train_log import LOG
+from egonorm.train.checkpoint import Checkpoints
+from egonorm.train.evaluate import Predictions, judge
 from egonorm.train.loop import make_optimizer, train
 from egonorm.train.monitor import CLASSES_EVERY, Glance, of_classes, of_domains
 from egonorm.train.objective import Objective
+from egonorm.train.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run does without changing its numbers."""
+
+    workers: int = 0
+    """Processes that read clips; 0 reads in the training process."""
+    skip_broken: bool = False
+    """Leave out clips whose media are missing or broken, instead of refusing to start."""
+    quiet: bool = False
+    """Show no progress; one of many runs side by side."""
+
+    def __post_init__(self):
+        if self.workers < 0:
+            raise RunError("--workers cannot be used.", got=self.workers, expected="0 or more", remedy="Correct it.")
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """A run, its folder, where it runs and how."""
+
+    run: Run
+    folder: Path
+    runtime: Runtime
+    options: Options
+    reuse: Path | None = None
+    """The folder of a run that trains alike and has done so (`reuse.py`)."""
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The run's checkpoints on disk."""
+        kept = self.run.evaluation
+        return Checkpoints(self.folder / CHECKPOINTS, self.run.optim.steps, kept.every, kept.keep)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether this process tells a person how the run goes."""
+        return self.runtime.is_first and not self.options.quiet
+
+    @property
+    def target_moments(self) -> frozenset[str]:
+        """When the method sees unlabelled clips of the target: of {"training", "after", "test"}."""
+        return target_moments(self.run.method, self.run.setting)
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The domains whose training clips are needed, sources first."""
+        setting = self.run.setting
+        return setting.domains if self.target_moments & {"training", "after"} else setting.sources
+
+    def readers(self, data: ClipSet) -> dict[str, Reader]:
+        """The readers of the network's modalities."""
+        return readers_of(data, {name: stream.input for name, stream in self.run.net.streams.items()})
+
+    def clips(
+        self, manifest: Manifest, readers: Mapping[str, Reader], unlabelled: frozenset[str] = frozenset()
+    ) -> Clips:
+        """Clips as the network sees them."""
+        inputs = {name: stream.input for name, stream in self.run.net.streams.items()}
+        return Clips(manifest, readers, inputs, self.run.net.span, self.run.seed, unlabelled)
+
+    def screened(
+        self, manifest: Manifest, readers: Mapping[str, Reader], listing: str
+    ) -> tuple[Manifest, tuple[Problem, ...]]:
+        """The usable clips, and what is wrong with the others. A list in the folder is a decision."""
+        decided = self.options.skip_broken or (self.folder / listing).exists()
+        with bar("Examining media", self.shows_progress) as progress:
+            return screen(manifest, readers, decided, progress)
+
+    def note_left_out(self, problems: tuple[Problem, ...], listing: str) -> None:
+        """Say what is left out, on the terminal and in a file of the folder."""
+        if self.runtime.is_first and problems:
+            write_left_out(self.folder / listing, problems)
+        if self.shows_progress and problems:
+            print(f"Left out, and listed in {self.folder / listing}:\n{describe(problems)}")
+
+
+def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, Reader], domain: str) -> list[Row]:
+    """The rows of one domain's test clips for every checkpoint that was kept; their predictions are written too."""
+    run, runtime = context.run, context.runtime
+    windows, tests = run.evaluation.num_windows, context.clips(manifest.select([domain], "test"), readers)
+    batches = evaluation_batches(
+        tests, windows, run.optim.batch, context.options.workers, runtime.device, runtime.rank, runtime.num_ranks
+    )
+    nets = _load(context, manifest.classes)
+    moments = context.target_moments if domain == run.setting.target else frozenset()
+    if "after" in moments:
+        _adapt(context, manifest.select([domain], "train"), readers, nets)
+    adapt = run.method.adapt if "test" in moments else None
+    nets = nets if adapt else {step: fold_in_place(net) for step, net in nets.items()}
+    with bar(f"Testing {run.method.name()} on {domain}", context.shows_progress) as progress:
+        counted = _counted(batches, len(tests), runtime.num_ranks / windows, progress)
+        found = judge(nets, counted, run.evaluation, runtime, adapt)
+    if runtime.is_first:
+        for step, predictions in found.items():
+            _write(predictions_of(context.folder, step, domain), predictions, manifest.classes)
+    return [
+        make_row(context, step, domain, metric, value, n)
+        for step, predictions in found.items()
+        for metric, (value, n) in predictions.measure(manifest.classes).items()
+    ]
+
+
+def _adapt(context: RunContext, target: Manifest, readers: Mapping[str, Reader], nets: Mapping[int, Net]) -> None:
+    """Let the method change each network by the target's training clips; every process shows it all of them."""
+    unseen = context.clips(target, readers, unlabelled=frozenset(target.domains))
+    size, runtime = context.run.optim.batch, context.runtime
+    for net in nets.values():
+        batches = evaluation_batches(unseen, 1, size, context.options.workers, runtime.device)
+        with runtime.autocast():
+            context.run.method.adapt(net, (batch for (batch,) in batches))
+
+
+def make_row(context: RunContext, step: int, domain: str, metric: str, value: float, n: int) -> Row:
+    """A number of this context."""
+    run = context.run
+    return Row(
+        context.folder.resolve().name,
+        run.method.name(),
+        str(run.setting),
+        run.seed,
+        step,
+        "test",
+        domain,
+        metric,
+        value,
+        n,
+    )
+
+
+def _load(context: RunContext, classes: tuple[str, ...]) -> dict[int, Net]:
+    """The kept networks by step. DataError when they were trained on other classes."""
+    nets, net = {}, None
+    for step in context.checkpoints.saved():
+        net, learnt = load_trained(context.folder, context.run, step, like=net)
+        if learnt != classes:
+            raise DataError(
+                f"{context.run.data} has other classes than the run was trained on.",
+                got=", ".join(classes),
+                expected=", ".join(learnt),
+                remedy="Test on data with the same classes in the same order.",
+            )
+        nets[step] = net.to(context.runtime.device)
+    return nets
+
+
+def _counted(batches, total: int, clips_a_window: float, progress) -> Iterator[tuple[Batch, ...]]:
+    """The same batches, with the progress told in clips, over all processes."""
+    done = 0.0
+    for seen in batches:
+        yield seen
+        done += len(seen[0]) * clips_a_window
+        progress(min(round(done), total), total)
+
+
+def _write(path: Path, predictions: Predictions, classes: tuple[str, ...]) -> None:
+    arrays = {f"scores/{name}": x for name, x in predictions.scores.items()}
+    arrays |= {f"norms/{name}": x for name, x in predictions.norms.items()}
+    uids, labels = np.array(predictions.uids), predictions.labels
+    file = io.BytesIO()
+    np.savez_compressed(file, uids=uids, labels=labels, classes=np.array(classes), **arrays)
+    write_atomically(path, file.getvalue())
+
 
 SPARE = 30.0
 """Seconds of training that a kill may cost: checkpoints that are not judged are only there to go on from."""
 
 
-def execute(trial: Trial) -> None:
+def execute(context: RunContext) -> None:
     """Train and judge a run, or go on where it stopped; nothing is done for a complete one.
 
     Raises:
@@ -38,63 +213,63 @@ def execute(trial: Trial) -> None:
         DataError: before training starts, for data that cannot be used.
         RunError: for a folder that is not this run's, or when saving fails.
     """
-    run, setting = trial.run, trial.run.setting
+    run, setting = context.run, context.run.setting
     check(run.method, setting, run.net.streams)
-    trial.runtime.share(run.optim.batch)
-    trial.runtime.share(run.optim.batch // run.optim.pieces, "micro-batch")
+    context.runtime.share(run.optim.batch)
+    context.runtime.share(run.optim.batch // run.optim.pieces, "micro-batch")
     data = open_data(run.data)
     refuse_learnt(data, setting, run.net.streams)
-    manifest = needed(data.manifest, setting, trial.trained_on)
-    refuse_foreign(trial.folder, run)
-    if is_complete(trial.folder):
+    manifest = needed(data.manifest, setting, context.trained_on)
+    refuse_foreign(context.folder, run)
+    if is_complete(context.folder):
         return
-    readers = trial.readers(data)
-    whole, problems = trial.screened(manifest, readers, LEFT_OUT)
-    manifest = usable(whole, setting, trial.trained_on, left_out=len(manifest) - len(whole))
-    with _claimed(trial):
-        trial.note_left_out(problems, LEFT_OUT)
+    readers = context.readers(data)
+    whole, problems = context.screened(manifest, readers, LEFT_OUT)
+    manifest = usable(whole, setting, context.trained_on, left_out=len(manifest) - len(whole))
+    with _claimed(context):
+        context.note_left_out(problems, LEFT_OUT)
         unlabelled = frozenset({setting.target} - set(setting.sources))
-        _train(trial, trial.clips(manifest.select(manifest.domains, "train"), readers, unlabelled))
+        _train(context, context.clips(manifest.select(manifest.domains, "train"), readers, unlabelled))
         judged = [domain for domain in setting.domains if len(manifest.select([domain], "test"))]
-        rows = [row for domain in judged for row in judge_domain(trial, manifest, readers, domain)]
-        if trial.runtime.is_first:
-            write_rows(trial.folder, [*rows, make_row(trial, run.optim.steps, setting.target, COMPLETE, 1.0, 0)])
+        rows = [row for domain in judged for row in judge_domain(context, manifest, readers, domain)]
+        if context.runtime.is_first:
+            write_rows(context.folder, [*rows, make_row(context, run.optim.steps, setting.target, COMPLETE, 1.0, 0)])
 
 
-def measure(trial: Trial, domain: str) -> None:
+def measure(context: RunContext, domain: str) -> None:
     """Judge a trained run on a domain's test clips, and put the rows among its others.
 
     Raises:
         RunError: for a run without checkpoints.
         DataError: for a domain without test clips, or data that cannot be used.
     """
-    if not trial.checkpoints.saved():
+    if not context.checkpoints.saved():
         raise RunError(
-            f"{trial.folder} has no checkpoints yet.",
+            f"{context.folder} has no checkpoints yet.",
             got="a run that was not trained",
             expected="a trained run",
-            remedy=f"Run: egonorm train --resume {trial.folder}",
+            remedy=f"Run: egonorm train --resume {context.folder}",
         )
-    data = open_data(trial.run.data)
-    adapts = "after" in trial.target_moments and domain == trial.run.setting.target
+    data = open_data(context.run.data)
+    adapts = "after" in context.target_moments and domain == context.run.setting.target
     splits = ("train", "test") if adapts else ("test",)
-    wanted, readers = data.manifest.within({split: [domain] for split in splits}), trial.readers(data)
-    _need_tests(trial, wanted, domain, data.manifest)
+    wanted, readers = data.manifest.within({split: [domain] for split in splits}), context.readers(data)
+    _need_tests(context, wanted, domain, data.manifest)
     listing = f"left_out-{domain}.json"
-    manifest, problems = trial.screened(wanted, readers, listing)
-    trial.note_left_out(problems, listing)
-    _need_tests(trial, manifest, domain, data.manifest)
-    found = judge_domain(trial, manifest, readers, domain)
-    if trial.runtime.is_first:
-        rows = read_rows(trial.folder)
+    manifest, problems = context.screened(wanted, readers, listing)
+    context.note_left_out(problems, listing)
+    _need_tests(context, manifest, domain, data.manifest)
+    found = judge_domain(context, manifest, readers, domain)
+    if context.runtime.is_first:
+        rows = read_rows(context.folder)
         others = [row for row in rows if row.metric != COMPLETE and row.domain != domain]
-        write_rows(trial.folder, [*others, *found, *(row for row in rows if row.metric == COMPLETE)])
+        write_rows(context.folder, [*others, *found, *(row for row in rows if row.metric == COMPLETE)])
 
 
-def _need_tests(trial: Trial, manifest: Manifest, domain: str, whole: Manifest) -> None:
+def _need_tests(context: RunContext, manifest: Manifest, domain: str, whole: Manifest) -> None:
     if not len(manifest.select([domain], "test")):
         raise DataError(
-            f"{trial.run.data} has no usable test clips of {domain}.",
+            f"{context.run.data} has no usable test clips of {domain}.",
             got=f"{len(whole.select([domain], 'test'))} in the manifest",
             expected=f"usable test clips of one of {', '.join(whole.domains)}",
             remedy="Correct --domain, or mend the media.",
@@ -102,64 +277,67 @@ def _need_tests(trial: Trial, manifest: Manifest, domain: str, whole: Manifest) 
 
 
 @contextmanager
-def _claimed(trial: Trial) -> Iterator[None]:
+def _claimed(context: RunContext) -> Iterator[None]:
     """The first process claims the folder; what it refuses, all refuse."""
     with ExitStack() as stack:
         refusal = None
-        if trial.runtime.is_first:
+        if context.runtime.is_first:
             try:
-                stack.enter_context(claim(trial.folder, trial.run))
+                stack.enter_context(claim(context.folder, context.run))
             except RunError as error:
                 refusal = error
-        refusal = trial.runtime.collect(refusal)[0]
+        refusal = context.runtime.collect(refusal)[0]
         if refusal is not None:
             raise refusal
         yield
 
 
-def _train(trial: Trial, clips: Clips) -> None:
+def _train(context: RunContext, clips: Clips) -> None:
     """Train from the last checkpoint, or from the start, to the last step."""
-    run, runtime, manifest = trial.run, trial.runtime, clips.manifest
+    run, runtime, manifest = context.run, context.runtime, clips.manifest
     about = {"classes": list(manifest.classes), "clips": manifest.digest()}
-    take_over(trial, about)
-    net = build_net(run, len(manifest.classes), pretrained=trial.checkpoints.last_step() == 0)
+    if context.reuse is not None:
+        take_over(run, context.checkpoints, context.reuse, runtime, about)
+    net = build_net(run, len(manifest.classes), pretrained=context.checkpoints.last_step() == 0)
     model = runtime.wrap(Objective(net, run.method, run.optim.pieces))
     optimizer = make_optimizer(run.optim, net.parameters())
-    first = runtime.agree(trial.checkpoints.resume(net, optimizer, about), "the last checkpoint's step") + 1
-    domains = run.setting.domains if "training" in trial.target_moments else run.setting.sources
+    first = runtime.agree(context.checkpoints.resume(net, optimizer, about), "the last checkpoint's step") + 1
+    domains = run.setting.domains if "training" in context.target_moments else run.setting.sources
     batches = training_batches(
         clips,
         domains,
         run.optim.batch,
         first,
         run.optim.steps,
-        trial.options.workers,
+        context.options.workers,
         runtime.device,
         runtime.rank,
         runtime.num_ranks,
     )
     title = f"Training {run.method.name()} on {'+'.join(run.setting.sources)}"
-    with bar(title, trial.speaks) as progress, _log(trial, first) as log:
-        save = lambda step: trial.checkpoints.save(step, net, optimizer, about)  # noqa: E731
-        done = _recorder(trial, log, manifest.classes, save, progress) if runtime.is_first else lambda *_: None
+    with bar(title, context.shows_progress) as progress, _log(context, first) as log:
+        save = lambda step: context.checkpoints.save(step, net, optimizer, about)  # noqa: E731
+        done = _recorder(context, log, manifest.classes, save, progress) if runtime.is_first else lambda *_: None
         train(model, optimizer, run.optim, batches, first, run.seed, runtime, done)
     runtime.wait()
 
 
 @contextmanager
-def _log(trial: Trial, first: int) -> Iterator[TextIO | None]:
+def _log(context: RunContext, first: int) -> Iterator[TextIO | None]:
     """The log of training, a line a step, written by the first process alone; nothing when there is nothing to train."""
-    if not trial.runtime.is_first or first > trial.run.optim.steps:
+    if not context.runtime.is_first or first > context.run.optim.steps:
         yield None
         return
-    note_start(trial.folder, trial.runtime, first - 1)
-    with (trial.folder / LOG).open("a", buffering=1) as log:
+    note_start(context.folder, context.runtime, first - 1)
+    with (context.folder / LOG).open("a", buffering=1) as log:
         yield log
 
 
-def _recorder(trial: Trial, log: TextIO | None, classes: Sequence[str], save: Callable, progress: Callable) -> Callable:
+def _recorder(
+    context: RunContext, log: TextIO | None, classes: Sequence[str], save: Callable, progress: Callable
+) -> Callable:
     """What follows each step: a line in the log, a checkpoint when it is due, the bar."""
-    optim, began = trial.run.optim, time.monotonic()
+    optim, began = context.run.optim, time.monotonic()
     saved = began
 
     def done(step: int, terms: Mapping[str, float], seen: Sequence[Glance]) -> None:
@@ -167,10 +345,10 @@ def _recorder(trial: Trial, log: TextIO | None, classes: Sequence[str], save: Ca
         entry = {"step": step, "lr": optim.lr_at(step), "terms": terms} | of_domains(seen)
         if step % CLASSES_EVERY == 0 or step == optim.steps:
             entry["classes"] = of_classes(seen, classes)
-        with saving(trial.folder / LOG):
+        with saving(context.folder / LOG):
             log.write(json.dumps(entry | {"seconds": round(time.monotonic() - began, 3)}) + "\n")
-        spared = time.monotonic() - saved < SPARE and not trial.checkpoints.is_judged(step)
-        if trial.checkpoints.is_due(step) and not spared:
+        spared = time.monotonic() - saved < SPARE and not context.checkpoints.is_judged(step)
+        if context.checkpoints.is_due(step) and not spared:
             save(step)
             saved = time.monotonic()
         progress(step, optim.steps)

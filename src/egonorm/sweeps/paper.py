@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 
-from egonorm.core.settings import Setting, multi_source, single_source, supervised, uda
+from egonorm.core.types import Setting, multi_source, single_source, supervised, uda
 from egonorm.methods import Method, Rna, SourceOnly
 from egonorm.methods.ada_bn import AdaBn
 from egonorm.methods.align_only import AlignOnly

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from egonorm.core import EgonormError, RunError
 from egonorm.runs.config import read_run
-from egonorm.runs.context import Options, Trial
 from egonorm.runs.results import is_complete
-from egonorm.runs.run import execute
+from egonorm.runs.run import Options, RunContext, execute
 from egonorm.sweeps.launcher import Engine
 from egonorm.sweeps.plan import Job
 from egonorm.sweeps.radius import settled
@@ -66,7 +65,7 @@ def perform(job: Job, out: Path, options: Options, device: str) -> str | None:
         run = settled(job, out)
         twin = None if job.twin is None else out / replace(run, setting=job.twin.setting).name
         with start_runtime(device, run.precision) as runtime:
-            execute(Trial(run, out / run.name, runtime, options, twin))
+            execute(RunContext(run, out / run.name, runtime, options, twin))
     except EgonormError as error:
         return str(error)
     except Exception as error:  # one run's fault, whatever it is, must not end the others

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from egonorm.core import Batch, NotFiniteError
-from egonorm.core.seed import address
+from egonorm.core.seed import seed_for
 from egonorm.core.training import Optim
 from egonorm.train.monitor import Glance, fetch
 from egonorm.train.runtime import Runtime
@@ -39,7 +39,7 @@ def train(
     """
     model.train()
     for step, seen in enumerate(batches, start=first):
-        runtime.seed(address(seed, "step", step))
+        runtime.seed(seed_for(seed, "step", step))
         for group in optimizer.param_groups:
             group["lr"] = optim.lr_at(step)
         with runtime.autocast():

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from egonorm.core import DataError
-from egonorm.data.dataset import Clips, Draw, Glance
+from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.loader import training_batches
 from egonorm.data.sets import open_data
 from egonorm.data.transforms import FeatureInput
@@ -47,7 +47,7 @@ def check(path, modalities=("rgb", "audio"), rgb=RGB, audio=AUDIO, rtol=1e-6) ->
     assert [clip.split for clip in clips.manifest.clips] == SPLITS
     assert clips.manifest.classes == ("cut", "open", "wash")
     for index in range(12):
-        seen = clips[Glance(index, 5)].inputs
+        seen = clips[EvalKey(index, 5)].inputs
         assert all(x.dtype == torch.float32 for x in seen.values())
         np.testing.assert_allclose(seen[modalities[0]], rgb[index], rtol=rtol)
         np.testing.assert_allclose(seen[modalities[1]], np.stack([audio[index]] * 5), rtol=rtol)
@@ -84,7 +84,7 @@ def test_a_folder_with_uids_in_another_order_and_more_of_them(tmp_path):
     np.savez(tmp_path / "rgb.npz", arr_0=padded, uids=more)
     save_file({"audio": torch.from_numpy(AUDIO), "extra": torch.ones(12, 2).half()}, tmp_path / "two.safetensors")
     clips = check(tmp_path, ("rgb", "audio", "extra"))
-    assert clips[Glance(3, 5)].inputs["extra"].tolist() == [[1.0, 1.0]] * 5
+    assert clips[EvalKey(3, 5)].inputs["extra"].tolist() == [[1.0, 1.0]] * 5
     (note,) = open_data(f"features:{tmp_path}").notes
     assert note == "rgb.npz has 2 uids that the table has not; they are not used."
 
@@ -130,7 +130,7 @@ def test_types_of_numbers(tmp_path, dtype):
     values = (np.arange(72).reshape(12, 6) % 7).astype(dtype)
     np.savez(tmp_path / "a.npz", **TABLE, rgb=values)
     clips = opened(tmp_path / "a.npz")
-    assert clips[Glance(8, 1)].inputs["rgb"].tolist() == [values[8].tolist()]
+    assert clips[EvalKey(8, 1)].inputs["rgb"].tolist() == [values[8].tolist()]
 
 
 @pytest.mark.parametrize("num_windows", [1, 2, 3, 5, 10, 25])
@@ -138,9 +138,9 @@ def test_every_window_is_tested_once_and_drawn_as_often(tmp_path, num_windows):
     windows = np.arange(num_windows, dtype=np.float32)[None, :, None].repeat(12, axis=0)
     np.savez(tmp_path / "a.npz", **TABLE, rgb=windows)
     clips = opened(tmp_path / "a.npz")
-    seen = clips[Glance(4, num_windows)].inputs["rgb"]
+    seen = clips[EvalKey(4, num_windows)].inputs["rgb"]
     assert seen.flatten().tolist() == list(range(num_windows))
-    draws = [int(clips[Draw(4, epoch)].inputs["rgb"]) for epoch in range(200 * num_windows)]
+    draws = [int(clips[TrainKey(4, epoch)].inputs["rgb"]) for epoch in range(200 * num_windows)]
     counts = np.bincount(draws, minlength=num_windows)
     assert len(counts) == num_windows and counts.min() > 140 and counts.max() < 260
 
@@ -152,7 +152,7 @@ def test_validation_clips_are_left_out_and_told(tmp_path):
     data = open_data(f"features:{tmp_path}")
     assert [clip.uid for clip in data.manifest.clips] == [uid for k, uid in enumerate(UIDS) if k % 3 != 1]
     assert data.notes == ("4 clips of the split val are left out; rename it to train or test to use them.",)
-    np.testing.assert_allclose(opened(tmp_path)[Glance(1, 5)].inputs["rgb"][0], RGB[2, 0], rtol=1e-6)
+    np.testing.assert_allclose(opened(tmp_path)[EvalKey(1, 5)].inputs["rgb"][0], RGB[2, 0], rtol=1e-6)
     write_table(tmp_path / "t.csv", TABLE | {"split": ["train", "val"] * 6})
     refused(tmp_path, "or none to test on", "6 train, 6 val", "Name the split that is to be judged on test")
 

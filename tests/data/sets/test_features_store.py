@@ -10,7 +10,7 @@ import stores
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.dataset import Clips, Draw, Glance
+from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.data.readers.features import FeatureReader, moments_of
 from egonorm.data.sets import open_data, open_features
@@ -46,7 +46,7 @@ def test_what_was_written_is_read(store):
     assert data.layouts() == {"rgb": {"rgb.safetensors": 32}, "audio": {"audio.safetensors": 32}}
     clips = opened(root)
     for index in range(len(clips)):
-        sample = clips[Glance(index, 3)]
+        sample = clips[EvalKey(index, 3)]
         assert all(torch.equal(sample.inputs[m], found[m][index]) for m in found)
 
 
@@ -67,7 +67,7 @@ def test_training_falls_on_the_nearest_window_of_the_clip_itself(store):
             asked = random_window(clip.start, clip.stop, stores.SPAN, Random(f"0/{epoch}/{clip.uid}/window")).start
             distances = [abs(start - asked) for start in starts]
             nearest = distances.index(min(distances))
-            seen = clips[Draw(index, epoch)].inputs
+            seen = clips[TrainKey(index, epoch)].inputs
             assert torch.equal(seen["rgb"][0], found["rgb"][index, nearest])
             assert seen["audio"][0, -2:].tolist() == [index / 64, nearest / 64]
 
@@ -100,10 +100,10 @@ def test_of_two_nearest_windows_the_earlier_and_of_equal_ones_the_first():
 def test_the_file_is_mapped_and_not_sent_to_other_processes(store):
     root, _, found = store
     clips = opened(root)
-    before = clips[Glance(0, 3)].inputs["rgb"]
+    before = clips[EvalKey(0, 3)].inputs["rgb"]
     sent = pickle.dumps(clips)
     again = pickle.loads(sent)
-    assert torch.equal(again[Glance(0, 3)].inputs["rgb"], before)
+    assert torch.equal(again[EvalKey(0, 3)].inputs["rgb"], before)
     bare = replace(clips.readers["rgb"], moments={})
     bare.features.tensor  # noqa: B018 - opened, and still not sent
     assert len(pickle.dumps(bare)) < 1000 < found["rgb"].nbytes

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from egonorm.data.readers.io.audio_decode import Stretch, read_stretch
-from egonorm.data.readers.io.duration import lasting
+from egonorm.data.readers.io.container import stream_duration
 from egonorm.data.windows import Window, neighbours
 from egonorm.signal import SoundLook
 
@@ -58,7 +58,7 @@ class AudioReader:
         Raises:
             DataError: when it is missing, truncated, corrupt or has no sound.
         """
-        return lasting(self.root / media, "audio", thorough)
+        return stream_duration(self.root / media, "audio", thorough)
 
 
 def read_waveforms(path: Path, starts: Sequence[float], num_samples: int, rate: int) -> Float[Tensor, "start sample"]:
@@ -83,7 +83,7 @@ def read_waveforms(path: Path, starts: Sequence[float], num_samples: int, rate: 
 
 def count_samples(path: Path, rate: int) -> int:
     """How many samples the whole track, decoded and resampled, would have."""
-    stretch = read_stretch(path, lasting(path, "audio") - ENDING, math.inf)
+    stretch = read_stretch(path, stream_duration(path, "audio") - ENDING, math.inf)
     return stretch.stop * rate // stretch.rate
 
 

@@ -15,8 +15,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from egonorm.core import DataError
-from egonorm.data.readers.io.container import Track, open_track, shown_at
-from egonorm.data.readers.io.duration import lasting
+from egonorm.data.readers.io.container import Track, open_track, shown_at, stream_duration
 from egonorm.data.readers.io.video_decode import from_keyframe, from_open_gop, from_start, kept_video, sparing
 from egonorm.data.windows import Span, Window, neighbours
 
@@ -65,7 +64,7 @@ class VideoReader:
         Raises:
             DataError: when it is missing, truncated, corrupt or has no picture.
         """
-        return lasting(self.root / media, "video", thorough)
+        return stream_duration(self.root / media, "video", thorough)
 
 
 def read_frames(

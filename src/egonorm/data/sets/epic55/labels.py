@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from egonorm.core import DataError
-from egonorm.data.clip import SPLITS, Clip
+from egonorm.data.manifest import SPLITS, Clip
 from egonorm.data.sets.epic55.splits import read_split
 
 CLASSES = ("take", "put", "open", "close", "wash", "cut", "mix", "pour")

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.data.clip import SPLITS, Clip
-from egonorm.data.manifest import Manifest
+from egonorm.data.manifest import SPLITS, Clip, Manifest
 from egonorm.data.sets.features.arrays import Array, metadata_of
 
 COLUMNS = ("uid", "label", "domain", "split")

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egonorm.core import DataError
-from egonorm.data.clip import Clip
-from egonorm.data.clip_table import ROWS, clip_table
-from egonorm.data.manifest import Manifest
+from egonorm.data.manifest import ROWS, Clip, Manifest, clip_table
 
 names = st.text(st.characters(), max_size=8)
 """Any characters, lone surrogates too: names of files that are not UTF-8 hold them."""
