@@ -12,7 +12,6 @@ from benchmarks.limit import flops_of_network, precisions
 from benchmarks.ours import LABELS, PAPER
 from egonorm.core import Batch
 from egonorm.core.training import Optim, Precision
-from egonorm.data.transforms import as_float
 from egonorm.methods import Rna
 from egonorm.nets import Net
 from egonorm.train import Objective, Runtime, train
@@ -113,7 +112,7 @@ def make_batch(clips: int, domains: int, device: torch.device) -> tuple[Batch, .
 def _flops(sizes: Sizes) -> float:
     """Of one clip's forward pass."""
     net, (batch,) = make_net(sizes).eval(), make_batch(1, 1, torch.device("cpu"))
-    return sum(flops_of_network(net.encoders[name], as_float(x)) for name, x in batch.inputs.items())
+    return sum(flops_of_network(net.encoders[name], x) for name, x in batch.inputs.items())
 
 
 def _product_rate(device: torch.device, precision: Precision, size: int) -> float:

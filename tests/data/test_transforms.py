@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.transforms import VideoInput, as_float
+from egonorm.data.transforms import VideoInput
 from egonorm.data.windows import Span
 
 INPUT = VideoInput(Span(2, 2, 60.0), 256, 224)
@@ -55,12 +55,6 @@ def test_half_of_the_clips_are_flipped():
         bool(v[0, 0, 0, 0, 1] > v[0, 0, 0, -1, 1]) for v in (INPUT.view(frames, Random(seed)) for seed in range(200))
     ]
     assert 70 < sum(flipped) < 130
-
-
-def test_bytes_become_minus_one_to_one_and_sound_stays():
-    assert as_float(torch.tensor([[[[0, 255]]]], dtype=torch.uint8)).tolist() == [[[[-1.0]], [[1.0]]]]
-    sound = torch.tensor([-13.8, 2.0])
-    assert as_float(sound) is sound
 
 
 def test_a_flip_turns_displacements_to_the_right_into_displacements_to_the_left():

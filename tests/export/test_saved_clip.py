@@ -68,7 +68,7 @@ def test_what_is_saved_is_what_the_network_saw_and_answered(record):
     windows, inputs = windows_of(record.run, clip), fed(record.run, data, data.manifest, clip)
     with torch.no_grad():
         features = net.features(inputs)
-        expected = {"fused": net.classify(features)} | net.single(features)
+        expected = {"fused": net.classify(features)} | net.classify_each(features)
     assert list(saved.scores) == list(expected)
     for name, logits in expected.items():
         np.testing.assert_allclose(saved.scores[name], logits.softmax(1).mean(0), rtol=1e-5)

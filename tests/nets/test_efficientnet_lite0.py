@@ -7,7 +7,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from egonorm.data.transforms import as_float
 from egonorm.nets import Net, load_weights
 from egonorm.nets.efficientnet_lite0 import Lite0
 
@@ -96,7 +95,7 @@ def test_the_feature_of_a_frame_equals_the_reference(encoder, size):
     pictures = torch.randint(0, 256, (2, 1, *size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = reference(encoder.state_dict(), pictures[:, 0].movedim(-1, 1).float())
-        torch.testing.assert_close(encoder(as_float(pictures)), expected, atol=2e-5, rtol=1e-4)
+        torch.testing.assert_close(encoder(pictures), expected, atol=2e-5, rtol=1e-4)
 
 
 def test_a_clip_is_the_mean_of_its_frames(encoder):

@@ -52,7 +52,7 @@ def maps_of(net, inputs):
 def textbook(net, inputs, classes, name, own):
     """Selvaraju et al. (ICCV 2017), Equations 1 and 2: weights are the gradient's mean over places; then ReLU of the sum."""
     found, features = maps_of(net, inputs)
-    logits = net.single(features)[name] if own else net.classify(features)
+    logits = net.classify_each(features)[name] if own else net.classify(features)
     (gradient,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), found[name])
     alpha = gradient.flatten(2).mean(dim=2)
     return torch.einsum("nk,nk...->n...", alpha, found[name]).clamp(min=0).detach()

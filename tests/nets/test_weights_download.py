@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file
 
 from egonorm.core import WeightsError
-from egonorm.data.transforms import as_float
 from egonorm.data.windows import Span
 from egonorm.features.encoders import published_stream
 from egonorm.nets.encoders import Encoder
@@ -262,7 +261,7 @@ def picture() -> torch.Tensor:
     """A clip of one fixed frame: its row, its column, and their product."""
     side = torch.arange(224)
     planes = [side[:, None].expand(224, 224), side.expand(224, 224), side[:, None] * side % 256]
-    return as_float(torch.stack(planes, dim=-1).to(torch.uint8)[None, None])
+    return torch.stack(planes, dim=-1).to(torch.uint8)[None, None]
 
 
 def sound() -> torch.Tensor:

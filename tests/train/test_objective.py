@@ -106,7 +106,7 @@ def test_sum_fusion_adds_the_single_logits_and_concat_is_judged_alone():
     for fusion in ("sum", "concat"):
         net = make_net(fusion=fusion).eval()
         features = net.features(make_batch().inputs)
-        single, fused = net.single(features), net.classify(features)
+        single, fused = net.classify_each(features), net.classify(features)
         assert set(single) == {"rgb", "audio"}
         if fusion == "sum":
             torch.testing.assert_close(fused, single["rgb"] + single["audio"])

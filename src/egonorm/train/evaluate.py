@@ -67,7 +67,7 @@ def judge(
 def _predict(net: Net, batch: Batch, evaluation: Evaluation, runtime: Runtime) -> Predictions:
     with runtime.autocast():
         features = net.eval().features(batch.inputs)
-    logits = {FUSED: net.classify(features)} | net.single(features)
+    logits = {FUSED: net.classify(features)} | net.classify_each(features)
     per_clip = lambda x: x.float().unflatten(0, (-1, evaluation.num_windows)).mean(dim=1).cpu().numpy()  # noqa: E731
     score = (lambda x: x.float().softmax(dim=1)) if evaluation.average == "softmax" else (lambda x: x)
     return Predictions(

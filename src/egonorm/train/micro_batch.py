@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from egonorm.nets.net import Net
 
 
-def encode(net: Net, inputs: Mapping[str, Tensor], pieces: int) -> dict[str, Float[Tensor, "clip _"]]:
+def encode_in_pieces(net: Net, inputs: Mapping[str, Tensor], pieces: int) -> dict[str, Float[Tensor, "clip _"]]:
     """What each modality's encoder makes of a batch, in so many equal pieces one after the other; in one piece, as usual.
 
     Of a piece nothing is kept but its input and its features. Once the gradient of the loss with respect to the features of the

@@ -10,7 +10,7 @@ from egonorm.core import Batch, Seen, Terms, View
 from egonorm.methods import Method
 from egonorm.nets.net import Net
 from egonorm.train.gather import gather
-from egonorm.train.micro_batch import encode
+from egonorm.train.micro_batch import encode_in_pieces
 from egonorm.train.monitor import Glance, glance
 
 
@@ -30,7 +30,7 @@ class Objective(nn.Module):
 
     def forward(self, batches: Sequence[Batch], progress: float) -> tuple[Terms, tuple[Glance, ...]]:
         """The terms of one step, and for the record what is seen of each domain; `progress` goes from 0 to 1."""
-        features = [self.net.necked(encode(self.net, batch.inputs, self.pieces)) for batch in batches]
+        features = [self.net.apply_necks(encode_in_pieces(self.net, batch.inputs, self.pieces)) for batch in batches]
         with torch.autocast(next(self.net.parameters()).device.type, enabled=False):
             views = tuple(self._view(batch, found) for batch, found in zip(batches, features, strict=True))
             labelled = [view for view in views if view.labels is not None]
