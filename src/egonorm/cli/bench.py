@@ -3,24 +3,21 @@
 import os
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 import tyro
 
+from egonorm.cli.options import MachineOptions, RunOptions
 from egonorm.cli.words import named
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.progress import tally
 from egonorm.core.shard import Shard
-from egonorm.core.training import Precision
 from egonorm.data.sets import open_data
 from egonorm.methods import SourceOnly
-from egonorm.nets.fusion import Fusion
 from egonorm.runs.config import ANYWHERE, Run
-from egonorm.runs.presets import PRESETS, configure, usual_preset
-from egonorm.runs.run import Options
 from egonorm.sweeps.launcher import LocalEngine, RayEngine
 from egonorm.sweeps.paper import SUITES, suites
 from egonorm.sweeps.plan import Plan, make_plan
@@ -35,8 +32,6 @@ class Bench:
     """Which of the paper's tables, or all of them."""
     data: Annotated[str, named("KIND:PATH")]
     """The clips; the kind is kitchens, folder, epic55, packed or features."""
-    preset: Annotated[Literal[tuple(PRESETS)] | None, named("{" + ",".join(PRESETS) + "}")] = None
-    """Networks, inputs and optimisation; without it those for features on features, else the small ones."""
     seeds: Annotated[str, named("INTS")] = "0,1,2"
     """With commas between them."""
     out: Path = Path("runs")
@@ -47,46 +42,24 @@ class Bench:
     """One of the suite's settings to do, and no other; may be given several times."""
     radius: Annotated[float | None, named("FLOAT")] = None
     """R of HNA; without it, half-way between the norms of the Source Only run with the first seed."""
-    modalities: Annotated[str | None, named("NAMES")] = None
-    """Some of the preset's or the data's modalities, in the order of the pairs: rgb,audio."""
-    fusion: Annotated[Fusion | None, named("{sum,concat}")] = None
-    """The fusion of the systems that the suite does not give another."""
-    steps: Annotated[int | None, named("INT")] = None
-    """Training steps."""
-    batch: Annotated[int | None, named("INT")] = None
-    """Clips of each domain in a step."""
-    micro_batch: Annotated[int | None, named("INT")] = None
-    """How many of them pass the encoders at a time, where the memory cannot hold more; the losses are of the whole batch."""
-    lr: Annotated[float | None, named("FLOAT")] = None
-    """Learning rate of the first steps; it falls as in the preset."""
-    width: Annotated[float | None, named("FLOAT")] = None
-    """Factor on the networks' numbers of channels."""
-    weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
-    """Published weights that an encoder starts from; once for each modality."""
-    precision: Precision = "float32"
-    """Precision of the networks; losses are always float32."""
+    training: RunOptions = field(default_factory=RunOptions)
     shard: Annotated[str, named("I/N")] = "1/1"
     """Only the I-th of N shares of the runs, for N machines or the tasks of a job array that share --out."""
     engine: Literal["local", "ray"] = "local"
     """Processes of this machine, or a Ray cluster."""
     jobs: Annotated[int | None, named("INT")] = None
     """Runs at a time; without it one for each GPU, or for each core where there is none."""
-    device: str = "auto"
-    """auto, cpu, or a GPU such as cuda:0."""
-    workers: int = 0
-    """Processes that read clips, for each run."""
-    skip_broken: bool = False
-    """Leave out clips whose media are missing or broken, and store which, instead of refusing to start."""
+    machine: MachineOptions = field(default_factory=lambda: MachineOptions(workers=0))
 
     def __call__(self) -> None:
         plan = self._plan()
         for words in plan.left_out:
             print(f"Left out: {words}")
-        options = Options(self.workers, self.skip_broken, quiet=True)
+        options = self.machine.as_options(quiet=True)
         engine = self._engine()
         try:
             with tally() as tell:
-                outcome = run_sweep(plan.jobs, self.out.absolute(), engine, options, self.device, tell)
+                outcome = run_sweep(plan.jobs, self.out.absolute(), engine, options, self.machine.device, tell)
         finally:
             engine.close()
         print(f"{outcome.skipped} of {outcome.total} runs were complete already, {outcome.done} were done now.")
@@ -113,17 +86,16 @@ class Bench:
 
     def _base(self) -> Run:
         """What all runs have in common; the setting is replaced in each."""
-        names = ("modalities", "fusion", "steps", "batch", "micro_batch", "lr", "width", "weights")
-        changes = {name: getattr(self, name) for name in names}
-        preset = usual_preset(self.data, self.preset)
-        return configure(self.data, str(ANYWHERE), SourceOnly(), preset, 0, self.precision, **changes)
+        return self.training.configure(self.data, str(ANYWHERE), SourceOnly())
 
     def _engine(self):
         if self.jobs is not None and self.jobs < 1:
             raise RunError("--jobs cannot be used.", got=self.jobs, expected="1 or more", remedy="Correct --jobs.")
         if self.engine == "ray":
             return RayEngine(self.jobs)
-        gpus = torch.cuda.device_count() if self.device in ("auto", "cuda") else int(self.device != "cpu")
+        gpus = (
+            torch.cuda.device_count() if self.machine.device in ("auto", "cuda") else int(self.machine.device != "cpu")
+        )
         return LocalEngine(self.jobs or gpus or os.cpu_count() or 1)
 
 
