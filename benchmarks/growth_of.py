@@ -14,7 +14,7 @@ from egonorm.core import Setting
 from egonorm.data import Clip, Clips, Manifest
 from egonorm.data.loader import training_batches
 from egonorm.methods import Rna
-from egonorm.runs.config import Run, build_net
+from egonorm.runs.config import Run
 from egonorm.runs.presets import PRESETS, Preset
 from egonorm.train import Objective, start_runtime, train
 from egonorm.train.loop import make_optimizer
@@ -52,7 +52,7 @@ def say_seconds(data: Clips, preset: Preset, batch: int) -> None:
     """Train, and print what a clip took in the steps after `LATER`, over all processes."""
     run = Run("none:none", Setting("dg1", ("D1",), "D2"), preset.net, Rna())
     with start_runtime("cpu") as runtime:
-        net, times = build_net(run, len(LABELS)), []
+        net, times = run.build_net(len(LABELS)), []
         model, optimizer = runtime.wrap(Objective(net, run.method)), make_optimizer(preset.optim, net.parameters())
         batches = training_batches(data, ["D1"], batch, 1, STEPS, 0, runtime.device, runtime.rank, runtime.num_ranks)
         train(model, optimizer, preset.optim, batches, 1, 0, runtime, lambda *_: times.append(time.perf_counter()))

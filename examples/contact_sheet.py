@@ -9,14 +9,14 @@ from pathlib import Path
 import av
 import numpy as np
 
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 from egonorm.data.transforms import VideoInput
 from egonorm.data.windows import Span
 
 
 def main(data: str, out: Path) -> None:
     """Read a frame of one clip of each class and domain, and write them side by side as a PNG file."""
-    clips = open_data(data)
+    clips = open_clip_set(data)
     reader = clips.reader("rgb", VideoInput(Span(1, 1, 30.0), short_side=120, crop=120))
     rows = []
     for domain in clips.manifest.domains:

@@ -8,12 +8,12 @@ import safetensors.torch
 import torch
 
 from egonorm.core import Setting
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.features.store import Description, Modality, write_description, write_features
 from egonorm.data.windows import Span
 from egonorm.methods import SourceOnly
 from egonorm.nets.checkpoint_io import METADATA, network_of
-from egonorm.runs.config import CHECKPOINTS, Run, build_net, to_json
+from egonorm.runs.config import CHECKPOINTS, Run, to_json
 from egonorm.runs.presets import configure, demo
 from egonorm.runs.records import Record
 from egonorm.runs.results import COMPLETE, Row, write_rows
@@ -35,9 +35,9 @@ def keep(run: Run, out: Path, classes: tuple[str, ...] | None = None) -> Record:
     folder = out / run.name
     path = network_of(folder / CHECKPOINTS, STEP)
     path.parent.mkdir(parents=True)
-    classes = open_data(run.data).manifest.classes if classes is None else classes
+    classes = open_clip_set(run.data).manifest.classes if classes is None else classes
     metadata = {METADATA: json.dumps({"step": STEP, "classes": list(classes), "clips": "none"})}
-    net = build_net(run, len(classes))
+    net = run.build_net(len(classes))
     path.write_bytes(safetensors.torch.save({k: x.contiguous() for k, x in net.state_dict().items()}, metadata))
     (folder / "config.json").write_text(to_json(run))
     about = (folder.name, run.method.name(), str(run.setting), run.seed)
@@ -48,7 +48,7 @@ def keep(run: Run, out: Path, classes: tuple[str, ...] | None = None) -> Record:
 
 def store_of(root: Path, data: str) -> str:
     """Random features of the clips of some data, as a store."""
-    manifest, span = open_data(data).manifest, Span(8, 4, 30.0)
+    manifest, span = open_clip_set(data).manifest, Span(8, 4, 30.0)
     draw = torch.Generator().manual_seed(0)
     starts = torch.tensor([[clip.start, clip.start + 0.1] for clip in manifest.clips], dtype=torch.float64)
     for name in ("rgb", "audio"):

@@ -235,7 +235,7 @@ cli.main(["table", "runs"])
 
 
 def test_a_run_is_refused_before_files_are_opened_when_the_method_cannot_work(monkeypatch):
-    monkeypatch.setattr("egonorm.runs.run.open_data", lambda text: pytest.fail("a file was opened"))
+    monkeypatch.setattr("egonorm.runs.run.open_clip_set", lambda text: pytest.fail("a file was opened"))
     text = refusal(
         "train", "--data", "folder:/x", "--setting", "dg1:D1:D2", "--modalities", "rgb", "--device", "cpu", "rna"
     )

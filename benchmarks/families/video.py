@@ -15,7 +15,7 @@ from benchmarks.record import Record, Skip, Spread, at_least
 from benchmarks.timing import alternate, ratio, threads, told
 from egonorm.data import Manifest, write_manifest
 from egonorm.data.readers.video import VideoReader
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 
 MP4 = f"{NAME}.mp4"
 
@@ -83,7 +83,7 @@ def video_packed(bench: Bench) -> Iterator[Record]:
     with threads(1):
         recording = make_recording(bench.work)
         folder = packed(recording)
-        data = open_data(f"packed:{folder}")
+        data = open_clip_set(f"packed:{folder}")
         clips = clips_of(data.manifest, data.reader("rgb", INPUTS["rgb"]), sound_reader(recording))
         actions = {"packed": samples(clips, SAMPLES), "JPEG": from_folder(recording), "H.264": from_video(recording)}
         times = alternate(actions, bench.repeats)

@@ -23,7 +23,7 @@ from benchmarks.peers import Peers, load_file, load_modules
 from benchmarks.record import SECONDS, Record, Skip, Skipped, Spread, at_least, at_most
 from benchmarks.results import Results, read_results, render, write_results
 from benchmarks.timing import alternate, alternate_commands, ratio, told
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 
 
 def record(name: str, value: float, goal=None, unit="times") -> Record:
@@ -242,7 +242,7 @@ def test_pictures_are_encoded_at_about_the_size_of_epics():
 
 def test_the_features_of_the_long_case_can_be_opened(tmp_path):
     write_features(tmp_path / "features", clips=32, windows=2, size=4)
-    data = open_data(f"features:{tmp_path / 'features'}")
+    data = open_clip_set(f"features:{tmp_path / 'features'}")
     assert data.stored.sizes == {"rgb": 4, "audio": 4}
     assert data.manifest.domains == ("D1", "D2", "D3")
     assert len(data.manifest.select(["D2"], "test")) == 8

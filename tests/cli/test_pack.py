@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from egonorm import cli
-from egonorm.data import open_data
+from egonorm.data import open_clip_set
 
 SMALL = ["--preset", "demo", "--steps", "2", "--batch", "4", "--width", "0.0625", "--workers", "0", "--device", "cpu"]
 
@@ -49,7 +49,9 @@ def test_packed_data_are_checked_trained_on_and_extracted_as_any(kitchens, packe
     text = call(capsys, "data", "check", f"packed:{packed}", "--thorough")
     assert f"Packed of kitchens:{kitchens}" in text and "rgb: 9 x packed: rgb/MEDIUM" in text
     assert "D1: clips: 16 train, 8 test" in text and "All media of 72 clips are there and whole (rgb, audio)." in text
-    assert open_data(f"packed:{packed}").manifest.digest() == open_data(f"kitchens:{kitchens}").manifest.digest()
+    assert (
+        open_clip_set(f"packed:{packed}").manifest.digest() == open_clip_set(f"kitchens:{kitchens}").manifest.digest()
+    )
     runs = tmp_path / "runs"
     train = ["train", "--setting", "dg1:D1:D2", *SMALL, "--out", runs]
     call(capsys, *train, "--data", f"packed:{packed}", "source-only")
@@ -71,10 +73,10 @@ def test_what_is_broken_is_told_and_mended_or_left_out(kitchens, tmp_path, capsy
     text = call(capsys, *words, "--skip-broken")
     assert "Left out:" in text and "Packed" not in text.replace("All of it was packed before.", "")
     (lost,) = json.loads((out / "left_out.json").read_text())
-    assert len(open_data(f"packed:{out}").manifest) == 72 - len(lost["clips"])
+    assert len(open_clip_set(f"packed:{out}").manifest) == 72 - len(lost["clips"])
     (root / "D3" / "D3_test_00.mp4").write_bytes(whole)
     assert "Packed 1 media of" in call(capsys, *words)
-    assert len(open_data(f"packed:{out}").manifest) == 72 and not (out / "left_out.json").exists()
+    assert len(open_clip_set(f"packed:{out}").manifest) == 72 and not (out / "left_out.json").exists()
 
 
 def test_other_options_and_data_that_cannot_be_packed_are_refused(kitchens, packed, tmp_path):

@@ -12,7 +12,7 @@ from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.sampler import ClipSampler, DomainBatchSampler
-from egonorm.data.sets import kinds, open_data
+from egonorm.data.sets import kinds, open_clip_set
 from egonorm.data.transforms import AudioInput, FeatureInput, VideoInput
 from egonorm.data.windows import Span, even_windows
 from egonorm.signal import Spectrogram
@@ -124,7 +124,7 @@ def test_evaluation_batches_hold_whole_clips_windows_in_a_row():
 
 
 def test_the_number_of_workers_changes_nothing(kitchens):
-    data = open_data(f"kitchens:{kitchens}")
+    data = open_clip_set(f"kitchens:{kitchens}")
     inputs = {"rgb": VideoInput(SPAN, 36, 32), "audio": SOUND}
     dataset = Clips(
         data.manifest.select(["D1", "D2"], "train"), {m: data.reader(m, x) for m, x in inputs.items()}, inputs, SPAN
@@ -172,15 +172,15 @@ def test_a_varied_view_is_drawn_clip_by_clip():
 def test_kinds_and_paths(tmp_path):
     assert kinds() == ("epic55", "features", "folder", "kitchens", "packed")
     with pytest.raises(DataError, match="a kind among epic55, features, folder, kitchens, packed"):
-        open_data("video:/tmp")
+        open_clip_set("video:/tmp")
     with pytest.raises(DataError, match="KIND:PATH"):
-        open_data(str(tmp_path))
+        open_clip_set(str(tmp_path))
     with pytest.raises(DataError, match="no such folder"):
-        open_data(f"folder:{tmp_path / 'nowhere'}")
+        open_clip_set(f"folder:{tmp_path / 'nowhere'}")
     with pytest.raises(DataError, match="egonorm data kitchens"):
-        open_data(f"kitchens:{tmp_path}")
+        open_clip_set(f"kitchens:{tmp_path}")
 
 
 def test_an_unknown_modality_names_the_known_ones(kitchens):
     with pytest.raises(DataError, match="rgb or audio"):
-        open_data(f"kitchens:{kitchens}").reader("smell", SOUND)
+        open_clip_set(f"kitchens:{kitchens}").reader("smell", SOUND)

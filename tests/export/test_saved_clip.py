@@ -17,7 +17,7 @@ from egonorm.core import DataError, RunError, Setting
 from egonorm.core.errors import some
 from egonorm.core.files import write_atomically
 from egonorm.data.manifest import Clip, write_manifest
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.transforms import VideoInput
 from egonorm.data.windows import Span
@@ -27,7 +27,7 @@ from egonorm.export.saved_clip import clip_path, read_clip, video_path
 from egonorm.export.video import plays
 from egonorm.methods.ada_bn import AdaBn
 from egonorm.nets.grad_cam import class_maps
-from egonorm.runs.config import build_net, load_trained
+from egonorm.runs.config import load_trained
 from egonorm.runs.records import read_records
 from egonorm.runs.run import Options, RunContext, execute
 from egonorm.runs.selection import last
@@ -59,7 +59,7 @@ def played(path: Path) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
 
 def test_what_is_saved_is_what_the_network_saw_and_answered(record):
     saved = Saver(record).save(UID)
-    data = open_data(record.run.data)
+    data = open_clip_set(record.run.data)
     clip = next(clip for clip in data.manifest.clips if clip.uid == UID)
     assert (saved.run, saved.method, saved.seed, saved.step) == (record.folder.name, "source-only", 0, STEP)
     assert (saved.uid, saved.domain, saved.classes[saved.label]) == (UID, "D2", clip.label)
@@ -91,7 +91,7 @@ def test_what_is_saved_is_what_the_network_saw_and_answered(record):
 
 def test_maps_are_of_the_true_class_and_of_the_answer(record):
     saved = Saver(record).save(UID)
-    data, run = open_data(record.run.data), record.run
+    data, run = open_clip_set(record.run.data), record.run
     clip = next(clip for clip in data.manifest.clips if clip.uid == UID)
     net, _ = load_trained(record.folder, run, STEP)
     inputs = fed(run, data, data.manifest, clip)
@@ -116,7 +116,7 @@ def test_maps_of_many_frames_change_between_them(kitchens, tmp_path):
     run = replace(run, net=replace(run.net, span=span, streams={"rgb": stream}))
     record = keep(run, tmp_path)
     saved = Saver(record).save(UID)
-    data = open_data(run.data)
+    data = open_clip_set(run.data)
     clip = next(clip for clip in data.manifest.clips if clip.uid == UID)
     net, _ = load_trained(record.folder, run, STEP)
     maps = class_maps(net, fed(run, data, data.manifest, clip), torch.full((2,), saved.answer))["rgb"]
@@ -147,7 +147,7 @@ def test_nothing_is_made_twice_and_what_is_broken_is_made_anew(record, monkeypat
     files = sorted((record.folder / "clips").iterdir())
     assert [path.name for path in files] == [f"D2_test_00_{k}.{end}" for k in (0, 1) for end in ("mp4", "npz")]
     before = {path: path.stat().st_mtime_ns for path in files}
-    monkeypatch.setattr("egonorm.export.save.open_data", lambda text: pytest.fail("the data were opened"))
+    monkeypatch.setattr("egonorm.export.save.open_clip_set", lambda text: pytest.fail("the data were opened"))
     assert save_clips({record: [UID, "D2_test_00_1"]}) == ()
     monkeypatch.undo()
     clip_path(record.folder, UID).write_bytes(b"nonsense")
@@ -262,7 +262,7 @@ def test_epic_kitchens_as_pictures_and_wav(tmp_path):
         encoder=replace(streams["audio"].encoder, name="aisfx"),
     )
     record = keep(replace(run, net=replace(run.net, streams=streams)), tmp_path)
-    (clip,) = open_data(run.data).manifest.select(["D2"], "test").clips
+    (clip,) = open_clip_set(run.data).manifest.select(["D2"], "test").clips
     saved = Saver(record).save(clip.uid)
     frames, sound, names = played(video_path(record.folder, clip.uid))
     assert names == ["h264", "aac"] and frames[0].shape == (180, 316, 3) and np.abs(sound).max() > 0.3
@@ -300,7 +300,7 @@ def test_features_whose_media_are_not_known_or_not_there_are_a_sentence(kitchens
 def test_what_cannot_be_saved_is_a_sentence_for_each_reason(record, kitchens, tmp_path):
     root = tmp_path / "broken"
     shutil.copytree(kitchens, root)
-    manifest = open_data(f"kitchens:{root}").manifest
+    manifest = open_clip_set(f"kitchens:{root}").manifest
     broken = next(clip.media for clip in manifest.clips if clip.uid == UID)
     (root / broken).write_bytes(b"nonsense")
     first = keep(narrow_run(f"kitchens:{root}"), tmp_path)
@@ -366,7 +366,7 @@ def test_with_as_many_maps_as_frames_each_frame_has_its_own(monkeypatch, stride)
     maps = torch.arange(2 * 16.0).reshape(2, 16, 1, 1).expand(2, 16, 2, 2)
     monkeypatch.setattr("egonorm.export.activation.class_maps", lambda *_: {"rgb": maps})
     moments = moments_of(run, windows, 32)
-    found = find_maps(run, build_net(run, 2), {}, windows, moments, 0)[0, "fused", "rgb"]
+    found = find_maps(run, run.build_net(2), {}, windows, moments, 0)[0, "fused", "rgb"]
     assert found[:, 0, 0].tolist() == [16 * moment.window + moment.frame for moment in moments] == list(range(32))
     assert [moment.time for moment in moments[:16]] == pytest.approx(span.times(windows[0].start), abs=1e-6)
 
@@ -396,7 +396,7 @@ def test_one_cause_is_one_sentence_whatever_the_clips_are_called(kitchens, tmp_p
     root = tmp_path / "broken"
     shutil.copytree(kitchens, root)
     record = keep(narrow_run(f"kitchens:{root}"), tmp_path)
-    clips = open_data(f"kitchens:{root}").manifest.select(["D1", "D2"], "test").clips
+    clips = open_clip_set(f"kitchens:{root}").manifest.select(["D1", "D2"], "test").clips
     for clip in clips:
         (root / clip.media).write_bytes(b"nonsense")
     uids = sorted(clip.uid for clip in clips)

@@ -18,7 +18,7 @@ from egonorm.core import DataError, RunError, Setting, SettingError, WeightsErro
 from egonorm.core.shard import Shard
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.transforms import FeatureInput
 from egonorm.features import encoders as extract_sources
@@ -101,17 +101,17 @@ def test_what_lies_in_a_store(both, trained, kitchens):
     assert about["modalities"]["rgb"]["encoder"] == "i3d, width 0.0625"
     assert about["modalities"]["rgb"]["source"] == f"{trained.name}, step 2"
     assert about["data"] == f"kitchens:{kitchens}"
-    data, videos = open_data(f"features:{both}"), open_data(f"kitchens:{kitchens}")
+    data, videos = open_clip_set(f"features:{both}"), open_clip_set(f"kitchens:{kitchens}")
     told = lambda manifest: [(c.uid, c.label, c.domain, c.split) for c in manifest.clips]  # noqa: E731
     assert told(data.manifest) == told(videos.manifest) and data.manifest.classes == videos.manifest.classes
 
 
 def test_features_are_what_the_network_makes_of_the_windows_of_testing(both, trained, kitchens):
-    run, data = read_run(trained), open_data(f"features:{both}")
+    run, data = read_run(trained), open_clip_set(f"features:{both}")
     with start_runtime("cpu") as runtime:
         trial = RunContext(run, trained, runtime, Options())
         net, _ = load_trained(trained, run, 2)
-        videos = open_data(run.data)
+        videos = open_clip_set(run.data)
         tests = trial.clips(videos.manifest.select(["D2"], "test"), trial.readers(videos))
         stored = stored_clips(data, data.manifest.select(["D2"], "test"))
         pairs = zip(*(evaluation_batches(x, 2, 10, 0, runtime.device) for x in (tests, stored)), strict=True)
@@ -139,7 +139,7 @@ class Same(nn.Identity):
 
 
 def test_the_run_is_judged_alike_on_videos_and_on_its_features(both, trained):
-    data = open_data(f"features:{both}")
+    data = open_clip_set(f"features:{both}")
     with start_runtime("cpu") as runtime:
         trial = RunContext(read_run(trained), trained, runtime, Options())
         whole, _ = load_trained(trained, trial.run, 2)
@@ -162,7 +162,7 @@ def test_shards_fill_one_folder_with_the_same_bytes(store, heard, kitchens, tmp_
     assert "the last of the other shards completes" in capsys.readouterr().out and not (out / "features.json").exists()
     assert len(list((out / "parts").glob("*.safetensors"))) == 4
     with pytest.raises(DataError, match="is not complete"):
-        open_data(f"features:{out}")
+        open_clip_set(f"features:{out}")
     main(words(heard, kitchens, out, "--shard", "1/2", "--workers", workers))
     assert f"egonorm train --data features:{out} --preset features" in capsys.readouterr().out
     assert content(out) == content(store)
@@ -232,7 +232,7 @@ def test_two_processes_at_one_shard_are_refused(heard, kitchens, tmp_path):
     out = tmp_path / "out"
     with start_runtime("cpu") as runtime:
         job = Extraction(f"kitchens:{kitchens}", out, find_encoders([str(heard)], [], "demo", runtime), runtime, 1, 4)
-        identity = job.identity(open_data(job.data).manifest) | {"clips_a_part": 8}
+        identity = job.identity(open_clip_set(job.data).manifest) | {"clips_a_part": 8}
         with claim(out, identity, Shard(1, 2)):
             with pytest.raises(SystemExit, match=r"filled by another process(.|\n)*--shard 1/2"):
                 main(words(heard, kitchens, out, "--shard", "1/2"))
@@ -261,8 +261,8 @@ def test_broken_media_are_refused_or_left_out(store, heard, kitchens, tmp_path, 
     main(words(heard, root, out, "--skip-broken"))
     assert "Left out" in capsys.readouterr().out
     lost = {uid for entry in json.loads((out / "left_out.json").read_text()) for uid in entry["clips"]}
-    kept = [clip.uid for clip in open_data(f"features:{out}").manifest.clips]
-    usual = [clip.uid for clip in open_data(f"features:{store}").manifest.clips]
+    kept = [clip.uid for clip in open_clip_set(f"features:{out}").manifest.clips]
+    usual = [clip.uid for clip in open_clip_set(f"features:{store}").manifest.clips]
     assert lost and kept == [uid for uid in usual if uid not in lost]
     before = content(out)
     main(words(heard, root, out, "--skip-broken"))
@@ -297,7 +297,7 @@ def test_published_weights_and_encoders(kitchens, tmp_path, monkeypatch):
     assert list(found.parts) == ["audio", "rgb"] and found.parts["audio"].source == str(audio)
     options = f"--encoder audio=narrow --preset demo --data kitchens:{kitchens} --out {tmp_path / 'out'} --windows 1"
     main(["extract", f"audio={audio}", *options.split(), *HERE])
-    assert list(open_data(f"features:{tmp_path / 'out'}").stored.sizes) == ["audio"]
+    assert list(open_clip_set(f"features:{tmp_path / 'out'}").stored.sizes) == ["audio"]
 
 
 def test_a_neck_is_part_of_the_features(heard, kitchens, tmp_path):
@@ -402,7 +402,7 @@ def test_an_encoder_is_for_its_modality(tmp_path, monkeypatch):
 def test_features_are_not_judged_on_domains_that_their_encoder_has_learnt(heard, kitchens, tmp_path):
     out = tmp_path / "out"
     main(["extract", str(heard), "--data", f"kitchens:{kitchens}", "--out", str(out), "--windows", "1", *HERE])
-    assert open_data(f"features:{out}").stored.learnt == {"audio": ("D1",)}
+    assert open_clip_set(f"features:{out}").stored.learnt == {"audio": ("D1",)}
     options = f"--data features:{out} --preset features --steps 2 --batch 4 --width 0.01 --workers 0".split()
     options += ["--device", "cpu", "--out", str(tmp_path / "runs")]
     with pytest.raises(SystemExit, match=r"cannot be judged on D1 as if it were unseen(.|\n)*labels of D1"):
@@ -424,4 +424,4 @@ def test_features_are_not_judged_on_domains_that_their_encoder_has_learnt(heard,
             *HERE,
         ]
     )
-    assert open_data(f"features:{tmp_path / 'b'}").stored.learnt == {"audio": ()}
+    assert open_clip_set(f"features:{tmp_path / 'b'}").stored.learnt == {"audio": ()}

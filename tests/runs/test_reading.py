@@ -7,7 +7,7 @@ import torch
 
 from egonorm import runs
 from egonorm.core import RunError
-from egonorm.runs.config import Run, build_net, load_trained
+from egonorm.runs.config import Run, load_trained
 from egonorm.train.checkpoint import Checkpoints
 from egonorm.train.loop import make_optimizer
 from programs import program
@@ -40,7 +40,7 @@ def test_names_of_the_floor_come_when_they_are_asked_for():
 
 
 def test_a_network_comes_back_as_it_was_trained(run: Run, tmp_path):
-    net = build_net(run, 3)
+    net = run.build_net(3)
     saved = Checkpoints(tmp_path / "checkpoints", steps=4, every=2, keep=9)
     saved.save(4, net, make_optimizer(run.optim, net.parameters()), {"classes": ["cut", "mix", "wash"]})
     found, classes = load_trained(tmp_path, run, 4)

@@ -15,7 +15,7 @@ from egonorm.cli.words import named
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.progress import tally
 from egonorm.core.shard import Shard
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 from egonorm.methods import SourceOnly
 from egonorm.runs.config import ANYWHERE, Run
 from egonorm.sweeps.launcher import LocalEngine, RayEngine
@@ -73,7 +73,7 @@ class Bench:
         parts = suites(base.net.streams)[self.suite]
         names = None if self.methods is None else [name.strip() for name in self.methods.split(",")]
         settings = [Setting.parse(text) for text in self.setting] or None
-        domains = open_data(base.data).manifest.domains
+        domains = open_clip_set(base.data).manifest.domains
         plan = make_plan(parts, base, domains, _numbers(self.seeds), self.radius, names, settings)
         if not plan.jobs:
             raise SettingError(

@@ -9,7 +9,7 @@ import tyro
 from egonorm.core.progress import bar
 from egonorm.data.check import find_problems
 from egonorm.data.manifest import SPLITS, Manifest
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.runs.checks import broken
 from egonorm.runs.presets import preset_on
@@ -51,7 +51,7 @@ class Check:
     """Decode all of every medium instead of walking its packets."""
 
     def __call__(self) -> None:
-        data, parts = open_data(self.data), preset_on(self.data, "paper")
+        data, parts = open_clip_set(self.data), preset_on(self.data, "paper")
         net = parts.net if self.modalities is None else parts.choose(tuple(self.modalities.split(",")))
         for note in data.notes:
             print(note)

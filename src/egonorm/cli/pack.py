@@ -13,7 +13,7 @@ import tyro
 from egonorm.cli.words import named
 from egonorm.core import DataError, RunError
 from egonorm.core.progress import bar
-from egonorm.data.sets import FeatureSet, open_data
+from egonorm.data.sets import FeatureSet, open_clip_set
 from egonorm.data.sets.packed.packing import Made, pack
 from egonorm.data.sets.packed.store import Packing, finish
 from egonorm.data.transforms import AudioInput, Input
@@ -47,7 +47,7 @@ class Pack:
 
     def __call__(self) -> None:
         self._check()
-        data, names, began = open_data(self.data), tuple(self.modalities.split(",")), time.monotonic()
+        data, names, began = open_clip_set(self.data), tuple(self.modalities.split(",")), time.monotonic()
         if isinstance(data, FeatureSet):
             raise DataError(
                 "Features cannot be packed.", got=self.data, expected="media", remedy="Train on them as they are."

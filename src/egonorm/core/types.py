@@ -192,7 +192,9 @@ class View:
     """Per modality, before dropout: what the norms are measured on."""
     logits: Float[Tensor, "clip label"]
     """Fused over the modalities."""
-    labels: Int[Tensor, " clip"] | None
+    labels: Int[Tensor, " clip"] | None = None
+    single_logits: Mapping[str, Float[Tensor, "clip label"]] | None = None
+    """Per modality, what it decides alone; training does not ask for them."""
 
     def __post_init__(self):
         lengths = {"logits": len(self.logits)} | {name: len(x) for name, x in self.features.items()}

@@ -2,7 +2,7 @@
 
 from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Clip, Manifest, read_manifest, write_manifest
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 from egonorm.data.transforms import AudioInput, VideoInput
 from egonorm.data.windows import Span
 
@@ -13,7 +13,7 @@ __all__ = [
     "Manifest",
     "Span",
     "VideoInput",
-    "open_data",
+    "open_clip_set",
     "read_manifest",
     "write_manifest",
 ]

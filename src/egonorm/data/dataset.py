@@ -1,7 +1,7 @@
 """Clips: the one dataset class. The same windows of a clip, given to every modality's reader."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from random import Random
 from typing import NamedTuple
@@ -71,6 +71,10 @@ class Clips(Dataset):
             clip = self._clip(key.index)
             looks.setdefault(clip.domain, []).append(ClipRequest(clip, self._windows(key, clip), self._view(key, clip)))
         return tuple(self._batch(domain, several) for domain, several in looks.items())
+
+    def prepare(self, batch: Batch) -> Batch:
+        """A batch that was read, as the network takes it, on the device where it is."""
+        return replace(batch, inputs={name: self.inputs[name].prepare(x) for name, x in batch.inputs.items()})
 
     def _batch(self, domain: str, looks: Sequence[ClipRequest]) -> Batch:
         rows = [look.clip for look in looks for _ in look.windows]

@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch.utils.data import DataLoader
@@ -53,17 +53,13 @@ def _load(
         pin_memory=on_gpu,
         worker_init_fn=_leave_alone,
     )
-    prepare = lambda batches: tuple(_prepared(clips, batch.to(device)) for batch in batches)  # noqa: E731
+    prepare = lambda batches: tuple(clips.prepare(batch.to(device)) for batch in batches)  # noqa: E731
     return _ahead(map(_checked, read), prepare) if on_gpu else (prepare(_checked(found)) for found in read)
 
 
 def _leave_alone(worker: int) -> None:
     """Never look for garbage among what the training process had made: to look is to write, and so to copy its memory."""
     gc.freeze()
-
-
-def _prepared(clips: Clips, batch: Batch) -> Batch:
-    return replace(batch, inputs={name: clips.inputs[name].prepare(x) for name, x in batch.inputs.items()})
 
 
 def _ahead(read: Iterator[Batches], prepare: Callable[[Batches], Batches]) -> Iterator[Batches]:

@@ -11,7 +11,7 @@ from egonorm.core import DataError, EgonormError, RunError
 from egonorm.core.errors import some
 from egonorm.core.files import write_atomically
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.sets import ClipSet, FeatureSet, open_data
+from egonorm.data.sets import ClipSet, FeatureSet, open_clip_set
 from egonorm.data.sets.features.store import DESCRIPTION, read_description
 from egonorm.data.transforms import FeatureInput
 from egonorm.export.activation import fed, find_maps, frames_of, judged, middle, moments_of, sounds_of, windows_of
@@ -92,7 +92,7 @@ class Saver:
 
     @cached_property
     def _data(self) -> ClipSet:
-        return open_data(self.record.run.data)
+        return open_clip_set(self.record.run.data)
 
     @cached_property
     def _shown(self) -> ClipSet:
@@ -106,7 +106,7 @@ class Saver:
                 expected="a store of egonorm extract",
                 remedy="Extract the features with egonorm to see clips.",
             )
-        return open_data(read_description(self._data.root).data)
+        return open_clip_set(read_description(self._data.root).data)
 
     def _media(self, clip: Clip) -> Media:
         own = {name: stream.input for name, stream in self.record.run.net.streams.items()}

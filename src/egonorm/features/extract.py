@@ -17,7 +17,7 @@ from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
-from egonorm.data.sets import open_data, readers_of
+from egonorm.data.sets import open_clip_set, readers_of
 from egonorm.data.sets.features.store import (
     DESCRIPTION,
     Description,
@@ -89,7 +89,7 @@ def extract(job: Extraction) -> Description | None:
         DataError: before anything starts, for data that cannot be used.
         RunError: for a folder of other features, or when writing fails.
     """
-    data = open_data(job.data)
+    data = open_clip_set(job.data)
     if _is_finished(job):
         return _finished(job, data.manifest)
     readers = readers_of(data, {name: part.stream.input for name, part in job.encoders.parts.items()})

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from egonorm.core import View
 from egonorm.nets.fusion import Features, Fusion, Logits, make_fusion
 
 
@@ -46,6 +47,11 @@ class Net(nn.Module):
     def encode(self, name: str, x: Tensor) -> Float[Tensor, "clip feature"]:
         """What one modality's encoder makes of its input."""
         return self.encoders[name](x)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> View:
+        """Features, fused logits and each modality's own; in training each of these logits has dropout of its own."""
+        features = self.features(inputs)
+        return View("", features, self.classify(features), single_logits=self.classify_each(features))
 
     def classify(self, features: Features) -> Logits:
         """The fused logits."""

@@ -73,6 +73,12 @@ class NetConfig:
         widened = {m: replace(s, encoder=replace(s.encoder, width=width)) for m, s in self.streams.items()}
         return replace(self, streams=widened)
 
+    def build(self, num_classes: int, seed: int = 0, pretrained: bool = False) -> Net:
+        """The network, with the same first weights for the same seed; `pretrained` loads the published ones that it names."""
+        torch.manual_seed(seed_for(seed, "net"))
+        encoders = {name: stream.encoder.build(pretrained) for name, stream in self.streams.items()}
+        return Net(encoders, num_classes, self.fusion, self.dropout)
+
 
 ANYWHERE = Setting("dg1", ("source",), "target")
 """In place of a setting that does not matter, or is given later."""
@@ -97,6 +103,12 @@ class Run:
         """The folder's name: method, setting, seed, and eight digits that differ for any other configuration."""
         digest = hashlib.sha256(to_json(self).encode()).hexdigest()[:8]
         return f"{self.method.name()}-{str(self.setting).replace(':', '-')}-{self.seed}-{digest}"
+
+    def build_net(self, num_classes: int, pretrained: bool = False) -> Net:
+        """The network with its first weights, and with what the method adds to it."""
+        net = self.net.build(num_classes, self.seed, pretrained)
+        self.method.prepare(net)
+        return net
 
 
 def to_json(run: Run) -> str:
@@ -162,15 +174,6 @@ CHECKPOINTS = "checkpoints"
 """The folder of a run's networks, in the run's."""
 
 
-def build_net(run: Run, num_classes: int, pretrained: bool = False) -> Net:
-    """The network, with the same first weights for the same seed; `pretrained` loads the published ones if there are any."""
-    torch.manual_seed(seed_for(run.seed, "net"))
-    encoders = {name: stream.encoder.build(pretrained) for name, stream in run.net.streams.items()}
-    net = Net(encoders, num_classes, run.net.fusion, run.net.dropout)
-    run.method.prepare(net)
-    return net
-
-
 def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> tuple[Net, tuple[str, ...]]:
     """The network of a run's folder after a step, in evaluation, and the classes that it was trained on.
 
@@ -189,6 +192,6 @@ def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> 
             remedy=f"Copy the run's {CHECKPOINTS} here; or remove the folder and do the run again.",
         )
     classes = tuple(read_metadata(path)["classes"])
-    net = build_net(run, len(classes)) if like is None else copy.deepcopy(like)
+    net = run.build_net(len(classes)) if like is None else copy.deepcopy(like)
     load_network(path, net)
     return net.eval(), classes

@@ -19,13 +19,13 @@ from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
-from egonorm.data.sets import ClipSet, open_data, readers_of
+from egonorm.data.sets import ClipSet, open_clip_set, readers_of
 from egonorm.methods import check
 from egonorm.methods.base import target_moments
 from egonorm.nets.fuse_bn import fold_in_place
 from egonorm.nets.net import Net
 from egonorm.runs.checks import LEFT_OUT, describe, needed, refuse_learnt, screen, usable, write_left_out
-from egonorm.runs.config import CHECKPOINTS, Run, build_net, load_trained
+from egonorm.runs.config import CHECKPOINTS, Run, load_trained
 from egonorm.runs.directory import claim, note_start, refuse_foreign
 from egonorm.runs.results import COMPLETE, Row, is_complete, predictions_of, read_rows, write_rows
 from egonorm.runs.reuse import take_over
@@ -217,7 +217,7 @@ def execute(context: RunContext) -> None:
     check(run.method, setting, run.net.streams)
     context.runtime.share(run.optim.batch)
     context.runtime.share(run.optim.batch // run.optim.pieces, "micro-batch")
-    data = open_data(run.data)
+    data = open_clip_set(run.data)
     refuse_learnt(data, setting, run.net.streams)
     manifest = needed(data.manifest, setting, context.trained_on)
     refuse_foreign(context.folder, run)
@@ -250,7 +250,7 @@ def measure(context: RunContext, domain: str) -> None:
             expected="a trained run",
             remedy=f"Run: egonorm train --resume {context.folder}",
         )
-    data = open_data(context.run.data)
+    data = open_clip_set(context.run.data)
     adapts = "after" in context.target_moments and domain == context.run.setting.target
     splits = ("train", "test") if adapts else ("test",)
     wanted, readers = data.manifest.within({split: [domain] for split in splits}), context.readers(data)
@@ -298,7 +298,7 @@ def _train(context: RunContext, clips: Clips) -> None:
     about = {"classes": list(manifest.classes), "clips": manifest.digest()}
     if context.reuse is not None:
         take_over(run, context.checkpoints, context.reuse, runtime, about)
-    net = build_net(run, len(manifest.classes), pretrained=context.checkpoints.last_step() == 0)
+    net = run.build_net(len(manifest.classes), pretrained=context.checkpoints.last_step() == 0)
     model = runtime.wrap(Objective(net, run.method, run.optim.pieces))
     optimizer = make_optimizer(run.optim, net.parameters())
     first = runtime.agree(context.checkpoints.resume(net, optimizer, about), "the last checkpoint's step") + 1

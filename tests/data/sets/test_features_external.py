@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from egonorm.core import DataError
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.loader import training_batches
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 from egonorm.data.transforms import FeatureInput
 
 UIDS = [f"P01_{k}" for k in range(12)]
@@ -32,14 +32,14 @@ def write_table(path: Path, columns=None, delimiter=",") -> None:
 
 
 def opened(path) -> Clips:
-    data = open_data(f"features:{path}")
+    data = open_clip_set(f"features:{path}")
     inputs = {name: FeatureInput(size) for name, size in data.stored.sizes.items()}
     return Clips(data.manifest, {m: data.reader(m, x) for m, x in inputs.items()}, inputs, data.stored.span)
 
 
 def check(path, modalities=("rgb", "audio"), rgb=RGB, audio=AUDIO, rtol=1e-6) -> Clips:
     """The usual clips, classes and features are found in `path`."""
-    clips, data = opened(path), open_data(f"features:{path}")
+    clips, data = opened(path), open_clip_set(f"features:{path}")
     assert list(data.stored.sizes) == list(modalities) and data.stored.num_windows == 5
     assert [clip.uid for clip in clips.manifest.clips] == UIDS
     assert [clip.label for clip in clips.manifest.clips] == LABELS
@@ -56,7 +56,7 @@ def check(path, modalities=("rgb", "audio"), rgb=RGB, audio=AUDIO, rtol=1e-6) ->
 
 def refused(path, *texts):
     with pytest.raises(DataError) as caught:
-        data = open_data(f"features:{path}")
+        data = open_clip_set(f"features:{path}")
         for modality, size in data.stored.sizes.items():
             data.reader(modality, FeatureInput(size))
     assert all(text in str(caught.value) for text in texts), str(caught.value)
@@ -68,7 +68,7 @@ def test_a_folder_with_an_array_a_file(tmp_path):
     np.savez_compressed(tmp_path / "audio.npz", features=AUDIO.astype(np.float32))
     (tmp_path / "notes.txt").write_text("mine")
     clips = check(tmp_path)
-    assert open_data(f"features:{tmp_path}").layouts() == {
+    assert open_clip_set(f"features:{tmp_path}").layouts() == {
         "rgb": {"rgb.npy": 12},
         "audio": {"features in audio.npz": 12},
     }
@@ -85,7 +85,7 @@ def test_a_folder_with_uids_in_another_order_and_more_of_them(tmp_path):
     save_file({"audio": torch.from_numpy(AUDIO), "extra": torch.ones(12, 2).half()}, tmp_path / "two.safetensors")
     clips = check(tmp_path, ("rgb", "audio", "extra"))
     assert clips[EvalKey(3, 5)].inputs["extra"].tolist() == [[1.0, 1.0]] * 5
-    (note,) = open_data(f"features:{tmp_path}").notes
+    (note,) = open_clip_set(f"features:{tmp_path}").notes
     assert note == "rgb.npz has 2 uids that the table has not; they are not used."
 
 
@@ -113,13 +113,13 @@ def test_labels_that_are_numbers(tmp_path):
     numbers = np.array([10, 2, 9] * 4)
     arrays = {"uid": np.arange(12), "domain": np.array([1, 2] * 6), "split": SPLITS, "rgb": RGB}
     np.savez(path, label=numbers, **arrays)
-    manifest = open_data(f"features:{path}").manifest
+    manifest = open_clip_set(f"features:{path}").manifest
     assert manifest.classes == ("2", "9", "10") and manifest.domains == ("1", "2")
     assert [clip.uid for clip in manifest.clips] == [str(k) for k in range(12)]
     assert [manifest.label_of(clip) for clip in manifest.clips[:3]] == [2, 0, 1]
     names = [f"verb {k}" for k in range(11)]
     np.savez(path, label=numbers, classes=names, **arrays)
-    manifest = open_data(f"features:{path}").manifest
+    manifest = open_clip_set(f"features:{path}").manifest
     assert manifest.classes == tuple(names) and manifest.clips[0].label == "verb 10"
     np.savez(path, label=numbers, classes=names[:-1], **arrays)
     refused(path, "labels that no class belongs to", "got:      10", "0 to 9")
@@ -149,7 +149,7 @@ def test_validation_clips_are_left_out_and_told(tmp_path):
     splits = ["train", "VAL", "Testing"] * 4
     write_table(tmp_path / "t.csv", TABLE | {"split": splits, "label": ["cut"] * 12})
     np.save(tmp_path / "rgb.npy", RGB)
-    data = open_data(f"features:{tmp_path}")
+    data = open_clip_set(f"features:{tmp_path}")
     assert [clip.uid for clip in data.manifest.clips] == [uid for k, uid in enumerate(UIDS) if k % 3 != 1]
     assert data.notes == ("4 clips of the split val are left out; rename it to train or test to use them.",)
     np.testing.assert_allclose(opened(tmp_path)[EvalKey(1, 5)].inputs["rgb"][0], RGB[2, 0], rtol=1e-6)

@@ -13,7 +13,7 @@ from egonorm.core import DataError
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.data.readers.features import FeatureReader, moments_of
-from egonorm.data.sets import open_data, open_features
+from egonorm.data.sets import open_clip_set, open_features
 from egonorm.data.sets.features import Stored
 from egonorm.data.sets.features.store import features_path, write_features
 from egonorm.data.transforms import FeatureInput, VideoInput
@@ -27,14 +27,14 @@ def store(tmp_path):
 
 
 def opened(root) -> Clips:
-    data = open_data(f"features:{root}")
+    data = open_clip_set(f"features:{root}")
     inputs = {name: FeatureInput(size) for name, size in data.stored.sizes.items()}
     return Clips(data.manifest, {m: data.reader(m, x) for m, x in inputs.items()}, inputs, data.stored.span)
 
 
 def test_what_was_written_is_read(store):
     root, manifest, found = store
-    data = open_data(f"features:{root}")
+    data = open_clip_set(f"features:{root}")
     assert (
         data.stored
         == open_features(f"features:{root}").stored
@@ -53,7 +53,7 @@ def test_what_was_written_is_read(store):
 def test_times_are_written_to_the_last_digit(store):
     root, manifest, _ = store
     times = lambda clips: [(clip.start, clip.stop) for clip in clips]  # noqa: E731
-    assert times(open_data(f"features:{root}").manifest.clips) == times(manifest.clips)
+    assert times(open_clip_set(f"features:{root}").manifest.clips) == times(manifest.clips)
     assert any(round(clip.start, 6) != clip.start for clip in manifest.clips)
 
 
@@ -111,7 +111,7 @@ def test_the_file_is_mapped_and_not_sent_to_other_processes(store):
 
 def test_only_features_of_the_right_size_are_given(store):
     root = store[0]
-    data = open_data(f"features:{root}")
+    data = open_clip_set(f"features:{root}")
     with pytest.raises(DataError, match=r"no features of 'smell'(.|\n)*rgb or audio"):
         data.reader("smell", FeatureInput(12))
     with pytest.raises(DataError, match=r"features of 12 numbers(.|\n)*expected: 13 numbers"):
@@ -125,7 +125,7 @@ def test_numbers_that_are_not_finite_are_found(store, value):
     root, manifest, found = store
     found["rgb"][5, 2, 7] = value
     write_features(root, "rgb", found["rgb"], torch.zeros(len(manifest), 3, dtype=torch.float64) + torch.arange(3))
-    reader = open_data(f"features:{root}").reader("rgb", FeatureInput(12))
+    reader = open_clip_set(f"features:{root}").reader("rgb", FeatureInput(12))
     uids = [clip.uid for clip in manifest.clips]
     with pytest.raises(DataError, match=f"features of {uids[5]} are not all finite"):
         reader.examine(uids[5])
@@ -139,24 +139,24 @@ def test_a_store_that_is_broken_is_refused(store):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with refused("audio.safetensors cannot be read(.|\n)*extract the features again"):
-        open_data(f"features:{root}")
+        open_clip_set(f"features:{root}")
     write_features(root, "audio", found["audio"][:, :, :5].contiguous(), start)
     with refused(r"does not hold what features.json says(.|\n)*\(32, 3, 5, 'F32'\)(.|\n)*\(32, 3, 13, 'F32'\)"):
-        open_data(f"features:{root}")
+        open_clip_set(f"features:{root}")
     path.unlink()
     with refused("audio.safetensors cannot be read"):
-        open_data(f"features:{root}")
+        open_clip_set(f"features:{root}")
     path.write_bytes(whole)
     write_manifest(root / "manifest.csv", manifest.clips[:-1])
     with refused("manifest.csv is not the table of the stored features"):
-        open_data(f"features:{root}")
+        open_clip_set(f"features:{root}")
     about = json.loads((root / "features.json").read_text())
     (root / "features.json").write_text(json.dumps(about | {"version": 2}))
     with refused("another version(.|\n)*got:      2"):
-        open_data(f"features:{root}")
+        open_clip_set(f"features:{root}")
     (root / "features.json").write_text('{"clips": 3}')
     with refused("does not describe features"):
-        open_data(f"features:{root}")
+        open_clip_set(f"features:{root}")
 
 
 def test_a_store_that_is_not_finished_says_so(store):
@@ -164,7 +164,7 @@ def test_a_store_that_is_not_finished_says_so(store):
     (root / "features.json").unlink()
     (root / "parts").mkdir()
     with pytest.raises(DataError, match=r"is not complete(.|\n)*same egonorm extract again"):
-        open_data(f"features:{root}")
+        open_clip_set(f"features:{root}")
 
 
 def test_media_decide_nothing_and_are_not_opened():

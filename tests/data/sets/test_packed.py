@@ -15,7 +15,7 @@ import torch
 
 from egonorm.core import DataError, RunError
 from egonorm.core.files import locked
-from egonorm.data import Clip, open_data, write_manifest
+from egonorm.data import Clip, open_clip_set, write_manifest
 from egonorm.data.check import find_problems
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.timed_images import Shot, TimedReader, open_timed, write_shots
@@ -64,12 +64,12 @@ def source(tmp_path_factory):
 
 def packed(data: str, root: Path, inputs=INPUTS, workers: int = 1, **options):
     """Pack some data, and open what was made."""
-    opened = open_data(data)
+    opened = open_clip_set(data)
     packing = Packing(data, tuple(inputs), **options)
     done = pack(opened, inputs, root, packing, workers)
     assert not done.problems
     finish(root, packing, opened.manifest)
-    return open_data(f"packed:{root}")
+    return open_clip_set(f"packed:{root}")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def codes(pictures: torch.Tensor) -> list[int]:
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_every_window_shows_and_sounds_what_the_source_does(source, whole, kind):
-    data, name = open_data(f"folder:{source}"), NAMES[kind]
+    data, name = open_clip_set(f"folder:{source}"), NAMES[kind]
     windows = [*windows_of(5.0, kind), Window(0.0, 0.4), Window(-9.0, -8.6), Window(90.0, 90.4)]
     asked = [each.reader("rgb", INPUTS["rgb"])(name, windows) for each in (data, whole)]
     assert asked[0].shape == asked[1].shape == (43, 4, 120, 160, 3) and asked[1].dtype == torch.uint8
@@ -121,7 +121,7 @@ def test_pictures_that_begin_late_and_end_early_are_held(whole):
 
 
 def test_clips_and_classes_are_those_of_the_source(source, whole):
-    manifest = open_data(f"folder:{source}").manifest
+    manifest = open_clip_set(f"folder:{source}").manifest
     assert whole.manifest == manifest and whole.manifest.digest() == manifest.digest()
     assert f"Packed of folder:{source}: pictures of at most 256 pixels" in whole.notes[0]
     assert whole.layouts() == {"rgb": {"packed: rgb/MEDIUM": 3}, "audio": {"packed: audio/MEDIUM": 3}}
@@ -129,11 +129,13 @@ def test_clips_and_classes_are_those_of_the_source(source, whole):
 
 def test_times_keep_every_digit_and_classes_their_order(source, tmp_path):
     clips = (Clip("one", NAMES["constant"], 1 / 3, 2 / 3 + 1e-13, "wash", "D1", "train"),)
-    data = replace(open_data(f"folder:{source}"), manifest=Manifest(clips, ("wash", "cut", "a class without clips")))
+    data = replace(
+        open_clip_set(f"folder:{source}"), manifest=Manifest(clips, ("wash", "cut", "a class without clips"))
+    )
     packing = Packing("folder:x", ("audio",))
     assert not pack(data, {"audio": INPUTS["audio"]}, tmp_path, packing).problems
     finish(tmp_path, packing, data.manifest)
-    assert open_data(f"packed:{tmp_path}").manifest == data.manifest
+    assert open_clip_set(f"packed:{tmp_path}").manifest == data.manifest
 
 
 def test_files_stay_inside_the_folder_and_other_names_are_other_files(source, tmp_path):
@@ -217,7 +219,7 @@ def test_jpeg_pictures_keep_their_bytes_and_flow_is_packed_too(tmp_path):
         with tarfile.open(tmp_path / "packed" / name / "P08_01.tar") as tar:
             for file in (source / folder / "P08" / "P08_01" / inside).iterdir():
                 assert tar.extractfile(inside + file.name).read() == file.read_bytes()
-    unpacked = open_data(f"epic55:{source}")
+    unpacked = open_clip_set(f"epic55:{source}")
     assert data.manifest == unpacked.manifest and data.manifest.classes == unpacked.manifest.classes
     windows = [Window(k / 60, k / 60 + span.seconds) for k in range(-20, 70)]
     for name, given in inputs.items():
@@ -239,11 +241,11 @@ def test_stretches_are_joined_and_asked():
 
 def test_the_surroundings_of_clips_alone_and_an_error_elsewhere(source, whole, tmp_path):
     clips = (Clip("x", "a.tar", 2.5, 2.6, "cut", "D1", "train"),)
-    data = replace(open_data(f"folder:{source}"), manifest=Manifest(clips, ("cut",)))
+    data = replace(open_clip_set(f"folder:{source}"), manifest=Manifest(clips, ("cut",)))
     packing = Packing("folder:x", ("rgb",), clips=data.manifest.digest())
     assert not pack(data, {"rgb": INPUTS["rgb"]}, tmp_path, packing).problems
     finish(tmp_path, packing, data.manifest)
-    near = open_data(f"packed:{tmp_path}")
+    near = open_clip_set(f"packed:{tmp_path}")
     index = open_timed(tmp_path / "rgb" / "a.tar.tar").index
     kept = np.flatnonzero(index["place"][:, 0, 1]).tolist()
     assert kept == list(range(15, 138)) and len(index) == 151
@@ -268,7 +270,7 @@ def test_what_was_stopped_goes_on_medium_by_medium_and_ends_the_same(source, who
         with pytest.raises(KeyboardInterrupt):
             packed(f"folder:{source}", tmp_path)
     with pytest.raises(DataError, match=r"(?s)is not complete.*Run again: egonorm data pack folder:"):
-        open_data(f"packed:{tmp_path}")
+        open_clip_set(f"packed:{tmp_path}")
     (tmp_path / "rgb" / ".late.partial").write_bytes(b"left by a killed process")
     index = next((tmp_path / "rgb").glob("*.npy"))
     index.unlink()  # as if killed between the pictures and their index
@@ -302,7 +304,7 @@ def test_broken_media_and_late_clips_are_told_and_the_rest_is_packed(source, tmp
     shutil.copytree(source, root)
     media.spoil(root / NAMES["constant"], 2.4)
     (root / NAMES["variable"]).unlink()
-    data = open_data(f"folder:{root}")
+    data = open_clip_set(f"folder:{root}")
     clips = (*data.manifest.clips, Clip("long", NAMES["late"], 3.0, 9.0, "cut", "D1", "train"))
     data = replace(data, manifest=Manifest(clips, data.manifest.classes))
     packing = Packing("x", ("rgb", "audio"))
@@ -369,7 +371,7 @@ def test_packed_files_that_are_damaged_are_told(whole, tmp_path, name, change, m
     (root / name).unlink()
     if change:
         (root / name).write_bytes(change(content))
-    data = open_data(f"packed:{root}")
+    data = open_clip_set(f"packed:{root}")
     (problem,) = find_problems(data.manifest, {m: data.reader(m, given) for m, given in INPUTS.items()})
     assert message in str(problem.error) and problem.media == "a.tar"
 
@@ -393,11 +395,11 @@ def test_a_folder_that_is_no_packing_is_told(whole, tmp_path, name, content, mes
     if content:
         (root / name).write_text(content)
     with pytest.raises(DataError, match=message):
-        open_data(f"packed:{root}")
+        open_clip_set(f"packed:{root}")
 
 
 def test_another_version_is_told(whole, tmp_path):
     text = (whole.root / "packed.json").read_text().replace('"version": 1', '"version": 2')
     (tmp_path / "packed.json").write_text(text)
     with pytest.raises(DataError, match=r"(?s)of another version.*got: +2"):
-        open_data(f"packed:{tmp_path}")
+        open_clip_set(f"packed:{tmp_path}")

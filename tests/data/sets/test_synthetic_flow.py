@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from egonorm.core import DataError, RunError
 from egonorm.data.manifest import read_manifest
-from egonorm.data.sets import open_data
+from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.sets.synthetic.displacement import displacements, field_between, pack, to_bytes
 from egonorm.data.sets.synthetic.drawing import Lens
@@ -204,7 +204,7 @@ def test_a_file_of_flow_is_a_plain_tar_of_pairs(root):
 
 
 def test_the_kind_kitchens_reads_what_was_rendered(root):
-    kitchens, video = open_data(f"kitchens:{root}"), plan_videos(3, 1, 24)[0]
+    kitchens, video = open_clip_set(f"kitchens:{root}"), plan_videos(3, 1, 24)[0]
     reader = kitchens.reader("flow", VideoInput(Span(8, 4, 30.0), 32, 32, displacement=True))
     assert video.frames / 30 <= reader.examine(video.media, thorough=True) < video.frames / 30 + 0.1
     rendered = torch.from_numpy(np.stack(list(displacements(video, TINY.size))))
@@ -223,10 +223,10 @@ def test_flow_that_was_not_rendered_is_told_with_the_whole_command(root, tmp_pat
     given = VideoInput(displacement=True)
     command = f"Run: egonorm data kitchens '{copy}' --clips 24 --kitchens 1 --seed 3 --size 32 48 --flow"
     with pytest.raises(DataError) as caught:
-        open_data(f"kitchens:{copy}").reader("flow", given)
+        open_clip_set(f"kitchens:{copy}").reader("flow", given)
     assert "flow of 2" in str(caught.value) and "flow of all 3" in str(caught.value) and command in str(caught.value)
     shutil.rmtree(copy / "flow")
-    kitchens = open_data(f"kitchens:{copy}")
+    kitchens = open_clip_set(f"kitchens:{copy}")
     assert kitchens.layouts() == {
         "rgb": {"files named in manifest.csv": 3},
         "audio": {"files named in manifest.csv": 3},
@@ -240,7 +240,7 @@ def test_flow_that_was_not_rendered_is_told_with_the_whole_command(root, tmp_pat
 
 def test_a_rendering_that_was_not_finished_is_told_with_the_whole_command(root, tmp_path):
     with pytest.raises(DataError, match=rf"holds no rendered kitchens[\s\S]*Run: egonorm data kitchens {tmp_path}$"):
-        open_data(f"kitchens:{tmp_path}")
+        open_clip_set(f"kitchens:{tmp_path}")
     shutil.copy(root / "kitchens.json", tmp_path)
     with pytest.raises(DataError, match=r"--clips 24 --kitchens 1 --seed 3 --size 32 48$"):
-        open_data(f"kitchens:{tmp_path}")
+        open_clip_set(f"kitchens:{tmp_path}")

@@ -36,7 +36,7 @@ def kinds() -> tuple[str, ...]:
     return tuple(m.__name__.rpartition(".")[2] for m in modules if hasattr(m, "open_set"))
 
 
-def open_data(text: str) -> ClipSet:
+def open_clip_set(text: str) -> ClipSet:
     """Open `KIND:PATH`, for example `folder:/home/me/clips`."""
     kind, colon, path = text.partition(":")
     if not colon or not path or kind not in kinds():
@@ -72,4 +72,4 @@ def readers_of(data: ClipSet, inputs: Mapping[str, Input]) -> dict[str, Reader]:
 
 def open_features(text: str) -> FeatureSet | None:
     """The features at `KIND:PATH`, which decide the network's streams; None for media, of which nothing is opened."""
-    return open_data(text) if text.startswith("features:") else None
+    return open_clip_set(text) if text.startswith("features:") else None
