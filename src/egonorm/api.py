@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -26,6 +26,9 @@ from egonorm.runs.results import find_runs, is_complete
 from egonorm.runs.run import Options, RunContext, execute, measure
 from egonorm.runs.selection import parse_selector
 from egonorm.train.runtime import start_runtime
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class ClipDataset(Dataset):
@@ -263,7 +266,7 @@ def evaluate(
     device: str = "auto",
     workers: int = 0,
     skip_broken: bool = False,
-) -> pandas.DataFrame:
+) -> "pandas.DataFrame":
     """Judge a trained run on a domain's test clips, the target's without a name, and store the numbers with it: its `table`.
 
     Args:
@@ -282,7 +285,7 @@ def evaluate_run(run: Run, folder: Path, domain: str | None, data: str | None, d
         return runtime.is_first
 
 
-def table(runs: str | Path, select: str = "last-mean:9") -> pandas.DataFrame:
+def table(runs: str | Path, select: str = "last-mean:9") -> "pandas.DataFrame":
     """What `egonorm table` prints of a folder of runs, as a frame: accuracies, deviations over seeds, intervals, gains and p.
 
     Args:
@@ -291,5 +294,7 @@ def table(runs: str | Path, select: str = "last-mean:9") -> pandas.DataFrame:
     Raises:
         RunError: when no run is complete.
     """
+    import pandas  # half a second that only frames need
+
     text = render(summarise(find_runs(Path(runs)), parse_selector(select), select), "csv")
     return pandas.read_csv(io.StringIO(text), dtype={"method": str, "setting": str, "tested on": str})

@@ -1,7 +1,7 @@
 """The verbs that make runs: train and test."""
 
 import inspect
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -9,14 +9,13 @@ import tyro
 
 from egonorm.aggregate.render import render
 from egonorm.aggregate.summary import summarise
+from egonorm.api import evaluate_run, train_run
 from egonorm.cli.options import MachineOptions, RunOptions
 from egonorm.cli.words import named
 from egonorm.core import RunError
 from egonorm.methods import Method, methods
 from egonorm.runs.config import Run, read_run
-from egonorm.runs.run import RunContext, execute, measure
 from egonorm.runs.selection import parse_selector
-from egonorm.train.runtime import start_runtime
 
 _no_method = Annotated[None, tyro.conf.subcommand("none", description="No method: with --resume, which knows its own.")]
 
@@ -48,11 +47,9 @@ class Train:
 
     def __call__(self) -> None:
         run, folder = (read_run(self.resume), self.resume) if self.resume else self._new()
-        with start_runtime(self.machine.device, run.precision) as runtime:
-            execute(RunContext(run, folder, runtime, self.machine.as_options()))
-            if runtime.is_first:
-                _print_table([folder])
-                print(f"The run lies in {folder}")
+        if train_run(run, folder, self.machine.device, self.machine.as_options()):
+            _print_table(folder)
+            print(f"The run lies in {folder}")
 
     def _new(self) -> tuple[Run, Path]:
         given = {"--data": self.data, "--setting": self.setting, "METHOD": self.method}
@@ -82,14 +79,10 @@ class Test:
     machine: MachineOptions = field(default_factory=MachineOptions)
 
     def __call__(self) -> None:
-        run = read_run(self.run)
-        here = run if self.data is None else replace(run, data=self.data)
-        with start_runtime(self.machine.device, run.precision) as runtime:
-            context = RunContext(here, self.run, runtime, self.machine.as_options())
-            measure(context, self.domain or run.setting.target)
-            if runtime.is_first:
-                _print_table([self.run])
+        run, options = read_run(self.run), self.machine.as_options()
+        if evaluate_run(run, self.run, self.domain, self.data, self.machine.device, options):
+            _print_table(self.run)
 
 
-def _print_table(folders) -> None:
-    print(render(summarise(folders, parse_selector("last-mean:9"), "last-mean:9"), "text"))
+def _print_table(folder: Path) -> None:
+    print(render(summarise([folder], parse_selector("last-mean:9"), "last-mean:9"), "text"))
