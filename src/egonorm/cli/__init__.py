@@ -30,8 +30,7 @@ _ABOUT = "First-person action recognition from video and sound, in places the mo
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; exit with 1 and what was got, expected and can be done on an error that the user can mend."""
-    words = sys.argv[1:] if arguments is None else arguments
-    command = tyro.cli(_union(COMMANDS, words, []), args=words, prog="egonorm", description=_ABOUT, config=_STYLE)
+    command = parse(sys.argv[1:] if arguments is None else arguments)
     from egonorm.core import EgonormError  # the help of all commands does without it and torch
 
     try:
@@ -44,6 +43,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit("Stopped. What was finished stands; the same command goes on from there.")
+
+
+def parse(words: list[str]):
+    """The command that words call, not yet done; SystemExit 2 where they call none, 0 where they ask for help."""
+    return tyro.cli(_union(COMMANDS, words, []), args=words, prog="egonorm", description=_ABOUT, config=_STYLE)
 
 
 def load(place: str) -> type:
