@@ -48,7 +48,7 @@ def naive_judgement(clips: Clips, encoders: dict[str, Callable[[Tensor], Tensor]
     """The same, window by window: each is decoded, looked at and passed on its own; float32, no gradient."""
 
     def look(name: str, media: str, window) -> Tensor:
-        x = INPUTS[name].prepare(INPUTS[name].view(clips.readers[name](media, (window,)), None))
+        x = INPUTS[name].to_inputs(INPUTS[name].augment(clips.readers[name](media, (window,)), None))
         return x.permute(0, 4, 1, 2, 3).contiguous().float() / 127.5 - 1 if x.dtype == torch.uint8 else x
 
     def action() -> object:

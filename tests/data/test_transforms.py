@@ -21,7 +21,7 @@ def position_coded(height: int = 256, width: int = 456, num_frames: int = 2) -> 
 
 
 def test_testing_takes_the_centre_without_resizing():
-    view = INPUT.view(position_coded(), None)
+    view = INPUT.augment(position_coded(), None)
     assert view.shape == (1, 2, 224, 224, 3) and view.dtype == torch.uint8
     assert view[0, 0, :, 0, 0].tolist() == list(range(16, 240))
     assert view[0, 0, 0, 0, 1] == 116 // 2 and view[0, 0, 0, -1, 1] == 339 // 2
@@ -30,10 +30,10 @@ def test_testing_takes_the_centre_without_resizing():
 def test_training_draws_one_crop_and_one_flip_for_all_frames():
     frames = position_coded()
     for seed in range(20):
-        view = INPUT.view(frames, Random(seed))
+        view = INPUT.augment(frames, Random(seed))
         assert view.shape == (1, 2, 224, 224, 3)
         assert torch.equal(view[0, 0], view[0, 1])
-        assert torch.equal(view, INPUT.view(frames, Random(seed)))
+        assert torch.equal(view, INPUT.augment(frames, Random(seed)))
 
 
 def test_the_published_places_and_sizes_are_drawn_and_no_others():
@@ -52,7 +52,7 @@ def test_the_published_places_and_sizes_are_drawn_and_no_others():
 def test_half_of_the_clips_are_flipped():
     frames = position_coded()
     flipped = [
-        bool(v[0, 0, 0, 0, 1] > v[0, 0, 0, -1, 1]) for v in (INPUT.view(frames, Random(seed)) for seed in range(200))
+        bool(v[0, 0, 0, 0, 1] > v[0, 0, 0, -1, 1]) for v in (INPUT.augment(frames, Random(seed)) for seed in range(200))
     ]
     assert 70 < sum(flipped) < 130
 
@@ -62,19 +62,19 @@ def test_a_flip_turns_displacements_to_the_right_into_displacements_to_the_left(
     pairs = position_coded()[..., :2]
     turned = 0
     for seed in range(40):
-        plain, seen = replace(flow, displacement=False).view(pairs, Random(seed)), flow.view(pairs, Random(seed))
+        plain, seen = replace(flow, displacement=False).augment(pairs, Random(seed)), flow.augment(pairs, Random(seed))
         flipped = bool(plain[0, 0, 0, 0, 1] > plain[0, 0, 0, -1, 1])
         turned += flipped
         assert torch.equal(seen[..., 0], 255 - plain[..., 0] if flipped else plain[..., 0])
         assert torch.equal(seen[..., 1], plain[..., 1])
     assert 0 < turned < 40
-    assert torch.equal(flow.view(pairs, None), replace(flow, displacement=False).view(pairs, None))
+    assert torch.equal(flow.augment(pairs, None), replace(flow, displacement=False).augment(pairs, None))
 
 
 def test_nothing_moves_the_same_before_and_after_a_flip():
     """127 and 128, the two bytes next to no displacement, change places."""
     still = torch.full((1, 2, 256, 456, 2), 128, dtype=torch.uint8)
-    seen = [replace(INPUT, displacement=True).view(still, Random(seed)) for seed in range(20)]
+    seen = [replace(INPUT, displacement=True).augment(still, Random(seed)) for seed in range(20)]
     assert {int(view[..., 0].unique()) for view in seen} == {127, 128} and all(
         (view[..., 1] == 128).all() for view in seen
     )
@@ -82,4 +82,4 @@ def test_nothing_moves_the_same_before_and_after_a_flip():
 
 def test_displacements_have_two_channels():
     with pytest.raises(DataError, match=r"no displacements[\s\S]*3 channels[\s\S]*2: right and down"):
-        replace(INPUT, displacement=True).view(position_coded(), None)
+        replace(INPUT, displacement=True).augment(position_coded(), None)

@@ -21,7 +21,7 @@ from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.transforms import VideoInput
 from egonorm.data.windows import Span
-from egonorm.export.activation import fed, find_maps, moments_of, windows_of
+from egonorm.export.activation import find_maps, inputs_of, moments_of, windows_of
 from egonorm.export.save import Saver, save_clips
 from egonorm.export.saved_clip import clip_path, read_clip, video_path
 from egonorm.export.video import plays
@@ -65,7 +65,7 @@ def test_what_is_saved_is_what_the_network_saw_and_answered(record):
     assert (saved.uid, saved.domain, saved.classes[saved.label]) == (UID, "D2", clip.label)
     assert (saved.start, saved.stop, saved.missing, saved.note) == (clip.start, clip.stop, "", "")
     net, _ = load_trained(record.folder, record.run, STEP)
-    windows, inputs = windows_of(record.run, clip), fed(record.run, data, data.manifest, clip)
+    windows, inputs = windows_of(record.run, clip), inputs_of(record.run, data, data.manifest, clip)
     with torch.no_grad():
         features = net.features(inputs)
         expected = {"fused": net.classify(features)} | net.classify_each(features)
@@ -94,7 +94,7 @@ def test_maps_are_of_the_true_class_and_of_the_answer(record):
     data, run = open_clip_set(record.run.data), record.run
     clip = next(clip for clip in data.manifest.clips if clip.uid == UID)
     net, _ = load_trained(record.folder, run, STEP)
-    inputs = fed(run, data, data.manifest, clip)
+    inputs = inputs_of(run, data, data.manifest, clip)
     assert {label for label, _, _ in saved.maps} == {saved.label, saved.answer}
     for label in {saved.label, saved.answer}:
         found = saved.maps_of(label)
@@ -119,7 +119,7 @@ def test_maps_of_many_frames_change_between_them(kitchens, tmp_path):
     data = open_clip_set(run.data)
     clip = next(clip for clip in data.manifest.clips if clip.uid == UID)
     net, _ = load_trained(record.folder, run, STEP)
-    maps = class_maps(net, fed(run, data, data.manifest, clip), torch.full((2,), saved.answer))["rgb"]
+    maps = class_maps(net, inputs_of(run, data, data.manifest, clip), torch.full((2,), saved.answer))["rgb"]
     assert maps.shape[1] == 2
     windows = windows_of(run, clip)
     found = saved.maps_of(saved.answer)["rgb"]

@@ -1,5 +1,6 @@
 """The configuration reads back into the same objects, and its name follows from it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from egonorm.core import RunError, Setting, SettingError
 from egonorm.methods import Rna, SourceOnly, methods
 from egonorm.runs.config import Run, from_json, read_run, to_json
 from egonorm.runs.presets import PRESETS
+from own_parts import Every
 
 
 def make(preset="paper", **changes) -> Run:
@@ -82,4 +84,52 @@ def test_a_folder_that_is_no_run(tmp_path):
         read_run(tmp_path)
     (tmp_path / "config.json").write_text('{"data": 3}')
     with pytest.raises(RunError, match="is not the folder of a run"):
+        read_run(tmp_path)
+
+
+def test_configurations_are_written_in_the_same_bytes_as_ever():
+    """The eight digits of a name are of these bytes: other ones would give every run another folder."""
+    for preset, digits in {
+        "demo": "1cd838ef",
+        "small": "f1686641",
+        "paper": "00ec14ac",
+        "features": "8108f063",
+    }.items():
+        parts = PRESETS[preset]()
+        net = replace(parts.net, streams=parts.net.streams | parts.further)
+        assert make(preset, net=net).name.endswith(digits)
+
+
+def with_input(given) -> Run:
+    run = make("demo")
+    stream = replace(run.net.streams["rgb"], input=given)
+    return replace(run, net=replace(run.net, streams=run.net.streams | {"rgb": stream}))
+
+
+def test_an_input_of_a_users_module_reads_back_by_its_path():
+    run = with_input(Every(make("demo").net.span, pixel=3))
+    tree = json.loads(to_json(run))["net"]["streams"]["rgb"]["input"]
+    assert tree["kind"] == "own_parts:Every" and tree["pixel"] == 3
+    assert from_json(to_json(run)) == run != make("demo")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (
+            "gone.away:Input",
+            r"cannot be imported(.|\n)*No module named 'gone'(.|\n)*a module gone.away that can be imported",
+        ),
+        (
+            "own_parts:NoInput",
+            r"is no input(.|\n)*without varies, augment, to_inputs(.|\n)*a frozen dataclass with reads",
+        ),
+        ("own_parts:Gone", r"the module own_parts without Gone"),
+        ("Gone", r"Gone names no class(.|\n)*expected: package.module:Class"),
+    ],
+)
+def test_an_input_that_is_not_here_is_named(tmp_path, kind, message):
+    text = to_json(with_input(Every(make("demo").net.span)))
+    (tmp_path / "config.json").write_text(text.replace("own_parts:Every", kind))
+    with pytest.raises(RunError, match=f"The run in .* cannot be read here: (.|\n)*{message}"):
         read_run(tmp_path)

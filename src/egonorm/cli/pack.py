@@ -16,7 +16,7 @@ from egonorm.core.progress import bar
 from egonorm.data.sets import FeatureSet, open_clip_set
 from egonorm.data.sets.packed.packing import Made, pack
 from egonorm.data.sets.packed.store import Packing, finish
-from egonorm.data.transforms import AudioInput, Input
+from egonorm.data.transforms import SOUND, AudioInput, Input
 from egonorm.runs.checks import LEFT_OUT, broken, describe, write_left_out
 from egonorm.runs.presets import from_root, paper
 from egonorm.signal import Waveform
@@ -83,7 +83,7 @@ class Pack:
         inputs = {name: stream.input for name, stream in paper().choose(names).streams.items()}
         return {
             name: AudioInput(Waveform(self.rate))
-            if isinstance(given, AudioInput)
+            if given.reads == SOUND
             else replace(given, short_side=self.short_side)
             for name, given in inputs.items()
         }

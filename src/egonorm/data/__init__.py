@@ -3,13 +3,15 @@
 from egonorm.data.dataset import Clips
 from egonorm.data.manifest import Clip, Manifest, read_manifest, write_manifest
 from egonorm.data.sets import open_clip_set
-from egonorm.data.transforms import AudioInput, VideoInput
+from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
 from egonorm.data.windows import Span
 
 __all__ = [
     "AudioInput",
     "Clip",
     "Clips",
+    "FeatureInput",
+    "Input",
     "Manifest",
     "Span",
     "VideoInput",

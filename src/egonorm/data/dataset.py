@@ -34,11 +34,11 @@ class EvalKey:
 
 
 class ClipRequest(NamedTuple):
-    """What a question comes to: windows of a clip, and the address of the view's randomness in training."""
+    """What a question comes to: windows of a clip, and what its augmentation is drawn from in training."""
 
     clip: Clip
     windows: tuple[Window, ...]
-    view: str | None
+    seed: str | None
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Clips(Dataset):
     """A manifest and a reader per modality.
 
     What a `TrainKey` shows depends on `(seed, epoch, uid)` alone: not on the number of workers, the order or the machine. All
-    modalities get the same window and the same draw of the view, so they are paired by construction.
+    modalities get the same window and are augmented from the same seed, so they are paired by construction.
     """
 
     manifest: Manifest
@@ -69,12 +69,12 @@ class Clips(Dataset):
         looks: dict[str, list[ClipRequest]] = {}
         for key in keys:
             clip = self._clip(key.index)
-            looks.setdefault(clip.domain, []).append(ClipRequest(clip, self._windows(key, clip), self._view(key, clip)))
+            looks.setdefault(clip.domain, []).append(ClipRequest(clip, self._windows(key, clip), self._seed(key, clip)))
         return tuple(self._batch(domain, several) for domain, several in looks.items())
 
     def prepare(self, batch: Batch) -> Batch:
         """A batch that was read, as the network takes it, on the device where it is."""
-        return replace(batch, inputs={name: self.inputs[name].prepare(x) for name, x in batch.inputs.items()})
+        return replace(batch, inputs={name: self.inputs[name].to_inputs(x) for name, x in batch.inputs.items()})
 
     def _batch(self, domain: str, looks: Sequence[ClipRequest]) -> Batch:
         rows = [look.clip for look in looks for _ in look.windows]
@@ -86,9 +86,9 @@ class Clips(Dataset):
     def _seen(self, name: str, looks: Sequence[ClipRequest]) -> Tensor:
         reader, given = self.readers[name], self.inputs[name]
         if name in self._of_many:
-            return given.view(reader.of_many([(look.clip.media, look.windows) for look in looks]), None)
-        drawn = lambda look: Random(look.view) if look.view is not None and given.varies else None  # noqa: E731
-        return torch.cat([given.view(reader(look.clip.media, look.windows), drawn(look)) for look in looks])
+            return given.augment(reader.of_many([(look.clip.media, look.windows) for look in looks]), None)
+        drawn = lambda look: Random(look.seed) if look.seed is not None and given.varies else None  # noqa: E731
+        return torch.cat([given.augment(reader(look.clip.media, look.windows), drawn(look)) for look in looks])
 
     @cached_property
     def _of_many(self) -> frozenset[str]:
@@ -110,5 +110,5 @@ class Clips(Dataset):
         random = Random(f"{self.seed}/{key.epoch}/{clip.uid}/window")
         return (random_window(clip.start, clip.stop, self.span, random),)
 
-    def _view(self, key: TrainKey | EvalKey, clip: Clip) -> str | None:
+    def _seed(self, key: TrainKey | EvalKey, clip: Clip) -> str | None:
         return None if isinstance(key, EvalKey) else f"{self.seed}/{key.epoch}/{clip.uid}/view"

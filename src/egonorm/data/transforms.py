@@ -1,12 +1,12 @@
-"""What each stream of the network is fed: how a medium is looked at, and how the look is varied in training.
+"""What each stream of the network is shown: what has to be read for it, how that is varied in training, and its tensors.
 
-An input has two moments: `view` where a clip is read, in a process of its own perhaps, and `prepare` for a whole batch on the
-device that trains. Between them travels as little as possible: bytes of pictures, samples of sound.
+An input has two moments: `augment` where a clip is read, in a process of its own perhaps, and `to_inputs` for a whole batch on
+the device that trains. Between them travels as little as possible: bytes of pictures, samples of sound.
 """
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, Protocol, cast, runtime_checkable
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -15,6 +15,97 @@ from torch.nn.functional import interpolate
 from egonorm.core import DataError
 from egonorm.data.windows import Span
 from egonorm.signal import SoundLook, Spectrogram
+
+PICTURES, FLOW, SOUND, FEATURES = "pictures", "flow", "sound", "features"
+"""What the inputs of this file read."""
+
+
+@runtime_checkable
+class Input(Protocol):
+    """How the network looks at one modality. A new one is a frozen dataclass with these four, here or in a user's module."""
+
+    @property
+    def reads(self) -> str:
+        """What its reader gives, which says what a data set may ask it for.
+
+        "pictures" and "flow": frames, for inputs with a `span` and a `short_side`; "sound": waveforms, for those with a
+        `spectrogram`; "features": vectors, for those with a `size`; or a word of one's own, which one's own data set knows.
+        """
+        ...
+
+    @property
+    def varies(self) -> bool:
+        """Whether training draws how a clip is shown."""
+        ...
+
+    def augment(self, clip: Tensor, random: Random | None) -> Tensor:
+        """What the reader gave of a clip's windows, as it is shown: drawn from `random`, or in testing, which has none, fixed."""
+        ...
+
+    def to_inputs(self, batch: Tensor) -> Tensor:
+        """What `augment` gave of many clips, as their encoder takes it."""
+        ...
+
+
+@runtime_checkable
+class FrameInput(Input, Protocol):
+    """An input that reads pictures or flow."""
+
+    @property
+    def span(self) -> Span:
+        """How the frames of a window are spread over time."""
+        ...
+
+    @property
+    def short_side(self) -> int:
+        """The frames' shorter side as they are read."""
+        ...
+
+
+@runtime_checkable
+class SoundInput(Input, Protocol):
+    """An input that reads sound."""
+
+    @property
+    def spectrogram(self) -> SoundLook:
+        """What becomes of the waveform, which decides its rate and length."""
+        ...
+
+
+@runtime_checkable
+class VectorInput(Input, Protocol):
+    """An input that reads features."""
+
+    @property
+    def size(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+
+def as_frame_input(given: Input, modality: str) -> FrameInput:
+    """The input of a modality of frames. DataError if it reads something else."""
+    return cast(FrameInput, _reading(given, (PICTURES, FLOW), modality))
+
+
+def as_sound_input(given: Input, modality: str) -> SoundInput:
+    """The input of a modality of sound. DataError if it reads something else."""
+    return cast(SoundInput, _reading(given, (SOUND,), modality))
+
+
+def as_vector_input(given: Input, modality: str) -> VectorInput:
+    """The input of a modality of features. DataError if it reads something else."""
+    return cast(VectorInput, _reading(given, (FEATURES,), modality))
+
+
+def _reading(given: Input, wanted: tuple[str, ...], modality: str) -> Input:
+    if given.reads not in wanted:
+        raise DataError(
+            f"The stream {modality} cannot look at these data.",
+            got=f"{type(given).__name__}, which reads {given.reads}",
+            expected=f"an input that reads {' or '.join(wanted)}",
+            remedy="Give the stream another input, or another modality of the data.",
+        )
+    return given
 
 
 @dataclass(frozen=True)
@@ -27,7 +118,6 @@ class VideoInput:
     """
 
     varies: ClassVar[bool] = True
-    """Whether training draws a view."""
 
     span: Span = field(default_factory=Span)
     short_side: int = 256
@@ -39,7 +129,12 @@ class VideoInput:
     """Whether the channels are displacements to the right and down, as optical flow's: a flip then turns the sign of the
     first (255 minus the byte). Crops and sizes leave the values as they are, in pixels of the stored pictures."""
 
-    def view(
+    @property
+    def reads(self) -> str:
+        """Frames of pictures, or of flow."""
+        return FLOW if self.displacement else PICTURES
+
+    def augment(
         self, frames: UInt8[Tensor, "window frame height width channel"], random: Random | None
     ) -> UInt8[Tensor, "window frame {self.crop} {self.crop} channel"]:
         """Crop, resize and flip; without `random`, the centre crop of testing. The values stay bytes."""
@@ -64,7 +159,7 @@ class VideoInput:
                 pictures[..., 0] = 255 - pictures[..., 0]
         return pictures
 
-    def prepare(self, pictures: UInt8[Tensor, "clip ..."]) -> UInt8[Tensor, "clip ..."]:
+    def to_inputs(self, pictures: UInt8[Tensor, "clip ..."]) -> UInt8[Tensor, "clip ..."]:
         """The bytes as they are; each encoder normalises them in its own way."""
         return pictures
 
@@ -84,15 +179,18 @@ _PLACES = tuple((y, x) for y in range(5) for x in range(5) if (y % 2 == x % 2 ==
 class AudioInput:
     """The log spectrogram of the sound around the window's middle; nothing is varied (Temporal Binding Network)."""
 
+    reads: ClassVar[str] = SOUND
     varies: ClassVar[bool] = False
 
     spectrogram: SoundLook = field(default_factory=Spectrogram)
 
-    def view(self, waveform: Float[Tensor, "window sample"], random: Random | None) -> Float[Tensor, "window sample"]:
+    def augment(
+        self, waveform: Float[Tensor, "window sample"], random: Random | None
+    ) -> Float[Tensor, "window sample"]:
         """The waveform as it is."""
         return waveform
 
-    def prepare(self, waveform: Float[Tensor, "clip sample"]) -> Float[Tensor, "clip 1 frequency time"]:
+    def to_inputs(self, waveform: Float[Tensor, "clip sample"]) -> Float[Tensor, "clip 1 frequency time"]:
         """The spectrograms."""
         return self.spectrogram(waveform)
 
@@ -101,6 +199,7 @@ class AudioInput:
 class FeatureInput:
     """A feature vector that was computed before; nothing is varied."""
 
+    reads: ClassVar[str] = FEATURES
     varies: ClassVar[bool] = False
 
     size: int
@@ -108,16 +207,15 @@ class FeatureInput:
     scale: float = 1.0
     """What it is multiplied by."""
 
-    def view(self, feature: Float[Tensor, "window feature"], random: Random | None) -> Float[Tensor, "window feature"]:
+    def augment(
+        self, feature: Float[Tensor, "window feature"], random: Random | None
+    ) -> Float[Tensor, "window feature"]:
         """The vector as it is."""
         return feature
 
-    def prepare(self, features: Float[Tensor, "clip feature"]) -> Float[Tensor, "clip feature"]:
+    def to_inputs(self, features: Float[Tensor, "clip feature"]) -> Float[Tensor, "clip feature"]:
         """The vectors times the scale."""
         return features * self.scale
-
-
-Input = VideoInput | AudioInput | FeatureInput
 
 
 def resized(

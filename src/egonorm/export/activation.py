@@ -13,7 +13,7 @@ from egonorm.core.training import FUSED
 from egonorm.data.dataset import Clips, EvalKey
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.sets import ClipSet, readers_of
-from egonorm.data.transforms import AudioInput, VideoInput
+from egonorm.data.transforms import SOUND, as_sound_input
 from egonorm.data.windows import Window, even_windows
 from egonorm.export.saved_clip import Sound
 from egonorm.export.video import Media
@@ -54,12 +54,12 @@ def moments_of(run: Run, windows: Sequence[Window], most: int = MOST) -> tuple[M
     return tuple(moments[place] for place in places)
 
 
-def fed(run: Run, data: ClipSet, manifest: Manifest, clip: Clip) -> dict[str, Tensor]:
-    """Per modality, what the network is fed of a clip, a row a window."""
+def inputs_of(run: Run, data: ClipSet, manifest: Manifest, clip: Clip) -> dict[str, Tensor]:
+    """Per modality, what the network is shown of a clip, a row a window."""
     inputs = {name: stream.input for name, stream in run.net.streams.items()}
     clips = Clips(replace(manifest, clips=(clip,)), readers_of(data, inputs), inputs, run.net.span)
     seen = clips[EvalKey(0, run.evaluation.num_windows)].inputs
-    return {name: given.prepare(seen[name]) for name, given in inputs.items()}
+    return {name: given.to_inputs(seen[name]) for name, given in inputs.items()}
 
 
 def judged(run: Run, net: Net, inputs: dict[str, Tensor]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
@@ -86,7 +86,7 @@ def find_maps(
     chosen = {}
     for how, maps in found.items():
         for name, x in maps.items():
-            heard = isinstance(run.net.streams[name].input, AudioInput)
+            heard = run.net.streams[name].input.reads == SOUND
             chosen[label, how, name] = (x[middle(windows)] if heard else _at(x, places)).numpy()
     return chosen
 
@@ -115,8 +115,8 @@ def frames_of(
     if media.pictures is None:
         return ()
     span = run.net.span
-    given: VideoInput = media.pictures[1]
-    shown = given.view(media.seen(span)(clip.media, windows), None)
+    given = media.pictures[1]
+    shown = given.augment(media.seen(span)(clip.media, windows), None)
     encode = lambda x: simplejpeg.encode_jpeg(x.contiguous().numpy(), quality=QUALITY, colorspace="RGB")  # noqa: E731
     return tuple(encode(shown[moment.window, moment.frame]) for moment in moments)
 
@@ -125,12 +125,14 @@ def sounds_of(run: Run, data: ClipSet, clip: Clip, window: Window) -> dict[str, 
     """What each stream that hears is shown in a window, and the waveform of the same stretch."""
     found = {}
     for name, stream in run.net.streams.items():
-        if isinstance(given := stream.input, AudioInput):
-            look = given.spectrogram
+        if (given := stream.input).reads == SOUND:
+            look = as_sound_input(given, name).spectrogram
             reader = data.reader(name, given)
             heard = reader(clip.media, [window])
             latest = max(0.0, reader.examine(clip.media) - look.seconds)
             start = min(max(0.0, (window.start + window.stop - look.seconds) / 2), latest)
             rows = np.array(look.frequencies, dtype=np.float32)
-            found[name] = Sound(given.prepare(heard)[0, 0].numpy(), rows, heard[0].numpy(), start, start + look.seconds)
+            found[name] = Sound(
+                given.to_inputs(heard)[0, 0].numpy(), rows, heard[0].numpy(), start, start + look.seconds
+            )
     return found

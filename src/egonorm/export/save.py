@@ -13,8 +13,8 @@ from egonorm.core.files import write_atomically
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.sets import ClipSet, FeatureSet, open_clip_set
 from egonorm.data.sets.features.store import DESCRIPTION, read_description
-from egonorm.data.transforms import FeatureInput
-from egonorm.export.activation import fed, find_maps, frames_of, judged, middle, moments_of, sounds_of, windows_of
+from egonorm.data.transforms import FEATURES
+from egonorm.export.activation import find_maps, frames_of, inputs_of, judged, middle, moments_of, sounds_of, windows_of
 from egonorm.export.saved_clip import SavedClip, read_clip, video_path, write_clip
 from egonorm.export.video import Media, excerpt, find_media, plays
 from egonorm.methods.base import target_moments
@@ -59,7 +59,7 @@ class Saver:
 
     def _made(self, clip: Clip, shown: Clip, media: Media) -> SavedClip:
         run, (net, classes) = self.record.run, self._trained
-        inputs, label = fed(run, self._data, self._data.manifest, clip), classes.index(clip.label)
+        inputs, label = inputs_of(run, self._data, self._data.manifest, clip), classes.index(clip.label)
         scores, norms = judged(run, net, inputs)
         about = {
             "run": self.record.folder.resolve().name,
@@ -110,7 +110,7 @@ class Saver:
 
     def _media(self, clip: Clip) -> Media:
         own = {name: stream.input for name, stream in self.record.run.net.streams.items()}
-        own = {name: given for name, given in own.items() if not isinstance(given, FeatureInput)}
+        own = {name: given for name, given in own.items() if given.reads != FEATURES}
         preset = small()
         usual = {name: stream.input for name, stream in (preset.net.streams | preset.further).items()}
         return find_media(self._shown, own, usual, clip.media)

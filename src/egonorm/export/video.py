@@ -16,7 +16,7 @@ from egonorm.core import DataError, RunError
 from egonorm.data.manifest import Clip
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets import ClipSet
-from egonorm.data.transforms import AudioInput, Input, VideoInput
+from egonorm.data.transforms import PICTURES, SOUND, AudioInput, FrameInput, Input, SoundInput
 from egonorm.data.windows import Span, Window
 from egonorm.signal import Waveform
 
@@ -36,8 +36,8 @@ class Media:
     """How the media of some data are shown to people: one modality of pictures, one of sound, or one of these."""
 
     data: ClipSet
-    pictures: tuple[str, VideoInput] | None
-    sound: tuple[str, AudioInput] | None
+    pictures: tuple[str, FrameInput] | None
+    sound: tuple[str, SoundInput] | None
 
     def seen(self, span: Span, short_side: int | None = None) -> Reader:
         """The reader of the pictures, on a span of one's own."""
@@ -61,13 +61,13 @@ def find_media(data: ClipSet, own: dict[str, Input], usual: dict[str, Input], me
     Raises:
         DataError: when `media` has neither, or what the network is fed cannot be read.
     """
-    pictures = [(n, x) for n, x in own.items() if isinstance(x, VideoInput) and not x.displacement]
-    sounds = [(n, x) for n, x in own.items() if isinstance(x, AudioInput)]
+    pictures = [(n, x) for n, x in own.items() if x.reads == PICTURES]
+    sounds = [(n, x) for n, x in own.items() if x.reads == SOUND]
     if not pictures:
-        known = [(n, x) for n, x in usual.items() if isinstance(x, VideoInput) and not x.displacement]
+        known = [(n, x) for n, x in usual.items() if x.reads == PICTURES]
         pictures = [(n, x) for n, x in known if _is_there(Media(data, (n, x), None), media)]
     if not sounds:
-        known = [(n, x) for n, x in usual.items() if isinstance(x, AudioInput)]
+        known = [(n, x) for n, x in usual.items() if x.reads == SOUND]
         sounds = [(n, x) for n, x in known if _is_there(Media(data, None, (n, x)), media)]
     if not pictures and not sounds:
         raise DataError(

@@ -3,19 +3,21 @@
 import copy
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import cattrs
 import torch
 from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
-from egonorm.core import RunError, Setting, SettingError
+from egonorm.core import EgonormError, RunError, Setting, SettingError
+from egonorm.core.by_path import import_class, path_of
 from egonorm.core.seed import seed_for
 from egonorm.core.training import Evaluation, Optim, Precision
-from egonorm.data.transforms import Input
+from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
 from egonorm.data.windows import Span
 from egonorm.methods import Method, SourceOnly, methods
 from egonorm.nets.checkpoint_io import load_network, network_of, read_metadata
@@ -130,17 +132,27 @@ def from_json(text: str, what: str = "This") -> Run:
 
 
 def read_run(folder: Path) -> Run:
-    """The configuration of a run's folder. RunError when the folder holds none that can be read."""
+    """The configuration of a run's folder. RunError when it holds none that can be read here."""
     path = folder / "config.json"
     try:
         return from_json(path.read_text(), str(folder))
     except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+        if (inner := _own_error(error)) is not None:
+            parts = {"got": inner.got, "expected": inner.expected, "remedy": inner.remedy}
+            raise RunError(f"The run in {folder} cannot be read here: {inner.what}", **parts) from None
         raise RunError(
             f"{folder} is not the folder of a run.",
             got=f"{path.name}: {type(error).__name__}: {error}",
             expected="the config.json that egonorm train wrote",
             remedy="Name a run's folder; if this is one, remove it and do the run again.",
         ) from None
+
+
+def _own_error(error: BaseException) -> EgonormError | None:
+    """What a class that the configuration names was refused for; cattrs wraps it in groups of its own."""
+    if isinstance(error, EgonormError):
+        return error
+    return next(filter(None, map(_own_error, getattr(error, "exceptions", ()))), None)
 
 
 def _converter() -> cattrs.Converter:
@@ -155,11 +167,39 @@ def _converter_for(known_methods: tuple[tuple[str, type[Method]], ...]) -> cattr
     unset = override(omit_if_default=True)  # so that runs from before it was an option keep their names
     converter.register_unstructure_hook(Optim, make_dict_unstructure_fn(Optim, converter, micro_batch=unset))
     configure_tagged_union(SoundLook, converter, tag_name="kind", default=Spectrogram)
-    configure_tagged_union(Input, converter, tag_name="kind")
+    converter.register_unstructure_hook_func(_is_input, lambda given: _input_tree(converter, given))
+    converter.register_structure_hook_func(_is_input, lambda tree, _: _input(converter, dict(tree)))
     known = dict(known_methods)
     converter.register_unstructure_hook(Method, lambda m: {"name": m.name()} | _plain.unstructure(m, type(m)))
     converter.register_structure_hook(Method, lambda tree, _: _method(dict(tree), known))
     return converter
+
+
+_INPUTS = {given.__name__: given for given in (VideoInput, AudioInput, FeatureInput)}
+"""Those whose `kind` in config.json is a bare name; any other has its path."""
+
+
+def _is_input(kind: type) -> bool:
+    return kind is Input
+
+
+def _input_tree(converter: cattrs.Converter, given: Input) -> dict[str, Any]:
+    kind, name = type(given), type(given).__name__
+    return converter.unstructure(given, kind) | {"kind": name if _INPUTS.get(name) is kind else path_of(kind)}
+
+
+def _input(converter: cattrs.Converter, tree: dict[str, Any]) -> Input:
+    name = tree.pop("kind")
+    kind = _INPUTS[name] if name in _INPUTS else import_class(name, object, "input")
+    missing = [part for part in ("reads", "varies", "augment", "to_inputs") if not hasattr(kind, part)]
+    if missing or not is_dataclass(kind):
+        raise SettingError(
+            f"{name} is no input.",
+            got=f"a class without {', '.join(missing)}" if missing else "a class that is no dataclass",
+            expected="a frozen dataclass with reads, varies, augment and to_inputs",
+            remedy="Add what is missing (egonorm.data.Input says what it is), or name another class.",
+        )
+    return converter.structure(tree, kind)
 
 
 _plain = cattrs.Converter(forbid_extra_keys=True)

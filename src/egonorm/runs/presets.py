@@ -7,7 +7,7 @@ from pathlib import Path
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.training import Evaluation, Optim, Precision
 from egonorm.data.sets import FeatureSet, open_features
-from egonorm.data.transforms import AudioInput, FeatureInput, VideoInput
+from egonorm.data.transforms import FEATURES, AudioInput, FeatureInput, VideoInput
 from egonorm.data.windows import Span
 from egonorm.methods import Method
 from egonorm.nets.encoders import Encoder
@@ -148,7 +148,7 @@ def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
     parts, features = PRESETS[name](), open_features(data)
     first = next(iter(parts.net.streams.values()))
     if features is None:
-        if isinstance(first.input, FeatureInput):
+        if first.input.reads == FEATURES:
             raise SettingError(
                 f"The preset {name} cannot be used on media.",
                 got="data that are not features",

@@ -10,7 +10,7 @@ from egonorm.core import DataError
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets.features import FeatureSet
-from egonorm.data.transforms import FeatureInput, Input
+from egonorm.data.transforms import FEATURES, Input, as_vector_input
 
 
 @runtime_checkable
@@ -59,12 +59,13 @@ def open_clip_set(text: str) -> ClipSet:
 
 def readers_of(data: ClipSet, inputs: Mapping[str, Input]) -> dict[str, Reader]:
     """The reader of each modality. DataError for a network of features on media, or what the data do not have."""
-    fed = [name for name, given in inputs.items() if isinstance(given, FeatureInput)]
-    if fed and not isinstance(data, FeatureSet):
+    of_features = [name for name, given in inputs.items() if given.reads == FEATURES]
+    if of_features and not isinstance(data, FeatureSet):
+        first = of_features[0]
         raise DataError(
-            f"The network's stream {fed[0]} is fed features, and the data are media.",
+            f"The network's stream {first} is fed features, and the data are media.",
             got="media",
-            expected=f"features of {inputs[fed[0]].size} numbers",
+            expected=f"features of {as_vector_input(inputs[first], first).size} numbers",
             remedy="Give the features that it was trained on: --data features:PATH.",
         )
     return {name: data.reader(name, given) for name, given in inputs.items()}

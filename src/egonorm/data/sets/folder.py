@@ -8,7 +8,7 @@ from egonorm.data.manifest import Manifest, read_manifest
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
-from egonorm.data.transforms import Input
+from egonorm.data.transforms import Input, as_frame_input, as_sound_input
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class Folder:
     def reader(self, modality: str, given: Input) -> Reader:
         """The reader of one modality: `rgb` from the pictures of a file, `audio` from its sound."""
         if modality == "rgb":
-            return VideoReader(self.root, given.span, given.short_side)
+            frames = as_frame_input(given, modality)
+            return VideoReader(self.root, frames.span, frames.short_side)
         if modality == "audio":
-            return AudioReader(self.root, given.spectrogram)
+            return AudioReader(self.root, as_sound_input(given, modality).spectrogram)
         raise DataError(
             f"{self.root} has no modality {modality!r}.",
             got=modality,

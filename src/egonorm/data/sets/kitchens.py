@@ -12,7 +12,7 @@ from egonorm.data.sets.folder import Folder
 from egonorm.data.sets.synthetic import CLASSES
 from egonorm.data.sets.synthetic.displacement import PAIR_RATE
 from egonorm.data.sets.synthetic.rendering import DESCRIPTION, MANIFEST, flow_of, read_config
-from egonorm.data.transforms import Input
+from egonorm.data.transforms import Input, as_frame_input
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Kitchens:
                 expected=f"flow of all {len(videos)}",
                 remedy=f"Run: {_command(self.root)} --flow",
             )
-        return Renamed(FlowReader(self.root, given.span, given.short_side, PAIR_RATE), flow_of)
+        frames = as_frame_input(given, modality)
+        return Renamed(FlowReader(self.root, frames.span, frames.short_side, PAIR_RATE), flow_of)
 
     def layouts(self) -> dict[str, dict[str, int]]:
         """How the videos lie, as in any folder, and how many have flow."""

@@ -14,25 +14,28 @@ from egonorm.data.readers.video import VideoReader
 from egonorm.data.readers.wav import WavReader
 from egonorm.data.sets.epic55.labels import CLASSES, PARTICIPANTS, read_clips
 from egonorm.data.sets.epic55.layouts import LAYOUTS, Place, PlacedReader, Video, find_places
-from egonorm.data.transforms import AudioInput, Input, VideoInput
+from egonorm.data.transforms import Input, as_frame_input, as_sound_input
 
 
-def _rgb(root: Path, given: VideoInput) -> dict[str, Reader]:
+def _rgb(root: Path, given: Input) -> dict[str, Reader]:
     """Readers by kind of medium."""
+    frames = as_frame_input(given, "rgb")
     return {
-        "pictures": FrameReader(root, given.span, given.short_side),
-        "video": VideoReader(root, given.span, given.short_side),
+        "pictures": FrameReader(root, frames.span, frames.short_side),
+        "video": VideoReader(root, frames.span, frames.short_side),
     }
 
 
-def _audio(root: Path, given: AudioInput) -> dict[str, Reader]:
+def _audio(root: Path, given: Input) -> dict[str, Reader]:
     """Readers by kind of medium."""
-    return {"wav": WavReader(root, given.spectrogram), "soundtrack": AudioReader(root, given.spectrogram)}
+    spectrogram = as_sound_input(given, "audio").spectrogram
+    return {"wav": WavReader(root, spectrogram), "soundtrack": AudioReader(root, spectrogram)}
 
 
-def _flow(root: Path, given: VideoInput) -> dict[str, Reader]:
+def _flow(root: Path, given: Input) -> dict[str, Reader]:
     """Readers by kind of medium."""
-    return dict.fromkeys(("flow", "flow among pictures"), FlowReader(root, given.span, given.short_side))
+    frames = as_frame_input(given, "flow")
+    return dict.fromkeys(("flow", "flow among pictures"), FlowReader(root, frames.span, frames.short_side))
 
 
 _READERS = {"rgb": _rgb, "audio": _audio, "flow": _flow}

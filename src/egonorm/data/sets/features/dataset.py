@@ -11,7 +11,7 @@ from torch import Tensor
 from egonorm.core import DataError
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.features import FeatureReader, MappedFeatures, moments_of
-from egonorm.data.transforms import FeatureInput, Input
+from egonorm.data.transforms import FEATURES, Input, as_vector_input
 from egonorm.data.windows import Span
 
 
@@ -70,12 +70,12 @@ class FeatureSet:
                 remedy="Choose among these with --modalities.",
             )
         size = self.stored.sizes[modality]
-        if not isinstance(given, FeatureInput) or given.size != size:
-            asked = f"{given.size} numbers" if isinstance(given, FeatureInput) else type(given).__name__
+        asked = as_vector_input(given, modality).size if given.reads == FEATURES else None
+        if asked != size:
             raise DataError(
                 f"{self.root} does not hold what the network's stream {modality} is fed.",
                 got=f"features of {size} numbers",
-                expected=asked,
+                expected=type(given).__name__ if asked is None else f"{asked} numbers",
                 remedy="Use the data that the network was trained on, or train one on these features.",
             )
         source = self.sources[modality]

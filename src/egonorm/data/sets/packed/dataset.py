@@ -10,9 +10,9 @@ from egonorm.data.readers.protocol import Reader, Renamed
 from egonorm.data.readers.timed_images import TimedReader
 from egonorm.data.readers.wav import WavReader
 from egonorm.data.sets.packed.store import Packing, file_of, read_clips, read_description
-from egonorm.data.transforms import AudioInput, Input
+from egonorm.data.transforms import SOUND, Input, as_frame_input, as_sound_input
 
-PICTURES, SOUND = ".tar", ".wav"
+TAR, WAV = ".tar", ".wav"
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,10 @@ class PackedSet:
 
 def reader_in(folder: Path, given: Input) -> Reader:
     """The reader of one modality's packed media."""
-    if isinstance(given, AudioInput):
-        return Renamed(WavReader(folder, given.spectrogram), partial(file_of, ending=SOUND))
-    return Renamed(TimedReader(folder, given.span, given.short_side), partial(file_of, ending=PICTURES))
+    if given.reads == SOUND:
+        return Renamed(WavReader(folder, as_sound_input(given, folder.name).spectrogram), partial(file_of, ending=WAV))
+    frames = as_frame_input(given, folder.name)
+    return Renamed(TimedReader(folder, frames.span, frames.short_side), partial(file_of, ending=TAR))
 
 
 def open_packed(root: Path) -> PackedSet:

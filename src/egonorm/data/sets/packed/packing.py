@@ -17,7 +17,7 @@ from egonorm.data.readers.protocol import Reader, end_of
 from egonorm.data.readers.timed_images import index_of, write_shots
 from egonorm.data.readers.wav import write_wav
 from egonorm.data.sets import ClipSet
-from egonorm.data.sets.packed.dataset import SOUND, reader_in
+from egonorm.data.sets.packed.dataset import WAV, reader_in
 from egonorm.data.sets.packed.store import Packing, claim
 from egonorm.data.sets.packed.whole import shots_of, sound_of
 from egonorm.data.transforms import Input
@@ -42,7 +42,7 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Whether it has been packed: the index of pictures is written last."""
-        return (self.path if self.path.suffix == SOUND else index_of(self.path)).is_file()
+        return (self.path if self.path.suffix == WAV else index_of(self.path)).is_file()
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def perform(job: Job) -> tuple[Job, Made | DataError]:
     try:
         reader, name = end_of(job.reader, job.media)
         seconds = reader.examine(name)
-        if job.path.suffix == SOUND:
+        if job.path.suffix == WAV:
             write_wav(job.path, sound_of(reader, name), reader.look.rate)
         else:
             write_shots(job.path, shots_of(reader, name), seconds, job.quality, partial(is_wanted, job.wanted))
