@@ -27,8 +27,8 @@ class Extract:
     """The clips; the kind is kitchens, folder, epic55 or packed."""
     out: Annotated[Path, named("FEATURES")]
     """The folder of the features; made if it is not there."""
-    encoder: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=NAME")] = ()
-    """A published encoder in place of the preset's, for example rgb=lite0; once for each modality."""
+    encoder: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=NAME[:KEY=VALUE]")] = ()
+    """A published encoder in place of the preset's, rgb=lite0, or yours, rgb=my.module:Net:depth=18; once for each modality."""
     preset: Literal["demo", "small", "paper"] = "small"
     """Whose encoders, inputs and windows are taken, for what is not a run."""
     windows: int = 5

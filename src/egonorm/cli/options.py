@@ -27,6 +27,8 @@ class RunOptions:
     """Sum the modalities' logits, or concatenate their features; a suite's systems with a fusion of their own keep it."""
     width: Annotated[float | None, named("FLOAT")] = None
     """Factor on the networks' numbers of channels."""
+    encoder: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=NAME[:KEY=VALUE]")] = ()
+    """An encoder in place of the preset's, rgb=lite0, or your own, rgb=my.module:Net:depth=18; once for each modality."""
     weights: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("MODALITY=PATH_OR_URL[#SHA256]")] = ()
     """Published weights that an encoder starts from, for example rgb=rgb_imagenet.pt; once for each modality."""
     steps: Annotated[int | None, named("INT")] = None
@@ -47,7 +49,7 @@ class RunOptions:
 
     def _changes(self) -> Mapping[str, object]:
         names = ("modalities", "fusion", "width", "weights", "steps", "batch", "micro_batch", "lr")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"encoders": self.encoder}
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,11 @@ def options_of(found: type) -> dict[str, inspect.Parameter] | None:
     return {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 
+def takes(found: type, option: str) -> bool:
+    """Whether a class's constructor has a parameter of this name; one that takes any keyword has none."""
+    return option in inspect.signature(found).parameters
+
+
 def read_options(found: type, texts: Mapping[str, str], name: str) -> dict[str, Any]:
     """The values of options that were written as texts, read by the constructor's annotations.
 

@@ -5,17 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from egonorm.core import RunError, SettingError, WeightsError
+from egonorm.core.seed import seed_for
 from egonorm.data.manifest import Manifest
 from egonorm.data.windows import Span
 from egonorm.nets.checkpoint_io import read_metadata
 from egonorm.nets.net import Net
 from egonorm.nets.weights.load import checksum
 from egonorm.nets.weights.registry import published
-from egonorm.runs.config import Stream, load_trained, read_run
-from egonorm.runs.presets import PRESETS, parse_weights
+from egonorm.runs.config import NetConfig, Stream, load_trained, read_run
+from egonorm.runs.presets import PRESETS, each_once, parse_encoder, parse_weights
 from egonorm.runs.run import Options, RunContext
 from egonorm.train.runtime import Runtime
 
@@ -53,9 +55,8 @@ class Part:
 
     @property
     def network(self) -> str:
-        """The encoder's name, and its width if it is not the published one."""
-        encoder = self.stream.encoder
-        return encoder.name if encoder.width == 1 else f"{encoder.name}, width {encoder.width:g}"
+        """The encoder's name, and its width and options if they are not as usual."""
+        return str(self.stream.encoder)
 
     def identity(self) -> dict[str, str]:
         """All that decides the numbers; equal for equal ones, wherever the files lie."""
@@ -92,48 +93,46 @@ def fingerprint(*modules: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def find_encoders(sources: Sequence[str], published: Sequence[str], preset: str, runtime: Runtime) -> Encoders:
+def find_encoders(sources: Sequence[str], chosen: Sequence[str], preset: str, runtime: Runtime) -> Encoders:
     """The encoders that a command names.
 
     Args:
         sources: folders of runs, whose last checkpoint is taken, or `MODALITY=PATH_OR_URL[#SHA256]`: weights of the preset's
-            encoder of that modality, or of the one that `published` names.
-        published: `MODALITY=NAME`, a published encoder.
+            encoder of that modality, or of the one that `chosen` names.
+        chosen: `MODALITY=NAME`, a published encoder with its input; or `MODALITY=package.module:Class:key=value`, a user's, which
+            gets what the preset shows of that modality.
 
     Raises:
         RunError: for a source that is neither, a run without checkpoints, no source, or windows of several lengths.
-        SettingError: for a modality that is named twice, or that the preset does not have.
+        SettingError: for a modality that is named twice, or that the preset does not have, and a class that is no encoder.
         WeightsError: for weights that do not fit.
     """
     usual = PRESETS[preset]()
-    choices = _choices(published, usual.net.span)
-    _check_choices(choices, usual.net.streams | usual.further)
-    net, found = replace(usual.net, streams=usual.net.streams | usual.further | choices), []
+    whole = replace(usual.net, streams=usual.net.streams | usual.further)
+    choices = _choices(chosen, whole)
+    net, found = replace(whole, streams=whole.streams | choices), []
     for source in sources:
         if "=" in source and not Path(source).is_dir():
             modality, place, sha256 = parse_weights(source, "SOURCE")
             stream = net.start_from(modality, place, sha256).streams[modality]
             choices.pop(modality, None)
-            found.append((modality, _published(stream, net.span, place)))
+            found.append((modality, _part(stream, net.span, place)))
         else:
             found += _of_run(Path(source), runtime)
-    found += [(name, _published(stream, net.span, stream.encoder.name)) for name, stream in choices.items()]
+    found += [(name, _part(stream, net.span, stream.encoder.name)) for name, stream in choices.items()]
     return _together(found)
 
 
-def _choices(published: Sequence[str], span: Span) -> dict[str, Stream]:
-    """The stream of each published encoder."""
-    pairs = [choice.partition("=")[::2] for choice in published]
-    for (modality, name), choice in zip(pairs, published, strict=True):
-        if not modality or not name:
-            raise RunError(
-                "--encoder cannot be read.",
-                got=choice,
-                expected="MODALITY=NAME",
-                remedy="Write for example --encoder rgb=lite0.",
-            )
-    _each_once([modality for modality, _ in pairs])
-    return {modality: published_stream(name, span) for modality, name in pairs}
+def _choices(chosen: Sequence[str], net: NetConfig) -> dict[str, Stream]:
+    """The stream of each encoder that was chosen by name or path."""
+    found = {}
+    for modality, name in each_once("encoder", [parse_encoder(choice) for choice in chosen]).items():
+        if ":" in name:
+            found[modality] = net.encode_by(modality, name).streams[modality]
+        else:
+            found[modality] = published_stream(name, net.span)
+            _check_kind(modality, found[modality], net.streams)
+    return found
 
 
 def published_stream(name: str, span: Span) -> Stream:
@@ -154,21 +153,23 @@ def published_stream(name: str, span: Span) -> Stream:
     return Stream(entry.look(span), encoder)
 
 
-def _check_choices(choices: Mapping[str, Stream], usual: Mapping[str, Stream]) -> None:
-    """Refuse a published encoder that is fed another kind of thing than its modality is."""
-    for modality, stream in choices.items():
-        kind = lambda s: (type(s.input).__name__, s.encoder.in_channels)  # noqa: E731
-        if modality in usual and kind(stream) != kind(usual[modality]):
-            raise SettingError(
-                f"{stream.encoder.name} is no encoder of {modality}.",
-                got="{} of {} channels".format(*kind(stream)),
-                expected="{} of {} channels".format(*kind(usual[modality])),
-                remedy="Give it to the modality that it is made for: egonorm weights list.",
-            )
+def _check_kind(modality: str, stream: Stream, usual: Mapping[str, Stream]) -> None:
+    """Refuse a published encoder that is made for another kind of input than its modality has."""
+    kind = lambda s: f"{s.input.reads} of {s.encoder.in_channels} channels"  # noqa: E731
+    if modality in usual and kind(stream) != kind(usual[modality]):
+        raise SettingError(
+            f"{stream.encoder.name} is no encoder of {modality}.",
+            got=kind(stream),
+            expected=kind(usual[modality]),
+            remedy="Give it to the modality that it is made for: egonorm weights list.",
+        )
 
 
-def _published(stream: Stream, span: Span, source: str) -> Part:
-    return Part(stream, span, stream.encoder.build(), nn.Identity(), source)
+def _part(stream: Stream, span: Span, source: str) -> Part:
+    """The encoder with its weights; what it draws at random, a user's class that loads none, is the same in every call."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(0, "net"))
+        return Part(stream, span, stream.encoder.build(), nn.Identity(), source)
 
 
 def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:

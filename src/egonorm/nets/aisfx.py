@@ -20,6 +20,7 @@ class Aisfx(nn.Module):
     """
 
     name = "aisfx"
+    reads = ("sound",)
     memory_format = torch.channels_last
     norms_follow = True
 

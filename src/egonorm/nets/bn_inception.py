@@ -44,6 +44,7 @@ class BnInception(nn.Module):
     """
 
     name = "bn-inception"
+    reads = ("sound",)
     memory_format = torch.channels_last
     norms_follow = True
 

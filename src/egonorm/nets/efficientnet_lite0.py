@@ -31,6 +31,7 @@ class Lite0(nn.Module):
     """
 
     name = "lite0"
+    reads = ("pictures", "flow")
     memory_format = torch.contiguous_format
     norms_follow = True
 

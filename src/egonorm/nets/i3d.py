@@ -42,6 +42,7 @@ class I3d(nn.Module):
     """
 
     name = "i3d"
+    reads = ("pictures", "flow")
     memory_format = torch.channels_last_3d
     norms_follow = True
 

@@ -15,6 +15,7 @@ class Projection(nn.Module):
     """
 
     name = "projection"
+    reads = ("features",)
     memory_format = torch.contiguous_format
 
     def __init__(self, in_channels: int, width: float = 1.0):

@@ -59,21 +59,41 @@ class NetConfig:
 
     def start_from(self, modality: str, weights: str, sha256: str | None) -> "NetConfig":
         """The same with an encoder that starts from published weights. SettingError for a modality it does not have."""
-        if modality not in self.streams:
-            raise SettingError(
-                "The weights are of no use.",
-                got=f"weights for {modality}",
-                expected=", ".join(self.streams),
-                remedy="Correct --weights or --modalities.",
-            )
-        stream = self.streams[modality]
-        stream = replace(stream, encoder=replace(stream.encoder, weights=weights, sha256=sha256))
-        return replace(self, streams=self.streams | {modality: stream})
+        encoder = self._stream(modality, "weights").encoder
+        return self._with_encoder(modality, replace(encoder, weights=weights, sha256=sha256))
+
+    def encode_by(self, modality: str, text: str) -> "NetConfig":
+        """The same with another encoder, `NAME:key=value` as in `Encoder.parse`.
+
+        Raises:
+            SettingError: for a modality it does not have, and an encoder that cannot be used for it.
+        """
+        stream = self._stream(modality, "encoder")
+        encoder = Encoder.parse(text, stream.encoder)
+        encoder.check(stream.input.reads)
+        return self._with_encoder(modality, encoder)
 
     def widen(self, width: float) -> "NetConfig":
-        """The same with another width of every encoder."""
-        widened = {m: replace(s, encoder=replace(s.encoder, width=width)) for m, s in self.streams.items()}
-        return replace(self, streams=widened)
+        """The same with another width of every encoder that has one."""
+        return replace(self, streams={m: replace(s, encoder=s.encoder.widened(width)) for m, s in self.streams.items()})
+
+    def check(self) -> None:
+        """Refuse encoders that are not here or cannot be used for their inputs. SettingError."""
+        for stream in self.streams.values():
+            stream.encoder.check(stream.input.reads)
+
+    def _stream(self, modality: str, option: str) -> Stream:
+        if modality not in self.streams:
+            raise SettingError(
+                f"The {option} {'are' if option.endswith('s') else 'is'} of no use.",
+                got=f"{option} for {modality}",
+                expected=", ".join(self.streams),
+                remedy=f"Correct --{option} or --modalities.",
+            )
+        return self.streams[modality]
+
+    def _with_encoder(self, modality: str, encoder: Encoder) -> "NetConfig":
+        return replace(self, streams=self.streams | {modality: replace(self.streams[modality], encoder=encoder)})
 
     def build(self, num_classes: int, seed: int = 0, pretrained: bool = False) -> Net:
         """The network, with the same first weights for the same seed; `pretrained` loads the published ones that it names."""
@@ -166,6 +186,7 @@ def _converter_for(known_methods: tuple[tuple[str, type[Method]], ...]) -> cattr
     converter.register_structure_hook(Setting, lambda text, _: Setting.parse(text))
     unset = override(omit_if_default=True)  # so that runs from before it was an option keep their names
     converter.register_unstructure_hook(Optim, make_dict_unstructure_fn(Optim, converter, micro_batch=unset))
+    converter.register_unstructure_hook(Encoder, make_dict_unstructure_fn(Encoder, converter, options=unset))
     configure_tagged_union(SoundLook, converter, tag_name="kind", default=Spectrogram)
     converter.register_unstructure_hook_func(_is_input, lambda given: _input_tree(converter, given))
     converter.register_structure_hook_func(_is_input, lambda tree, _: _input(converter, dict(tree)))

@@ -94,6 +94,7 @@ def configure(  # noqa: PLR0913 - one for each flag
     micro_batch: int | None = None,
     lr: float | None = None,
     width: float | None = None,
+    encoders: Sequence[str] = (),
     weights: Sequence[str] = (),
 ) -> Run:
     """A run of a preset with some of its values replaced.
@@ -102,6 +103,8 @@ def configure(  # noqa: PLR0913 - one for each flag
         data: `KIND:PATH`; the path is stored from the root, so that the run finds its data from any folder.
         setting: `FAMILY:SOURCES:TARGET`.
         modalities: names with commas between them, in the order of the pairs.
+        encoders: encoders in place of the preset's, each `MODALITY=NAME` or `MODALITY=package.module:Class`, with options
+            behind it as `:key=value`.
         weights: published weights to start from, each `MODALITY=PATH_OR_URL` or `MODALITY=PATH_OR_URL#SHA256`.
 
     Raises:
@@ -121,6 +124,8 @@ def configure(  # noqa: PLR0913 - one for each flag
     net = parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
     net = net if width is None else net.widen(width)
     net = net if fusion is None else replace(net, fusion=fusion)
+    for modality, choice in each_once("encoder", [parse_encoder(choice) for choice in encoders]).items():
+        net = net.encode_by(modality, choice)
     for choice in weights:
         net = net.start_from(*parse_weights(choice))
     optim = replace(parts.optim, **changes)
@@ -178,6 +183,32 @@ def _scale(features: FeatureSet) -> float:
 
 LENGTH = 16.0
 """The mean norm that the modality with the longest features gets, about that of the paper's audio features (15.8)."""
+
+
+def each_once(option: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The pairs of a modality and what was chosen for it. SettingError for a modality that comes twice."""
+    names = [modality for modality, _ in pairs]
+    if len(set(names)) < len(names):
+        raise SettingError(
+            f"--{option} names a modality more than once.",
+            got=", ".join(names),
+            expected="each modality once",
+            remedy="Leave one of them out.",
+        )
+    return dict(pairs)
+
+
+def parse_encoder(choice: str) -> tuple[str, str]:
+    """The modality, and the encoder of `MODALITY=NAME:key=value`."""
+    modality, _, encoder = choice.partition("=")
+    if not modality or not encoder:
+        raise RunError(
+            "--encoder cannot be read.",
+            got=choice,
+            expected="MODALITY=NAME or MODALITY=package.module:Class, then perhaps :key=value",
+            remedy="Write for example --encoder rgb=lite0.",
+        )
+    return modality, encoder
 
 
 def parse_weights(choice: str, option: str = "--weights") -> tuple[str, str, str | None]:

@@ -209,7 +209,8 @@ def execute(context: RunContext) -> None:
     """Train and judge a run, or go on where it stopped; nothing is done for a complete one.
 
     Raises:
-        SettingError: before any file is opened, for a method that cannot work in the setting.
+        SettingError: before any file is opened, for a method that cannot work in the setting; before any is written, for an
+            encoder that is not here or cannot be used.
         DataError: before training starts, for data that cannot be used.
         RunError: for a folder that is not this run's, or when saving fails.
     """
@@ -223,6 +224,7 @@ def execute(context: RunContext) -> None:
     refuse_foreign(context.folder, run)
     if is_complete(context.folder):
         return
+    run.net.check()
     readers = context.readers(data)
     whole, problems = context.screened(manifest, readers, LEFT_OUT)
     manifest = usable(whole, setting, context.trained_on, left_out=len(manifest) - len(whole))
