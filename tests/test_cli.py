@@ -10,7 +10,7 @@ import pytest
 from egonorm import cli
 from egonorm.methods import methods
 
-RUN = "preset modalities fusion width weights steps batch micro_batch lr precision"
+RUN = "preset modalities fusion width encoder weights steps batch micro_batch lr precision"
 MACHINE = "device workers skip_broken"
 FLAGS = {
     "Kitchens": "folder clips kitchens seed size flow",

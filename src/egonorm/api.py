@@ -210,7 +210,7 @@ def load(folder: str | Path, step: int | None = None) -> Model:
 
     Raises:
         RunError: for a folder that is no run, an unfinished run, or a step that was not kept.
-        WeightsError: for a run of an encoder that is not here.
+        SettingError: for a run of an encoder that is not here.
     """
     folder = Path(folder)
     run = read_run(folder)

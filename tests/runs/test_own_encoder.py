@@ -97,7 +97,7 @@ def test_its_features_are_extracted(trained, kitchens, tmp_path, capsys):
 
 def test_the_width_reaches_those_that_have_one():
     chosen = ["rgb=own_parts:Sized", "audio=own_parts:Colours:size=4"]
-    run = configure("folder:/x", "dg1:D1:D2", None, "demo", width=0.5, encoders=chosen)
+    run = configure("folder:/x", "dg1:D1:D2", None, "demo", width=0.5, encoder=chosen)
     rgb, audio = (run.net.streams[name].encoder for name in ("rgb", "audio"))
     assert (rgb.width, audio.width) == (0.5, 1.0)
     assert (rgb.build().in_channels, rgb.build().num_features) == (3, 4)
@@ -106,7 +106,7 @@ def test_the_width_reaches_those_that_have_one():
 
 
 def test_options_of_our_own_encoders():
-    run = configure("folder:/x", "dg1:D1:D2", None, "demo", encoders=["rgb=i3d:momentum=0.01:width=0.125"])
+    run = configure("folder:/x", "dg1:D1:D2", None, "demo", encoder=["rgb=i3d:momentum=0.01:width=0.125"])
     encoder = run.net.streams["rgb"].encoder
     assert encoder == Encoder("i3d", 3, 0.125, options={"momentum": 0.01})
     assert encoder.build().Mixed_5c.b0.bn.momentum == 0.01
@@ -143,13 +143,13 @@ def test_what_cannot_be_an_encoder_is_refused_and_nothing_written(tmp_path, chos
     with pytest.raises(SystemExit) as caught:
         call(*words, "--encoder", chosen, "--device", "cpu", "source-only")
     with pytest.raises(EgonormError, match=message):
-        configure("folder:/x", "dg1:D1:D2", None, "demo", encoders=[chosen])
+        configure("folder:/x", "dg1:D1:D2", None, "demo", encoder=[chosen])
     assert "remedy:" in str(caught.value) and not list(tmp_path.iterdir())
 
 
 def test_an_encoder_is_named_once():
     with pytest.raises(SettingError, match=r"--encoder names a modality more than once.\n +got: +rgb, rgb"):
-        configure("folder:/x", "dg1:D1:D2", None, "demo", encoders=["rgb=i3d", "rgb=lite0"])
+        configure("folder:/x", "dg1:D1:D2", None, "demo", encoder=["rgb=i3d", "rgb=lite0"])
 
 
 def test_a_run_whose_encoder_is_not_here_is_refused_as_it_lies(trained, tmp_path):

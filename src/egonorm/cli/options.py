@@ -48,8 +48,8 @@ class RunOptions:
         return configure(data, setting, method, preset, seed, self.precision, **self._changes())
 
     def _changes(self) -> Mapping[str, object]:
-        names = ("modalities", "fusion", "width", "weights", "steps", "batch", "micro_batch", "lr")
-        return {name: getattr(self, name) for name in names} | {"encoders": self.encoder}
+        names = ("modalities", "fusion", "width", "encoder", "weights", "steps", "batch", "micro_batch", "lr")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)

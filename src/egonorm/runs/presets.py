@@ -94,7 +94,7 @@ def configure(  # noqa: PLR0913 - one for each flag
     micro_batch: int | None = None,
     lr: float | None = None,
     width: float | None = None,
-    encoders: Sequence[str] = (),
+    encoder: Sequence[str] = (),
     weights: Sequence[str] = (),
 ) -> Run:
     """A run of a preset with some of its values replaced.
@@ -103,7 +103,7 @@ def configure(  # noqa: PLR0913 - one for each flag
         data: `KIND:PATH`; the path is stored from the root, so that the run finds its data from any folder.
         setting: `FAMILY:SOURCES:TARGET`.
         modalities: names with commas between them, in the order of the pairs.
-        encoders: encoders in place of the preset's, each `MODALITY=NAME` or `MODALITY=package.module:Class`, with options
+        encoder: encoders in place of the preset's, each `MODALITY=NAME` or `MODALITY=package.module:Class`, with options
             behind it as `:key=value`.
         weights: published weights to start from, each `MODALITY=PATH_OR_URL` or `MODALITY=PATH_OR_URL#SHA256`.
 
@@ -124,7 +124,7 @@ def configure(  # noqa: PLR0913 - one for each flag
     net = parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
     net = net if width is None else net.widen(width)
     net = net if fusion is None else replace(net, fusion=fusion)
-    for modality, choice in each_once("encoder", [parse_encoder(choice) for choice in encoders]).items():
+    for modality, choice in each_once("encoder", [parse_encoder(choice) for choice in encoder]).items():
         net = net.encode_by(modality, choice)
     for choice in weights:
         net = net.start_from(*parse_weights(choice))
