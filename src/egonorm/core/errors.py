@@ -37,6 +37,10 @@ class NotFiniteError(RunError):
     """A loss term became infinite or not a number during training."""
 
 
+class ArgumentError(EgonormError, ValueError):
+    """An argument of a function of the library that cannot be used."""
+
+
 def some(names: Sequence[str], most: int = 5) -> str:
     """The first of the names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from egonorm.losses.arguments import check_features
+
 Features = Mapping[str, Float[Tensor, "clip feature"]]
 
 
@@ -17,7 +19,7 @@ def cosine_distance(features: Features) -> Float[Tensor, ""]:
     The paper's "Align. Only" (arXiv 2106.01689, Table 1).
 
     Raises:
-        ValueError: with fewer than two modalities.
+        ArgumentError: with fewer than two modalities, or features of different sizes.
     """
     return _mean_over_pairs(features, lambda cosine: 1 - cosine)
 
@@ -28,12 +30,11 @@ def squared_cosine(features: Features) -> Float[Tensor, ""]:
     The paper's "Orth. Only" (arXiv 2106.01689, Table 1).
 
     Raises:
-        ValueError: with fewer than two modalities.
+        ArgumentError: with fewer than two modalities, or features of different sizes.
     """
     return _mean_over_pairs(features, torch.square)
 
 
 def _mean_over_pairs(features: Features, loss: Callable[[Tensor], Tensor]) -> Float[Tensor, ""]:
-    if len(features) < 2:
-        raise ValueError(f"An angle needs two modalities or more; got {', '.join(features) or 'none'}.")
+    check_features(features, fewest=2, equal_sizes=True)
     return torch.stack([loss(cosine_similarity(a, b)).mean() for a, b in combinations(features.values(), 2)]).mean()

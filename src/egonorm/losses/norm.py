@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from egonorm.losses.arguments import check_choice, check_features
 
 Numerator = Literal["second", "first"]
 Form = Literal["ratio_of_means", "mean_of_ratios"]
@@ -42,11 +44,11 @@ def relative_norm_alignment(
         form: "ratio_of_means" divides batch means, "mean_of_ratios" averages the clips' own ratios (Eq. 3 to the letter).
 
     Raises:
-        ValueError: with fewer than two modalities.
-        KeyError: for an unknown numerator or form.
+        ArgumentError: with fewer than two modalities, other things than features, or an unknown numerator or form.
     """
-    if len(features) < 2:
-        raise ValueError(f"Relative norms need two modalities or more; got {', '.join(features) or 'none'}.")
+    check_features(features, fewest=2)
+    check_choice("numerator", numerator, get_args(Numerator))
+    check_choice("form", form, get_args(Form))
     length = {"ratio_of_means": mean_norm, "mean_of_ratios": norms}[form]
     order = {"second": (1, 0), "first": (0, 1)}[numerator]
     lengths = [length(x) for x in features.values()]
@@ -61,4 +63,5 @@ def hard_norm_alignment(features: Mapping[str, Float[Tensor, "clip _"]], radius:
     The paper prints no formula of its HNA (arXiv 2106.01689, Table 3); this is the one of the hard variant of adaptive feature
     norm (Xu et al., ICCV 2019, `HAFN`), whose helper the authors' later code has.
     """
+    check_features(features)
     return torch.stack([(mean_norm(x) - radius) ** 2 for x in features.values()]).sum()

@@ -1,0 +1,166 @@
+"""The Python door: datasets that any loader reads, networks, trained runs, frames, and what goes wrong there."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+import egonorm
+from egonorm.core import DataError, EgonormError, RunError
+from egonorm.core.files import write_atomically
+from egonorm.runs.config import to_json
+from programs import program
+from stored_runs import plain_run, store
+
+QUICK = {"preset": "demo", "steps": 2, "batch": 4, "width": 0.0625, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def data(kitchens):
+    return egonorm.open_data(f"kitchens:{kitchens}")
+
+
+@pytest.fixture(scope="module")
+def folder(kitchens, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    return egonorm.train(f"kitchens:{kitchens}", "dg1:D1:D2", "rna", out=out, **QUICK)
+
+
+def test_importing_is_light():
+    heavy = "import sys, egonorm; print([name for name in ('torch', 'numpy', 'pandas', 'av') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout == "[]\n"
+
+
+def test_every_name_is_there():
+    assert all(getattr(egonorm, name) is not None for name in egonorm.__all__) and set(egonorm.__all__) <= set(
+        dir(egonorm)
+    )
+    with pytest.raises(AttributeError, match="module 'egonorm' has no attribute 'nothing'"):
+        _ = egonorm.nothing
+
+
+def test_clips_are_a_torch_dataset(data):
+    clips = data.clips("train", ["D1", "D3"], preset="demo")
+    assert len(clips) == len(data.manifest.select(["D1", "D3"], "train"))
+    one = clips[3]
+    assert one.uids == (clips.manifest.clips[3].uid,) and one.inputs["rgb"].dtype == torch.uint8
+    assert clips[-1].uids == clips[len(clips) - 1].uids
+    with pytest.raises(IndexError, match=f"no clip {len(clips)} among {len(clips)}"):
+        clips[len(clips)]
+    batches = list(DataLoader(clips, batch_size=5, collate_fn=egonorm.collate))
+    assert [uid for batch in batches for uid in batch.uids] == [clip.uid for clip in clips.manifest.clips]
+    assert {batch.domain for batch in batches} <= {"D1", "D1+D3", "D3"}
+    assert torch.equal(batches[0].inputs["audio"][3:4], one.inputs["audio"])
+
+
+def test_windows_are_those_of_an_epoch_in_training_and_even_in_testing(data):
+    clips = data.clips("train", ["D1"], preset="demo", modalities="rgb")
+    first = clips[0].inputs["rgb"]
+    assert torch.equal(first, clips[0].inputs["rgb"])
+    clips.set_epoch(1)
+    assert not torch.equal(first, clips[0].inputs["rgb"])
+    tests = data.clips("test", ["D2"], preset="demo", modalities="rgb", num_windows=3)
+    assert tests[0].inputs["rgb"].shape[0] == len(tests[0].uids) == 3
+
+
+def test_collate_of_clips_without_labels_has_none(data):
+    batch = data.clips("test", ["D2"], preset="demo", modalities="audio")[0]
+    assert egonorm.collate([batch, batch.unlabelled()]).labels is None
+
+
+def test_a_network_gives_features_and_logits_and_the_same_for_the_same_seed(data):
+    batch = data.clips("train", ["D1"], preset="demo")[0]
+    net = egonorm.build_net("demo", classes=data.classes).eval()
+    view = net(batch.inputs)
+    assert view.logits.shape == (1, len(data.classes))
+    torch.testing.assert_close(sum(view.single_logits.values()), view.logits)
+    assert torch.equal(egonorm.build_net("demo", classes=len(data.classes)).eval()(batch.inputs).logits, view.logits)
+    assert not torch.equal(
+        egonorm.build_net("demo", classes=data.classes, seed=1).eval()(batch.inputs).logits, view.logits
+    )
+    with pytest.raises(EgonormError, match=r"preset(.|\n)*nonsense(.|\n)*demo, small, paper"):
+        egonorm.build_net("nonsense", classes=2)
+
+
+def test_a_trained_run_is_loaded_as_it_was_judged(data, folder):
+    model = egonorm.load(folder)
+    assert model.modalities == ("rgb", "audio") and model.classes == data.classes and model.step == 2
+    assert str(model.setting) == "dg1:D1:D2" and not model.training
+    batch = data.clips("test", ["D2"], preset=model, num_windows=5)[0]
+    view = model(batch.inputs)
+    assert torch.equal(view.features["rgb"], model.features(batch.inputs)["rgb"])
+    with pytest.raises(RunError, match="has no network of step 1"):
+        egonorm.load(folder, step=1)
+
+
+def test_a_second_call_finds_the_run_and_the_frame_holds_the_table(data, kitchens, folder, capsys):
+    assert egonorm.train(f"kitchens:{kitchens}", "dg1:D1:D2", "rna", out=folder.parent, **QUICK) == folder
+    frame = egonorm.table(folder.parent)
+    assert list(frame["method"]) == ["rna", "rna"] and set(frame["tested on"]) == {"D1", "D2"}
+    again = egonorm.evaluate(folder, "D3", device="cpu")
+    assert set(again["tested on"]) == {"D1", "D2", "D3"} and again["top-1 fused"].between(0, 100).all()
+
+
+def test_folders_that_cannot_be_loaded(tmp_path):
+    with pytest.raises(RunError, match=r"is not the folder of a run(.|\n)*config\.json"):
+        egonorm.load(tmp_path)
+    unfinished = store(tmp_path, plain_run(), {"D2": [[True, False]]}, complete=False)
+    with pytest.raises(RunError, match=r"is not finished(.|\n)*egonorm train --resume"):
+        egonorm.load(unfinished)
+    finished = store(tmp_path / "b", plain_run(), {"D2": [[True, False]]})
+    with pytest.raises(RunError, match=r"has no network of step(.|\n)*remedy:"):
+        egonorm.load(finished)
+    text = to_json(plain_run()).replace('"i3d"', '"resnet9"')
+    write_atomically(finished / "config.json", text.encode())
+    with pytest.raises(EgonormError, match=r"resnet9(.|\n)*i3d"):
+        egonorm.load(finished)
+
+
+def test_clips_that_are_not_there(data):
+    for split, domains in (("val", None), ("train", ["D9"]), ("nonsense", ["D1"]), ("test", [])):
+        with pytest.raises(DataError, match=r"no clips of split(.|\n)*D1, D2, D3"):
+            data.clips(split, domains, preset="demo")
+
+
+WRONG = """
+import torch
+import egonorm
+good = torch.randn(4, 3)
+align = egonorm.losses.relative_norm_alignment
+for features in ([good, good], {"rgb": good, "audio": good[0]}, {"rgb": good, "audio": torch.ones(4, 3, dtype=torch.long)},
+                 {"rgb": good, "audio": None}, {"rgb": good, "audio": good[:2]}, {"rgb": good}, {}):
+    try:
+        align(features)
+    except ValueError as error:
+        print(" ".join(str(error).split()))
+try:
+    align({"rgb": good, "audio": good}, numerator="third")
+except ValueError as error:
+    print(" ".join(str(error).split()))
+try:
+    egonorm.losses.cosine_distance({"rgb": good, "audio": good[:, :2]})
+except ValueError as error:
+    print(" ".join(str(error).split()))
+"""
+
+
+def test_wrong_arguments_of_a_loss_are_told():
+    lines = program(
+        dict(os.environ), "-c", WRONG
+    ).splitlines()  # a program of its own, in which no hook checks types before
+    wanted = (
+        "got: list expected: a mapping from modality to a tensor",
+        "got: audio: shape (3,) of float32 expected: a mapping",
+        "got: audio: shape (4, 3) of int64",
+        "got: audio: NoneType",
+        "got: clips: rgb: 4, audio: 2 expected: the same number of clips",
+        "got: rgb expected: two modalities or more remedy: Add a modality",
+        "got: none expected: two modalities or more",
+        "numerator cannot be used. got: third expected: second or first",
+        "got: numbers a feature: rgb: 3, audio: 2",
+    )
+    assert len(lines) == len(wanted) and all(text in line for text, line in zip(wanted, lines, strict=True)), lines
