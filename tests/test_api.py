@@ -1,16 +1,19 @@
 """The Python door: datasets that any loader reads, networks, trained runs, frames, and what goes wrong there."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
+import safetensors.torch
 import torch
 from torch.utils.data import DataLoader
 
 import egonorm
 from egonorm.core import DataError, EgonormError, RunError
 from egonorm.core.files import write_atomically
+from egonorm.nets.checkpoint_io import METADATA, network_of
 from egonorm.runs.config import to_json
 from programs import program
 from stored_runs import plain_run, store
@@ -114,6 +117,9 @@ def test_folders_that_cannot_be_loaded(tmp_path):
     finished = store(tmp_path / "b", plain_run(), {"D2": [[True, False]]})
     with pytest.raises(RunError, match=r"has no network of step(.|\n)*remedy:"):
         egonorm.load(finished)
+    path = network_of(finished / "checkpoints", plain_run().optim.steps)
+    about = json.dumps({"step": 240, "classes": ["a", "b"], "clips": "none"})
+    write_atomically(path, safetensors.torch.save({}, {METADATA: about}))
     text = to_json(plain_run()).replace('"i3d"', '"resnet9"')
     write_atomically(finished / "config.json", text.encode())
     with pytest.raises(EgonormError, match=r"resnet9(.|\n)*i3d"):

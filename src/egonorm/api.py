@@ -14,11 +14,12 @@ from torch.utils.data import Dataset
 from egonorm.aggregate.render import render
 from egonorm.aggregate.summary import summarise
 from egonorm.core import Batch, DataError, RunError, Setting, View
+from egonorm.core.by_path import find_class, make, read_options, split_choice
 from egonorm.core.training import Precision
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import ClipSet, open_clip_set, readers_of
-from egonorm.methods import Method
+from egonorm.methods import Method, methods
 from egonorm.nets.net import Net
 from egonorm.runs.config import NetConfig, Run, load_trained, read_run
 from egonorm.runs.presets import configure, preset_on, usual_preset
@@ -229,7 +230,7 @@ def load(folder: str | Path, step: int | None = None) -> Model:
 def train(
     data: str,
     setting: str,
-    method: Method,
+    method: Method | str,
     *,
     preset: str | None = None,
     seed: int = 0,
@@ -242,13 +243,24 @@ def train(
 ) -> Path:
     """Train a method on the sources of a setting, and judge it on every domain that the setting names: the run's folder.
 
+    Args:
+        method: an object, or its name as on the command line: `rna`, `rna:weight=0.5`, `package.module:Class`.
+
     A run that was begun goes on, a finished one is left as it is. Every further option of `egonorm train` is taken by its name
     (`steps`, `batch`, `lr`, `modalities`, ...). A script that reads with `workers` calls this under `if __name__ == "__main__":`.
     """
+    method = parse_method(method) if isinstance(method, str) else method
     run = configure(data, setting, method, usual_preset(data, preset), seed, precision, **changes)
     folder = Path(out) / run.name
     train_run(run, folder, device, Options(workers, skip_broken))
     return folder
+
+
+def parse_method(text: str) -> Method:
+    """The method that a text names, with its options. EgonormError when there is none, or it does not take such options."""
+    name, options = split_choice(text)
+    found = find_class(name, methods(), Method, "method")
+    return make(found, read_options(found, options, name), name)
 
 
 def train_run(run: Run, folder: Path, device: str, options: Options) -> bool:

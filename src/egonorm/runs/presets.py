@@ -147,9 +147,13 @@ def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
     """A preset for some data: on media, as it is; on features, its training of a layer on each of the stored modalities.
 
     Raises:
-        SettingError: for a preset of features on media, or weights on features.
+        SettingError: for a name that no preset has, a preset of features on media, or weights on features.
         DataError: for features that cannot be read.
     """
+    if name not in PRESETS:
+        raise SettingError(
+            f"There is no preset {name!r}.", got=name, expected=", ".join(PRESETS), remedy="Choose one of these."
+        )
     parts, features = PRESETS[name](), open_features(data)
     first = next(iter(parts.net.streams.values()))
     if features is None:
