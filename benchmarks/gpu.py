@@ -30,7 +30,7 @@ from egonorm.core import Batch
 from egonorm.core.training import Precision
 from egonorm.data.loader import training_batches
 from egonorm.nets import Net
-from egonorm.train import Runtime
+from egonorm.training import Runtime
 
 HERE = Path(__file__).parent
 KERNELS = 10

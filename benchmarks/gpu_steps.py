@@ -14,8 +14,8 @@ from egonorm.core import Batch
 from egonorm.core.training import Optim, Precision
 from egonorm.methods import Rna
 from egonorm.nets import Net
-from egonorm.train import Objective, Runtime, train
-from egonorm.train.loop import make_optimizer
+from egonorm.training import Objective, Runtime, train
+from egonorm.training.loop import make_optimizer
 
 
 @dataclass(frozen=True)

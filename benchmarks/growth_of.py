@@ -16,8 +16,8 @@ from egonorm.data.loader import training_batches
 from egonorm.methods import Rna
 from egonorm.runs.config import Run
 from egonorm.runs.presets import PRESETS, Preset
-from egonorm.train import Objective, start_runtime, train
-from egonorm.train.loop import make_optimizer
+from egonorm.training import Objective, start_runtime, train
+from egonorm.training.loop import make_optimizer
 
 STEPS, LATER = 16, 5
 """Steps of a measurement, and the one after which time is taken."""

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.record import Skip
 from benchmarks.timing import seconds
 from egonorm.core.training import Precision
-from egonorm.train.bfloat16 import gains_from_bfloat16, has_bfloat16
+from egonorm.training.bfloat16 import gains_from_bfloat16, has_bfloat16
 
 
 def precisions(device: torch.device) -> tuple[Precision, ...]:

@@ -22,8 +22,8 @@ from egonorm.data.manifest import COLUMNS, read_manifest
 from egonorm.data.transforms import FeatureInput
 from egonorm.methods import Rna
 from egonorm.nets import BnInception, I3d, Net
-from egonorm.train import Objective, Runtime, train
-from egonorm.train.loop import make_optimizer
+from egonorm.training import Objective, Runtime, train
+from egonorm.training.loop import make_optimizer
 
 MEGABYTE = 1 << 20
 STEPS = 4

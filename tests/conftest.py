@@ -24,7 +24,7 @@ CHECKED = (
     "nets.net",
     "nets.projection",
     "signal",
-    "train",
+    "training",
 )
 """Where every call's types and shapes are checked: what handles tensors, but for what is called for each frame or layer."""
 
@@ -67,7 +67,7 @@ def run(kitchens) -> Run:
 def without_training(tmp_path) -> dict[str, str]:
     """The environment of a program that finds the package without `train`."""
     shutil.copytree(Path(egonorm.__file__).parent, tmp_path / "egonorm", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.rmtree(tmp_path / "egonorm" / "train")
+    shutil.rmtree(tmp_path / "egonorm" / "training")
     return os.environ | {"PYTHONPATH": str(tmp_path)}
 
 

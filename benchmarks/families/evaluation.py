@@ -19,7 +19,7 @@ from egonorm.data.loader import evaluation_batches
 from egonorm.data.windows import even_windows
 from egonorm.nets import Net
 from egonorm.nets.fuse_bn import fold
-from egonorm.train import Runtime, judge
+from egonorm.training import Runtime, judge
 
 CLIPS, TOGETHER, WINDOWS = 4, 2, PAPER.evaluation.num_windows
 """Clips, of which so many are in a batch, by windows."""

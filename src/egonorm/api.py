@@ -26,7 +26,7 @@ from egonorm.runs.presets import configure, preset_on, usual_preset
 from egonorm.runs.results import find_runs, is_complete
 from egonorm.runs.run import Options, RunContext, execute, measure
 from egonorm.runs.selection import parse_selector
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 
 if TYPE_CHECKING:
     import pandas

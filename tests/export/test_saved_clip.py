@@ -32,7 +32,7 @@ from egonorm.runs.records import read_records
 from egonorm.runs.run import Options, RunContext, execute
 from egonorm.runs.selection import last
 from egonorm.signal import LogMel
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "data" / name) for name in ("readers", "sets")]
 import media  # noqa: E402

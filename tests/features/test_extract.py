@@ -32,8 +32,8 @@ from egonorm.nets.net import Net
 from egonorm.runs.config import Run, load_trained, read_run
 from egonorm.runs.presets import demo
 from egonorm.runs.run import Options, RunContext, execute
-from egonorm.train.evaluate import Evaluation, judge
-from egonorm.train.runtime import start_runtime
+from egonorm.training.evaluate import Evaluation, judge
+from egonorm.training.runtime import start_runtime
 
 WORKER = str(Path(__file__).with_name("extract_worker.py"))
 HERE = ("--device", "cpu", "--workers", "0")

@@ -12,9 +12,9 @@ from egonorm.core import Batch, Setting, SettingError
 from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, SourceOnly, check, methods
 from egonorm.nets.net import Net
-from egonorm.train.loop import make_optimizer, train
-from egonorm.train.objective import Objective
-from egonorm.train.runtime import Runtime
+from egonorm.training.loop import make_optimizer, train
+from egonorm.training.objective import Objective
+from egonorm.training.runtime import Runtime
 
 SETTINGS = ["supervised:D1:D1", "dg1:D1:D2", "dgn:D1+D2:D3", "uda:D1:D2", "tta:D1:D2"]
 MODALITIES = [("rgb",), ("rgb", "audio"), ("rgb", "audio", "flow")]

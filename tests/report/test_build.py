@@ -12,7 +12,7 @@ from egonorm.methods import Rna
 from egonorm.report.build import make_report
 from egonorm.report.sections.saliency import _third
 from egonorm.runs.run import Options, RunContext, execute
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 from programs import program
 from small_runs import small_run
 from stored_runs import plain_run, store

@@ -11,7 +11,7 @@ import pytest
 
 import egonorm
 from egonorm.runs.directory import environment, find_commit
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 
 
 def git(folder: Path, *words: str) -> str:

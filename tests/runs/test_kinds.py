@@ -20,7 +20,7 @@ from egonorm.runs.presets import PRESETS, configure
 from egonorm.runs.presets import demo as demo_preset
 from egonorm.runs.results import is_complete, read_rows
 from egonorm.runs.run import Options, RunContext, execute, measure
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 
 
 def perform(run, folder, **options):

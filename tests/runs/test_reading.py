@@ -8,8 +8,8 @@ import torch
 from egonorm import runs
 from egonorm.core import RunError
 from egonorm.runs.config import Run, load_trained
-from egonorm.train.checkpoint import Checkpoints
-from egonorm.train.loop import make_optimizer
+from egonorm.training.checkpoint import Checkpoints
+from egonorm.training.loop import make_optimizer
 from programs import program
 from stored_runs import plain_run, store
 

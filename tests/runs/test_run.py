@@ -12,7 +12,7 @@ from egonorm.methods import Rna
 from egonorm.runs.directory import claim
 from egonorm.runs.results import COMPLETE, is_complete, read_rows
 from egonorm.runs.run import Options, RunContext, execute, measure
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 
 
 def perform(run, folder, **options):

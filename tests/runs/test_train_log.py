@@ -9,7 +9,7 @@ from egonorm.methods import Rna
 from egonorm.runs.presets import configure
 from egonorm.runs.run import Options, RunContext, execute
 from egonorm.runs.train_log import LOG, OfClass, last_seconds, read_log
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from egonorm.runs.presets import configure
 from egonorm.runs.results import is_complete, read_rows
 from egonorm.runs.run import Options, RunContext, execute, measure
 from egonorm.runs.selection import last_mean
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from egonorm.features.encoders import find_encoders
 from egonorm.features.extract import Extraction, extract
 from egonorm.runs.presets import from_root
 from egonorm.runs.run import Options
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 
 
 @dataclass(frozen=True)

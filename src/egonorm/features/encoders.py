@@ -19,7 +19,7 @@ from egonorm.nets.weights.registry import published
 from egonorm.runs.config import NetConfig, Stream, load_trained, read_run
 from egonorm.runs.presets import PRESETS, each_once, parse_encoder, parse_weights
 from egonorm.runs.run import Options, RunContext
-from egonorm.train.runtime import Runtime
+from egonorm.training.runtime import Runtime
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from egonorm.features.shards import Parts, claim, joining, num_clips, refuse_oth
 from egonorm.nets.fuse_bn import fold
 from egonorm.runs.checks import LEFT_OUT, describe, screen, write_left_out
 from egonorm.runs.run import Options
-from egonorm.train.malloc import kept_heap
-from egonorm.train.runtime import Runtime
+from egonorm.training.malloc import kept_heap
+from egonorm.training.runtime import Runtime
 
 CLIPS = 32
 """The least number of clips in a part."""

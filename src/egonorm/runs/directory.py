@@ -20,7 +20,7 @@ from egonorm.core import RunError
 from egonorm.core.files import held, saving, write_atomically
 from egonorm.runs.config import Run, read_run, to_json
 from egonorm.runs.train_log import LOG, parse
-from egonorm.train.runtime import Runtime
+from egonorm.training.runtime import Runtime
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
 

@@ -11,8 +11,8 @@ from egonorm.nets.checkpoint_io import read_metadata
 from egonorm.runs.config import Run, read_run
 from egonorm.runs.directory import ENVIRONMENT, note_start
 from egonorm.runs.train_log import LOG
-from egonorm.train.checkpoint import Checkpoints
-from egonorm.train.runtime import Runtime
+from egonorm.training.checkpoint import Checkpoints
+from egonorm.training.runtime import Runtime
 
 
 def take_over(run: Run, ours: Checkpoints, other: Path, runtime: Runtime, about: Mapping[str, object]) -> None:

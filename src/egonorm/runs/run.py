@@ -30,12 +30,12 @@ from egonorm.runs.directory import claim, note_start, refuse_foreign
 from egonorm.runs.results import COMPLETE, Row, is_complete, predictions_of, read_rows, write_rows
 from egonorm.runs.reuse import take_over
 from egonorm.runs.train_log import LOG
-from egonorm.train.checkpoint import Checkpoints
-from egonorm.train.evaluate import Predictions, judge
-from egonorm.train.loop import make_optimizer, train
-from egonorm.train.monitor import CLASSES_EVERY, Glance, of_classes, of_domains
-from egonorm.train.objective import Objective
-from egonorm.train.runtime import Runtime
+from egonorm.training.checkpoint import Checkpoints
+from egonorm.training.evaluate import Predictions, judge
+from egonorm.training.loop import make_optimizer, train
+from egonorm.training.monitor import CLASSES_EVERY, Glance, of_classes, of_domains
+from egonorm.training.objective import Objective
+from egonorm.training.runtime import Runtime
 
 
 @dataclass(frozen=True)

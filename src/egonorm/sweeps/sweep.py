@@ -12,7 +12,7 @@ from egonorm.runs.run import Options, RunContext, execute
 from egonorm.sweeps.launcher import Engine
 from egonorm.sweeps.plan import Job
 from egonorm.sweeps.radius import settled
-from egonorm.train.runtime import start_runtime
+from egonorm.training.runtime import start_runtime
 
 
 @dataclass(frozen=True)

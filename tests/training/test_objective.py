@@ -10,10 +10,10 @@ from egonorm.core.training import Optim
 from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.net import Net
-from egonorm.train.loop import check_finite, make_optimizer, train
-from egonorm.train.monitor import of_domains
-from egonorm.train.objective import Objective
-from egonorm.train.runtime import Runtime
+from egonorm.training.loop import check_finite, make_optimizer, train
+from egonorm.training.monitor import of_domains
+from egonorm.training.objective import Objective
+from egonorm.training.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from egonorm.train.gather import sum_over_processes
+from egonorm.training.gather import sum_over_processes
 
 
 class WholeBatchNorm(_BatchNorm):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from egonorm.train import bfloat16, runtime
+from egonorm.training import bfloat16, runtime
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from torch import nn
 from egonorm.core import Batch, NotFiniteError
 from egonorm.core.seed import seed_for
 from egonorm.core.training import Optim
-from egonorm.train.monitor import Glance, fetch
-from egonorm.train.runtime import Runtime
+from egonorm.training.monitor import Glance, fetch
+from egonorm.training.runtime import Runtime
 
 
 def make_optimizer(optim: Optim, parameters: Iterable[nn.Parameter]) -> torch.optim.SGD:

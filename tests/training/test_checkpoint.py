@@ -12,8 +12,8 @@ from egonorm.core import RunError
 from egonorm.core.files import write_atomically
 from egonorm.core.training import Optim
 from egonorm.nets.checkpoint_io import load_network, read_metadata
-from egonorm.train.checkpoint import Checkpoints
-from egonorm.train.loop import make_optimizer
+from egonorm.training.checkpoint import Checkpoints
+from egonorm.training.loop import make_optimizer
 
 ABOUT = {"classes": ["cut", "mix"], "clips": "0123"}
 

@@ -11,9 +11,9 @@ from egonorm.methods import Rna
 from egonorm.nets.bn_inception import BnInception
 from egonorm.nets.i3d import I3d
 from egonorm.nets.net import Net
-from egonorm.train.loop import make_optimizer, train
-from egonorm.train.objective import Objective
-from egonorm.train.runtime import start_runtime
+from egonorm.training.loop import make_optimizer, train
+from egonorm.training.objective import Objective
+from egonorm.training.runtime import start_runtime
 
 CLIPS = 8
 

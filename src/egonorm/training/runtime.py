@@ -13,8 +13,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from egonorm.core import RunError
 from egonorm.core.training import Precision
-from egonorm.train.bfloat16 import warn_of_bfloat16
-from egonorm.train.sync_batch_norm import share_batch_norm
+from egonorm.training.bfloat16 import warn_of_bfloat16
+from egonorm.training.sync_batch_norm import share_batch_norm
 
 
 @dataclass(frozen=True)

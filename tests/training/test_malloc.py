@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from egonorm.train import malloc as heap
-from egonorm.train.malloc import kept_heap
+from egonorm.training import malloc as heap
+from egonorm.training.malloc import kept_heap
 
 CPU, MEGABYTES = torch.device("cpu"), 400
 resource = pytest.importorskip("resource")

@@ -10,9 +10,9 @@ from egonorm.core import Batch
 from egonorm.core.training import Optim
 from egonorm.methods import methods
 from egonorm.nets.net import Net
-from egonorm.train.loop import make_optimizer, train
-from egonorm.train.objective import Objective
-from egonorm.train.runtime import Runtime, start_runtime
+from egonorm.training.loop import make_optimizer, train
+from egonorm.training.objective import Objective
+from egonorm.training.runtime import Runtime, start_runtime
 
 STEPS, CLIPS = 6, 8
 

@@ -11,8 +11,8 @@ from egonorm.core.training import FUSED, Evaluation
 from egonorm.losses import norms
 from egonorm.metrics import mean_class_accuracy, mean_norm_difference, recall, top1, top_share
 from egonorm.nets.net import Net
-from egonorm.train.malloc import kept_heap
-from egonorm.train.runtime import Runtime
+from egonorm.training.malloc import kept_heap
+from egonorm.training.runtime import Runtime
 
 
 @dataclass(frozen=True)

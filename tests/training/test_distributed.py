@@ -13,7 +13,7 @@ import torch
 from egonorm.core import RunError
 from egonorm.methods import methods
 from egonorm.runs.results import read_rows
-from egonorm.train.runtime import Runtime
+from egonorm.training.runtime import Runtime
 
 WORKER = Path(__file__).parent / "distributed_worker.py"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

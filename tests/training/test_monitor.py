@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from egonorm.core import View
-from egonorm.train.monitor import fetch, glance, of_classes, of_domains
+from egonorm.training.monitor import fetch, glance, of_classes, of_domains
 
 CLASSES = ("cut", "put", "take")
 RGB = torch.tensor([[3.0, 4.0], [0.0, 1.0], [6.0, 8.0], [0.0, 3.0]])

@@ -9,9 +9,9 @@ from torch.nn.functional import cross_entropy
 from egonorm.core import Batch, Seen, Terms, View
 from egonorm.methods import Method
 from egonorm.nets.net import Net
-from egonorm.train.gather import gather
-from egonorm.train.micro_batch import encode_in_pieces
-from egonorm.train.monitor import Glance, glance
+from egonorm.training.gather import gather
+from egonorm.training.micro_batch import encode_in_pieces
+from egonorm.training.monitor import Glance, glance
 
 
 class Objective(nn.Module):

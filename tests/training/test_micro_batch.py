@@ -16,8 +16,8 @@ from egonorm.nets.net import Net
 from egonorm.runs.config import Run
 from egonorm.runs.results import is_complete
 from egonorm.runs.run import Options, RunContext, execute
-from egonorm.train.objective import Objective
-from egonorm.train.runtime import Runtime, start_runtime
+from egonorm.training.objective import Objective
+from egonorm.training.runtime import Runtime, start_runtime
 
 CLIPS, CLASSES = 8, 3
 OURS = sorted(name for name, method in methods().items() if method.__module__.startswith("egonorm."))

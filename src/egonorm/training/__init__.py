@@ -1,0 +1,9 @@
+"""Floor 4: training and judging."""
+
+from egonorm.core.training import Evaluation, Optim
+from egonorm.training.evaluate import Predictions, judge
+from egonorm.training.loop import train
+from egonorm.training.objective import Objective
+from egonorm.training.runtime import Runtime, start_runtime
+
+__all__ = ["Evaluation", "Objective", "Optim", "Predictions", "Runtime", "judge", "start_runtime", "train"]
