@@ -224,7 +224,7 @@ def load(folder: str | Path, step: int | None = None) -> Model:
         )
     step = run.optim.steps if step is None else step
     net, classes = load_trained(folder, run, step)
-    return Model(net, run, classes, step)
+    return Model(net, run, classes, step).eval()
 
 
 def train(
