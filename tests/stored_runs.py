@@ -86,7 +86,7 @@ def plain_run(setting="dg1:D1:D2", method=None, seed=0, data="kitchens:/data/kit
 def store_suite(out, parts, sizes, seeds, accuracy, base=None, radius=11.0):
     """Every run of the parts in D1, D2 and D3, with hits drawn at the accuracy of its method's name."""
     base = base or plain_run()
-    plan = make_plan(parts, base, ("D1", "D2", "D3"), seeds, radius)
-    for run in (job.run for job in plan.jobs):
+    plan = make_plan(parts, base, ("D1", "D2", "D3"), seeds, {"radius": radius})
+    for run in (planned.run for planned in plan.runs):
         share = accuracy.get(run.method.name(), accuracy["others"])
         store(out, run, {d: drawn_hits(run, d, sizes[d], share) for d in run.setting.domains})

@@ -21,7 +21,7 @@ def test_public_names():
         "nets": "Aisfx BnInception Encoder I3d Lite0 Net Projection load_weights",
         "training": "Evaluation Objective Optim Predictions Runtime judge start_runtime train",
         "runs": "Options Row Run RunContext configure execute find_runs measure read_rows read_run",
-        "methods": "Method Rna SourceOnly check methods",
+        "methods": "Method Rna SourceOnly check find_method methods parse_method",
         "data.sets.features": "FeatureSet Stored open_set",
         "data.sets.synthetic": "CLASSES KitchensConfig render_kitchens",
     }

@@ -186,7 +186,7 @@ def test_seeds_with_different_radii_are_no_line(tmp_path):
         run = replace(plain_run("dg1:D1:D2", Hna(radius)), seed=seed)
         store(tmp_path, run, {run.setting.target: [[1, 0, 1]]})
     _, rows = compared(tmp_path)
-    assert "several radii (11, 12)" in rows["Table 3", "Single-DG", "HNA", "Mean"]["remark"]
+    assert "several values of radius (11, 12)" in rows["Table 3", "Single-DG", "HNA", "Mean"]["remark"]
 
 
 def test_streams_and_fusion_make_the_system(tmp_path):

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from egonorm.core import RunError, Setting, SettingError
-from egonorm.methods import Rna, SourceOnly, methods
+from egonorm.methods import Rna, SourceOnly
 from egonorm.runs.config import Run, from_json, read_run, to_json
 from egonorm.runs.presets import PRESETS
+from our_methods import our_methods
 from own_parts import Every
 
 
@@ -27,7 +28,7 @@ def test_reads_back_into_the_same_objects(preset, method):
 
 
 def test_every_method_reads_back():
-    for method in methods().values():
+    for method in our_methods().values():
         run = make(method=method())
         assert from_json(to_json(run)) == run
 

@@ -170,6 +170,7 @@ class Watch(Method):
             assert batch.labels is None and batch.domain == "D2"
             with torch.no_grad():
                 net.fusion.classifiers["rgb"].bias[0] += 1000.0 * len(batch)
+            yield
 
 
 @pytest.mark.parametrize(("setting", "adapted"), [("dg1:D1:D2", False), ("uda:D1:D2", True), ("tta:D1:D2", True)])

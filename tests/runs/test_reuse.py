@@ -1,4 +1,4 @@
-"""Twins: runs that never see their targets share one training, with the same numbers as if each had trained itself."""
+"""Runs that never see their targets share one training, with the same numbers as if each had trained itself."""
 
 import json
 import os
@@ -13,23 +13,23 @@ from egonorm.methods import Rna
 from egonorm.runs.presets import configure
 from egonorm.runs.results import is_complete
 from egonorm.runs.run import Options
-from egonorm.sweeps.plan import Job
-from egonorm.sweeps.sweep import perform, run_sweep
+from egonorm.sweeps.plan import PlannedRun
+from egonorm.sweeps.sweep import do_run, run_sweep
 
 QUIET = Options(quiet=True)
 
 
 @pytest.fixture
 def jobs(feature_store):
-    """RNA on D1 for D2 and, as its twin, for D3."""
+    """RNA on D1 for D2 and, with the same training, for D3."""
     first = configure(f"features:{feature_store}", "dg1:D1:D2", Rna(), "features", steps=60, batch=6, width=0.01)
-    return Job(first), Job(replace(first, setting=Setting.parse("dg1:D1:D3")), twin=first)
+    return PlannedRun(first), PlannedRun(replace(first, setting=Setting.parse("dg1:D1:D3")), reuse=first)
 
 
 @pytest.fixture
 def alone(jobs, tmp_path):
     """What the second run comes to when it trains itself: the bytes of its rows, networks and log but for its seconds."""
-    assert perform(Job(jobs[1].run), tmp_path / "alone", QUIET, "cpu") is None
+    assert do_run(PlannedRun(jobs[1].run), tmp_path / "alone", QUIET, "cpu") is None
     return numbers(tmp_path / "alone" / jobs[1].run.name)
 
 
@@ -47,7 +47,7 @@ def test_the_second_takes_the_training_of_the_first_and_has_the_numbers_of_its_o
     engine, trained = Here(), []
     monkeypatch.setattr("egonorm.runs.run.train", counted(trained))
     outcome = run_sweep(tuple(reversed(jobs)), tmp_path, engine, QUIET, "cpu")
-    assert outcome.done == 2 and engine.order == [job.run.name for job in jobs]
+    assert outcome.done == 2 and engine.order == [1, 0]
     one, two = (tmp_path / job.run.name for job in jobs)
     assert trained == [60, 0]
     assert numbers(two) == alone
@@ -80,9 +80,9 @@ def counted(steps):
 )
 def test_it_trains_itself_where_something_of_the_first_is_gone(missing, jobs, alone, tmp_path):
     first, second = jobs
-    assert perform(first, tmp_path, QUIET, "cpu") is None
+    assert do_run(first, tmp_path, QUIET, "cpu") is None
     (tmp_path / first.run.name / missing).rename(tmp_path / "away")
-    assert perform(second, tmp_path, QUIET, "cpu") is None
+    assert do_run(second, tmp_path, QUIET, "cpu") is None
     assert numbers(tmp_path / second.run.name) == alone
     assert len(starts(tmp_path / second.run.name)) == 1
 
@@ -90,20 +90,20 @@ def test_it_trains_itself_where_something_of_the_first_is_gone(missing, jobs, al
 @pytest.mark.parametrize("damaged", ["checkpoints/state.safetensors", "checkpoints/000060.safetensors"])
 def test_it_trains_itself_where_something_of_the_first_is_damaged(damaged, jobs, alone, tmp_path):
     first, second = jobs
-    assert perform(first, tmp_path, QUIET, "cpu") is None
+    assert do_run(first, tmp_path, QUIET, "cpu") is None
     path = tmp_path / first.run.name / damaged
     path.write_bytes(path.read_bytes()[:-100])
-    assert perform(second, tmp_path, QUIET, "cpu") is None
+    assert do_run(second, tmp_path, QUIET, "cpu") is None
     assert numbers(tmp_path / second.run.name) == alone
 
 
 def test_what_was_taken_over_is_forgotten_where_the_run_then_trains_itself(jobs, alone, tmp_path):
     second = jobs[1]
-    assert [perform(job, tmp_path, QUIET, "cpu") for job in jobs] == [None, None]
+    assert [do_run(job, tmp_path, QUIET, "cpu") for job in jobs] == [None, None]
     folder = tmp_path / second.run.name
     shutil.rmtree(folder / "checkpoints")
     (folder / "results.jsonl").unlink()
-    assert perform(Job(second.run), tmp_path, QUIET, "cpu") is None
+    assert do_run(PlannedRun(second.run), tmp_path, QUIET, "cpu") is None
     assert numbers(folder) == alone and [start.get("trained_by") for start in starts(folder)] == [None]
 
 
@@ -119,21 +119,21 @@ def test_it_trains_itself_after_a_first_that_failed(jobs, alone, tmp_path):
 
 def test_it_trains_itself_where_the_first_was_of_other_clips(jobs, alone, tmp_path):
     first, second = jobs
-    assert perform(first, tmp_path, QUIET, "cpu") is None
+    assert do_run(first, tmp_path, QUIET, "cpu") is None
     for path in (tmp_path / first.run.name / "checkpoints").iterdir():
         content = path.read_bytes()
         at = content.index(b'clips\\": \\"') + len(b'clips\\": \\"')
         path.write_bytes(content[:at] + bytes(reversed(content[at : at + 16])) + content[at + 16 :])
-    assert perform(second, tmp_path, QUIET, "cpu") is None
+    assert do_run(second, tmp_path, QUIET, "cpu") is None
     assert numbers(tmp_path / second.run.name) == alone
 
 
 def test_a_training_that_was_begun_goes_on_and_is_not_replaced(jobs, alone, tmp_path):
     first, second = jobs
-    assert perform(Job(second.run), tmp_path, QUIET, "cpu") is None
-    assert perform(first, tmp_path, QUIET, "cpu") is None
+    assert do_run(PlannedRun(second.run), tmp_path, QUIET, "cpu") is None
+    assert do_run(first, tmp_path, QUIET, "cpu") is None
     (tmp_path / second.run.name / "results.jsonl").unlink()
-    assert perform(second, tmp_path, QUIET, "cpu") is None
+    assert do_run(second, tmp_path, QUIET, "cpu") is None
     assert len(starts(tmp_path / second.run.name)) == 1 and numbers(tmp_path / second.run.name) == alone
 
 
@@ -142,7 +142,7 @@ def test_where_files_cannot_have_two_names_they_are_copied(jobs, alone, tmp_path
         raise PermissionError("no links here")
 
     monkeypatch.setattr(os, "link", refused)
-    assert [perform(job, tmp_path, QUIET, "cpu") for job in jobs] == [None, None]
+    assert [do_run(job, tmp_path, QUIET, "cpu") for job in jobs] == [None, None]
     one, two = (tmp_path / job.run.name / "checkpoints/000060.safetensors" for job in jobs)
     assert one.read_bytes() == two.read_bytes() and not one.samefile(two)
     assert is_complete(tmp_path / jobs[1].run.name) and numbers(tmp_path / jobs[1].run.name) == alone

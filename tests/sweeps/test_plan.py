@@ -50,29 +50,30 @@ def test_means_of_the_paper_are_those_of_their_rows_but_for_the_known_erratum():
 
 
 def test_every_run_is_planned_once(base):
-    jobs = plan(base, "paper.all", seeds=[0, 1]).jobs
+    jobs = plan(base, "paper.all", seeds=[0, 1]).runs
     assert len(jobs) == len({job.run.name for job in jobs}) == 2 * 168
     families = Counter(job.run.setting.family for job in jobs)
     assert families == {"supervised": 2 * 21, "dg1": 2 * 66, "dgn": 2 * 27, "uda": 2 * 54}
-    assert len(plan(base, "paper.table1").jobs) == 54 and len(plan(base, "paper.figure5").jobs) == 27
+    assert len(plan(base, "paper.table1").runs) == 54 and len(plan(base, "paper.figure5").runs) == 27
 
 
 def test_hna_waits_for_source_only_of_the_first_seed(base):
-    jobs = plan(base, "paper.table3", seeds=[3, 4]).jobs
+    jobs = plan(base, "paper.table3", seeds=[3, 4]).runs
     waiting = [job for job in jobs if isinstance(job.run.method, Hna)]
     assert len(waiting) == 2 * 18
     for job in waiting:
-        assert job.needs.method == SourceOnly() and job.needs.seed == 3
-        assert job.needs.setting.family == {"uda": "dg1"}.get(job.run.setting.family, job.run.setting.family)
-        assert any(other.run == job.needs for other in jobs)
-    given = [job for job in plan(base, "paper.table3", radius=7.0).jobs if isinstance(job.run.method, Hna)]
-    assert all(job.needs is None and job.run.method.radius == 7.0 for job in given)
+        (needed,) = job.needs
+        assert needed.method == SourceOnly() and needed.seed == 3
+        assert needed.setting.family == {"uda": "dg1"}.get(job.run.setting.family, job.run.setting.family)
+        assert any(other.run == needed for other in jobs)
+    given = [job for job in plan(base, "paper.table3", given={"radius": 7.0}).runs if isinstance(job.run.method, Hna)]
+    assert all(not job.needs and job.run.method.radius == 7.0 for job in given)
 
 
 def test_shards_share_all_jobs_and_part_none_that_wait_for_each_other(base):
     whole = plan(base, "paper.table3", seeds=[0, 1])
-    shards = [whole.share(Shard(k, 4)).jobs for k in range(1, 5)]
-    assert sorted(job.run.name for jobs in shards for job in jobs) == sorted(job.run.name for job in whole.jobs)
+    shards = [whole.share(Shard(k, 4)).runs for k in range(1, 5)]
+    assert sorted(job.run.name for jobs in shards for job in jobs) == sorted(job.run.name for job in whole.runs)
     sizes = [len(jobs) for jobs in shards]
     assert max(sizes) - min(sizes) <= 3
     for jobs in shards:
@@ -80,27 +81,27 @@ def test_shards_share_all_jobs_and_part_none_that_wait_for_each_other(base):
         assert all(names.issuperset(job.waits_for) for job in jobs)
 
 
-def test_what_never_sees_its_target_trains_as_a_twin_of_the_first_such_run(base):
-    jobs = plan(base, "paper.all", seeds=[0, 1]).jobs
+def test_what_never_sees_its_target_takes_the_training_of_the_first_such_run(base):
+    jobs = plan(base, "paper.all", seeds=[0, 1]).runs
     before = {}
     for job in jobs:
-        if job.twin is not None:
-            assert before[job.twin.name].twin is None
-            assert replace(job.twin, setting=job.run.setting) == job.run
-            assert job.twin.setting.sources == job.run.setting.sources
-            assert {"uda", "tta"}.isdisjoint((job.run.setting.family, job.twin.setting.family))
+        if job.reuse is not None:
+            assert before[job.reuse.name].reuse is None
+            assert replace(job.reuse, setting=job.run.setting) == job.run
+            assert job.reuse.setting.sources == job.run.setting.sources
+            assert {"uda", "tta"}.isdisjoint((job.run.setting.family, job.reuse.setting.family))
         before[job.run.name] = job
-    assert sum(job.twin is not None for job in jobs) == 2 * 54
-    settings = {str(job.run.setting): job for job in plan(base, "paper.table1", names=["rna"]).jobs}
-    assert str(settings["dg1:D1:D3"].twin.setting) == "dg1:D1:D2"
-    assert all(job.twin is None for job in plan(base, "paper.table2", names=["mmd", "rna", "ada-bn"]).jobs)
+    assert sum(job.reuse is not None for job in jobs) == 2 * 54
+    settings = {str(job.run.setting): job for job in plan(base, "paper.table1", names=["rna"]).runs}
+    assert str(settings["dg1:D1:D3"].reuse.setting) == "dg1:D1:D2"
+    assert all(job.reuse is None for job in plan(base, "paper.table2", names=["mmd", "rna", "ada-bn"]).runs)
 
 
 def test_methods_and_settings_on_demand(base):
     wanted = [Setting.parse(text) for text in ("dg1:D1:D2", "dg1:D1:D3")]
-    jobs = plan(base, "paper.table1", names=["rna", "source-only", "mmd"], settings=wanted).jobs
+    jobs = plan(base, "paper.table1", names=["rna", "source-only", "mmd"], settings=wanted).runs
     assert {job.run.method.name() for job in jobs} == {"rna", "source-only"} and len(jobs) == 4
-    added = plan(base, "paper.table2", names=["rna", "hna"]).jobs
+    added = plan(base, "paper.table2", names=["rna", "hna"]).runs
     assert {job.run.method.name() for job in added} == {"rna", "hna", "source-only"}
     with pytest.raises(SettingError, match=r"no such methods(.|\n)*ran, magic(.|\n)*source-only"):
         plan(base, "paper.table1", names=["ran", "magic"])
@@ -111,15 +112,15 @@ def test_methods_and_settings_on_demand(base):
 def test_what_makes_no_sense_is_left_out_and_named(base):
     alone = replace(base, net=base.net.choose(("audio",)))
     found = plan(alone, "paper.table1")
-    assert {job.run.method.name() for job in found.jobs} == {"source-only", "batch-norm"}
+    assert {job.run.method.name() for job in found.runs} == {"source-only", "batch-norm"}
     assert any("method rna cannot work in the setting dg1:D1:D2" in words for words in found.left_out)
     parts = suites(base.net.streams)["paper.table1"]
-    assert {job.run.setting.family for job in make_plan(parts, base, ("D1", "D2"), [0]).jobs} == {"dg1"}
+    assert {job.run.setting.family for job in make_plan(parts, base, ("D1", "D2"), [0]).runs} == {"dg1"}
 
 
 def test_fusion_of_the_whole_suite(base):
     concat = replace(base, net=replace(base.net, fusion="concat"))
-    jobs = plan(concat, "paper.table1", names=["align-only"]).jobs
+    jobs = plan(concat, "paper.table1", names=["align-only"]).runs
     assert {(job.run.method, job.run.net.fusion) for job in jobs} == {(AlignOnly(), "concat")}
-    mixed = {(type(j.run.method), j.run.net.fusion) for j in plan(base, "paper.table3").jobs}
+    mixed = {(type(j.run.method), j.run.net.fusion) for j in plan(base, "paper.table3").runs}
     assert {(Rna, "concat"), (Rna, "sum"), (SourceOnly, "concat")} <= mixed

@@ -15,12 +15,13 @@ from egonorm import cli
 from egonorm.core import RunError
 from egonorm.methods import Rna, SourceOnly
 from egonorm.methods.hna import Hna
+from egonorm.runs.config import read_run
 from egonorm.runs.presets import configure
 from egonorm.runs.results import find_runs, is_complete, read_rows
 from egonorm.runs.run import Options
-from egonorm.sweeps.plan import Job, make_plan
-from egonorm.sweeps.radius import half_way, settled
-from egonorm.sweeps.sweep import perform, run_sweep
+from egonorm.sweeps.plan import PlannedRun, make_plan
+from egonorm.sweeps.resolve import resolve
+from egonorm.sweeps.sweep import do_run, run_sweep
 
 
 class Here:
@@ -77,28 +78,28 @@ def test_a_sweep_is_done_once_and_mended_where_it_is_broken(small, tmp_path, cap
 
 
 def test_runs_that_wait_come_after_what_they_need_with_its_norms(base, tmp_path):
-    jobs = (Job(replace(base, method=Hna()), base), Job(base), Job(replace(base, seed=1)))
+    jobs = (PlannedRun(replace(base, method=Hna()), (base,)), PlannedRun(base), PlannedRun(replace(base, seed=1)))
     engine = Here()
     heard = []
     outcome = run_sweep(jobs, tmp_path, engine, Options(quiet=True), "cpu", lambda *counts: heard.append(counts))
     assert outcome.done == 3 and not outcome.failed
-    assert engine.order.index(base.name) < engine.order.index(jobs[0].run.name)
-    radius = half_way(tmp_path / base.name)
+    assert engine.order.index(1) < engine.order.index(0)
+    run = resolve(jobs[0], tmp_path)
     entries = [json.loads(line)["norms"] for line in (tmp_path / base.name / "train.jsonl").read_text().splitlines()]
-    assert radius == pytest.approx(sum(entries[-1].values()) / 2, abs=0.006)
-    assert settled(jobs[0], tmp_path).method.radius == radius
-    assert is_complete(tmp_path / settled(jobs[0], tmp_path).name)
+    assert run.method.radius == pytest.approx(sum(entries[-1].values()) / 2, abs=0.006)
+    assert run.method.radius == round(run.method.radius, 2) != Hna().radius
+    assert is_complete(tmp_path / run.name) and read_run(tmp_path / run.name) == run
     assert heard[0] == (3, 0, 0, 2, 0) and heard[-1] == (3, 0, 3, 0, 0)
 
 
 def test_a_failure_stops_no_other_and_is_named(base, tmp_path):
     bad = replace(base, setting=replace(base.setting, target="D9"))
-    hna = Job(replace(bad, method=Hna()), bad)
-    outcome = run_sweep((Job(bad), hna, Job(base)), tmp_path, Here(), Options(quiet=True), "cpu")
+    hna = PlannedRun(replace(bad, method=Hna()), (bad,))
+    outcome = run_sweep((PlannedRun(bad), hna, PlannedRun(base)), tmp_path, Here(), Options(quiet=True), "cpu")
     assert outcome.done == 1 and set(outcome.failed) == {bad.name, hna.run.name}
     assert "unknown domain D9" in outcome.failed[bad.name] and "has no radius yet" in outcome.failed[hna.run.name]
-    with pytest.raises(RunError, match=r"no radius yet(.|\n)*--radius"):
-        settled(hna, tmp_path)
+    with pytest.raises(RunError, match=r"hna in dg1:D1:D9 has no radius yet(.|\n)*--methods hna:radius="):
+        resolve(hna, tmp_path)
 
 
 def test_the_command_names_failures_and_ends_with_one(small, tmp_path, capsys):
@@ -134,7 +135,7 @@ def make_plan_of(base):
     from egonorm.sweeps.paper import suites
 
     parts = suites(base.net.streams)["paper.table1"]
-    return make_plan(parts, base, ("D1", "D2", "D3"), [0], names=["rna"], settings=[base.setting]).jobs
+    return make_plan(parts, base, ("D1", "D2", "D3"), [0], names=["rna"], settings=[base.setting]).runs
 
 
 @pytest.mark.parametrize(
@@ -203,13 +204,13 @@ def test_ray_makes_the_same_rows(base, tmp_path):
 
 def test_an_unforeseen_error_is_told_and_not_thrown(base, tmp_path, monkeypatch):
     monkeypatch.setattr("egonorm.sweeps.sweep.execute", lambda trial: 1 / 0)
-    assert perform(Job(base), tmp_path, Options(quiet=True), "cpu") == "ZeroDivisionError: division by zero"
+    assert do_run(PlannedRun(base), tmp_path, Options(quiet=True), "cpu") == "ZeroDivisionError: division by zero"
 
 
 def test_a_run_whose_configuration_is_lost_is_named_and_not_taken_for_done(base, tmp_path):
-    assert run_sweep((Job(base),), tmp_path, Here(), Options(quiet=True), "cpu").done == 1
+    assert run_sweep((PlannedRun(base),), tmp_path, Here(), Options(quiet=True), "cpu").done == 1
     (tmp_path / base.name / "config.json").unlink()
-    outcome = run_sweep((Job(base),), tmp_path, Here(), Options(quiet=True), "cpu")
+    outcome = run_sweep((PlannedRun(base),), tmp_path, Here(), Options(quiet=True), "cpu")
     assert "holds something that is no run" in outcome.failed[base.name]
 
 
@@ -236,11 +237,15 @@ def test_runs_of_a_sweep_may_read_in_processes_of_their_own(small, tmp_path, cap
 
 
 def test_a_log_that_tells_no_norms_gives_no_radius(base, tmp_path):
-    perform(Job(base), tmp_path, Options(quiet=True), "cpu")
+    do_run(PlannedRun(base), tmp_path, Options(quiet=True), "cpu")
     (tmp_path / base.name / "train.jsonl").write_text("")
-    with pytest.raises(RunError, match=r"does not say how long the features were(.|\n)*--radius"):
-        half_way(tmp_path / base.name)
+    with pytest.raises(RunError, match=r"does not say how long the features were(.|\n)*those of all 6 steps"):
+        resolve(PlannedRun(replace(base, method=Hna()), (base,)), tmp_path)
     outcome = run_sweep(
-        (Job(base), Job(replace(base, method=Hna()), base)), tmp_path, Here(), Options(quiet=True), "cpu"
+        (PlannedRun(base), PlannedRun(replace(base, method=Hna()), (base,))),
+        tmp_path,
+        Here(),
+        Options(quiet=True),
+        "cpu",
     )
     assert outcome.skipped == 1 and len(outcome.failed) == 1

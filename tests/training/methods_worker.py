@@ -1,4 +1,7 @@
-"""What each process of `test_distributed.py` runs for the methods: six steps of each, at once and in two pieces."""
+"""What each process of `test_distributed.py` runs for the methods: six steps of each, at once and in two pieces.
+
+methods_worker.py OUT [METHOD ...]
+"""
 
 import sys
 from pathlib import Path
@@ -8,7 +11,7 @@ from torch import nn
 
 from egonorm.core import Batch
 from egonorm.core.training import Optim
-from egonorm.methods import methods
+from egonorm.methods import methods, parse_method
 from egonorm.nets.net import Net
 from egonorm.training.loop import make_optimizer, train
 from egonorm.training.objective import Objective
@@ -36,7 +39,7 @@ def batch(domain: str, step: int, labelled: bool) -> Batch:
 def trained(name: str, pieces: int, runtime: Runtime) -> dict[str, torch.Tensor]:
     """The weights that a method comes to."""
     torch.manual_seed(0)
-    method = methods()[name]()
+    method = parse_method(name)
     net = Net({m: Encoder() for m in ("rgb", "audio")}, 4)
     method.prepare(net)
     net.double()
@@ -52,7 +55,7 @@ def trained(name: str, pieces: int, runtime: Runtime) -> dict[str, torch.Tensor]
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with start_runtime("cpu") as runtime:
-        ways = [(name, pieces) for name in sorted(methods()) for pieces in (1, 2)]
+        ways = [(name, pieces) for name in sys.argv[2:] or sorted(methods()) for pieces in (1, 2)]
         weights = {
             f"{name}.{pieces}.{key}": x for name, pieces in ways for key, x in trained(name, pieces, runtime).items()
         }

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from egonorm.core import RunError
-from egonorm.methods import methods
 from egonorm.runs.results import read_rows
 from egonorm.training.runtime import Runtime
+from our_methods import our_methods
 
 WORKER = Path(__file__).parent / "distributed_worker.py"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -46,10 +46,28 @@ def test_two_processes_train_the_weights_of_one_with_every_method(tmp_path):
     run([sys.executable, worker, str(tmp_path / "one.pt")])
     run([*TORCHRUN, worker, str(tmp_path / "two.pt")])
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
-    ours = {name for name, method in methods().items() if method.__module__.startswith("egonorm.")}
-    assert {name.partition(".")[0] for name in one} == ours
+    assert {name.partition(".")[0] for name in one} == set(our_methods())
     assert difference(one, two) < 1e-9
     assert not torch.equal(one["rna.1.encoders.rgb.0.weight"], one["rna.2.encoders.rgb.0.weight"])  # other statistics
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_weights_of_one_with_backward_passes_of_a_users_methods(tmp_path, monkeypatch):
+    """Gradients that are changed behind the backward pass, taken by autograd.grad, and of several backward passes."""
+    worker, names = (
+        str(WORKER.with_name("methods_worker.py").absolute()),
+        ["user_methods:Ogm", "user_methods:Projected"],
+    )
+    monkeypatch.chdir(WORKER.parent.parent / "methods")
+    run([sys.executable, worker, str(tmp_path / "one.pt"), *names])
+    run([*TORCHRUN, worker, str(tmp_path / "two.pt"), *names])
+    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
+    assert difference(one, two) < 1e-9
+    plain = tmp_path / "plain.pt"
+    run([sys.executable, worker, str(plain), "source-only"])
+    usual = torch.load(plain, weights_only=True)["source-only.1.encoders.rgb.0.weight"]
+    for name in names:  # each of them changes something
+        assert float((one[f"{name}.1.encoders.rgb.0.weight"] - usual).abs().max()) > 1e-4
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.net import Net
 from egonorm.training.loop import check_finite, make_optimizer, train
-from egonorm.training.monitor import of_domains
+from egonorm.training.monitor import glance, of_domains
 from egonorm.training.objective import Objective
 from egonorm.training.runtime import Runtime
 
@@ -68,10 +68,10 @@ def test_class_terms_of_labelled_domains_add_up():
 def test_rna_adds_one_term_per_domain_before_dropout():
     net = make_net()
     batches = [make_batch("D1", seed=1), make_batch("D2", labelled=False, seed=2)]
-    terms, record = Objective(net, Rna(weight=0.5))(batches, 0.0)
+    terms, seen = Objective(net, Rna(weight=0.5))(batches, 0.0)
     expected = 0.5 * sum(relative_norm_alignment(net.features(batch.inputs)) for batch in batches)
     torch.testing.assert_close(terms["rna"], expected)
-    assert set(of_domains(record)["norms"]) == {"D1/rgb", "D1/audio", "D2/rgb", "D2/audio"}
+    assert set(of_domains(tuple(map(glance, seen.views)))["norms"]) == {"D1/rgb", "D1/audio", "D2/rgb", "D2/audio"}
 
 
 @pytest.mark.parametrize("fusion", ["sum", "concat"])

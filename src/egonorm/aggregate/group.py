@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.methods import SourceOnly
-from egonorm.methods.hna import Hna
+from egonorm.methods.base import unresolved
 from egonorm.runs.config import ANYWHERE, Run, Stream
 from egonorm.runs.presets import paper
 from egonorm.runs.records import Record
@@ -36,7 +36,7 @@ class Sweep:
     base: Run
     """With every stream that a run has, and with late fusion if there is any."""
     runs: dict[str, list[Record]]
-    """By the name that the run would have without its seed, and with the usual radius."""
+    """By the name that the run would have without its seed, and with the usual values where other runs decide."""
 
     def find(self, system: System, setting: Setting) -> Found:
         """The runs of a system in a setting."""
@@ -47,9 +47,10 @@ class Sweep:
         if len({record.run.seed for record in records}) < len(records):
             several = ", ".join(sorted({record.variant for record in records}))
             return Found((), f"several runs a seed ({several})")
-        radii = {record.run.method.radius for record in records if isinstance(record.run.method, Hna)}
-        if len(radii) > 1:
-            return Found((), f"several radii ({', '.join(f'{radius:g}' for radius in sorted(radii))})")
+        for field in system.method.from_runs:
+            values = sorted({getattr(record.run.method, field) for record in records})
+            if len(values) > 1:
+                return Found((), f"several values of {field} ({', '.join(f'{value:g}' for value in values)})")
         return Found(tuple(sorted(records, key=lambda r: r.run.seed)), "" if records else NO_RUN)
 
     def unlike_paper(self) -> list[str]:
@@ -94,9 +95,8 @@ def _world(run: Run) -> Run:
 
 
 def plain(run: Run) -> Run:
-    """The run without its seed; HNA's radius, which a sweep takes from other runs, is the usual one."""
-    method = replace(run.method, radius=Hna().radius) if isinstance(run.method, Hna) else run.method
-    return replace(run, seed=0, method=method)
+    """The run without its seed; what a sweep takes from other runs, such as a norm, is as usual."""
+    return replace(run, seed=0, method=unresolved(run.method))
 
 
 def _streams(records: Sequence[Record]) -> dict[str, Stream]:

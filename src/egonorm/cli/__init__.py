@@ -24,18 +24,18 @@ COMMANDS = {
 }
 """Each command, or group of them, and where it is written in this folder: only the one that is called is imported."""
 _GROUPS = {"data": "Render, examine or pack data.", "weights": "Fetch or list published weights."}
-_STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
+_STYLE = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
 _ABOUT = "First-person action recognition from video and sound, in places the model has never seen."
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; exit with 1 and what was got, expected and can be done on an error that the user can mend."""
-    command = parse(sys.argv[1:] if arguments is None else arguments)
-    from egonorm.core import EgonormError  # the help of all commands does without it and torch
-
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        command()
-    except EgonormError as error:
+        parse(words)()
+    except SystemExit:  # the help of all commands, which does without the errors of `core` and so without torch
+        raise
+    except _user_errors() as error:
         rank = int(os.environ.get("RANK", 0))  # of torchrun's processes the first tells all, the others what is theirs
         sys.exit(f"error: {error}" if rank == 0 else f"error in process {rank}: {error.what.splitlines()[0]}")
     except BrokenPipeError:  # whoever read the output, `head` for example, has seen enough
@@ -48,6 +48,12 @@ def main(arguments: list[str] | None = None) -> None:
 def parse(words: list[str]):
     """The command that words call, not yet done; SystemExit 2 where they call none, 0 where they ask for help."""
     return tyro.cli(_union(COMMANDS, words, []), args=words, prog="egonorm", description=_ABOUT, config=_STYLE)
+
+
+def _user_errors() -> type[Exception]:
+    from egonorm.core import EgonormError
+
+    return EgonormError
 
 
 def load(place: str) -> type:
@@ -70,6 +76,7 @@ def _union(commands: dict, words: list[str], group: list[str]):
             target, about = _union(command, words, path), _GROUPS[name]
         elif completes or words[: len(path)] == path:
             target = load(command)
+            target = target.for_words(words[len(path) :]) if hasattr(target, "for_words") else target
         else:
             about = _read_docstring(command)
         choice = Annotated[target, tyro.conf.subcommand(name, description=about)]

@@ -17,6 +17,7 @@ from egonorm.core.progress import tally
 from egonorm.core.shard import Shard
 from egonorm.data.sets import open_clip_set
 from egonorm.methods import SourceOnly
+from egonorm.methods.registry import split_methods
 from egonorm.runs.config import ANYWHERE, Run
 from egonorm.sweeps.launcher import LocalEngine, RayEngine
 from egonorm.sweeps.paper import SUITES, suites
@@ -36,20 +37,21 @@ class Bench:
     """With commas between them."""
     out: Path = Path("runs")
     """The folder of runs; each run gets a folder of its own below it."""
-    methods: Annotated[str | None, named("NAMES")] = None
-    """These methods alone, with commas between them; others than the suite's are added to all its settings."""
+    methods: Annotated[str | None, named("METHODS")] = None
+    """These methods alone, with commas between them; others than the suite's are added to all its settings. Options follow a name
+    (rna:weight=0.5); a class of your own is named package.module:Class."""
     setting: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("FAMILY:SOURCES:TARGET")] = ()
     """One of the suite's settings to do, and no other; may be given several times."""
     radius: Annotated[float | None, named("FLOAT")] = None
-    """R of HNA; without it, half-way between the norms of the Source Only run with the first seed."""
-    training: RunOptions = field(default_factory=RunOptions)
+    """R of HNA, as --methods hna:radius=R; without it, half-way between the norms of the Source Only run with the first seed."""
+    training: tyro.conf.OmitArgPrefixes[RunOptions] = field(default_factory=RunOptions)
     shard: Annotated[str, named("I/N")] = "1/1"
     """Only the I-th of N shares of the runs, for N machines or the tasks of a job array that share --out."""
     engine: Literal["local", "ray"] = "local"
     """Processes of this machine, or a Ray cluster."""
     jobs: Annotated[int | None, named("INT")] = None
     """Runs at a time; without it one for each GPU, or for each core where there is none."""
-    machine: MachineOptions = field(default_factory=lambda: MachineOptions(workers=0))
+    machine: tyro.conf.OmitArgPrefixes[MachineOptions] = field(default_factory=lambda: MachineOptions(workers=0))
 
     def __call__(self) -> None:
         plan = self._plan()
@@ -59,23 +61,24 @@ class Bench:
         engine = self._engine()
         try:
             with tally() as tell:
-                outcome = run_sweep(plan.jobs, self.out.absolute(), engine, options, self.machine.device, tell)
+                outcome = run_sweep(plan.runs, self.out.absolute(), engine, options, self.machine.device, tell)
         finally:
             engine.close()
         print(f"{outcome.skipped} of {outcome.total} runs were complete already, {outcome.done} were done now.")
         if outcome.failed:
             _report(outcome.failed)
-        known = {"D1", "D2", "D3"} <= {domain for job in plan.jobs for domain in job.run.setting.domains}
+        known = {"D1", "D2", "D3"} <= {domain for planned in plan.runs for domain in planned.run.setting.domains}
         print(f"Next: egonorm table {self.out}{' --against paper' if known else ''}")
 
     def _plan(self) -> Plan:
         base = self._base()
         parts = suites(base.net.streams)[self.suite]
-        names = None if self.methods is None else [name.strip() for name in self.methods.split(",")]
+        names = None if self.methods is None else split_methods(self.methods)
+        given = {} if self.radius is None else {"radius": self.radius}
         settings = [Setting.parse(text) for text in self.setting] or None
         domains = open_clip_set(base.data).manifest.domains
-        plan = make_plan(parts, base, domains, _numbers(self.seeds), self.radius, names, settings)
-        if not plan.jobs:
+        plan = make_plan(parts, base, domains, _numbers(self.seeds), given, names, settings)
+        if not plan.runs:
             raise SettingError(
                 "There is nothing to do.",
                 got="; ".join(plan.left_out),

@@ -1,7 +1,8 @@
 """The verbs that make runs: train and test."""
 
-import inspect
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,20 +11,13 @@ import tyro
 from egonorm.aggregate.render import render
 from egonorm.aggregate.summary import summarise
 from egonorm.api import evaluate_run, train_run
+from egonorm.cli.method import first_positional, parsed, subcommands
 from egonorm.cli.options import MachineOptions, RunOptions
 from egonorm.cli.words import named
 from egonorm.core import RunError
-from egonorm.methods import Method, methods
+from egonorm.methods import Method
 from egonorm.runs.config import Run, read_run
 from egonorm.runs.selection import parse_selector
-
-_no_method = Annotated[None, tyro.conf.subcommand("none", description="No method: with --resume, which knows its own.")]
-
-
-def _method_choice():
-    known = {name: method() for name, method in sorted(methods().items())}
-    told = {name: inspect.getdoc(method).splitlines()[0] for name, method in known.items()}
-    return tyro.extras.subcommand_type_from_defaults(known, told) | _no_method
 
 
 @dataclass(frozen=True)
@@ -40,10 +34,32 @@ class Train:
     """The folder of runs; each run gets a folder of its own below it."""
     resume: Annotated[Path | None, named("RUN")] = None
     """Go on with this run's folder; no other option but the machine's is read."""
-    training: RunOptions = field(default_factory=RunOptions)
-    machine: MachineOptions = field(default_factory=MachineOptions)
-    method: Annotated[Method | None, tyro.conf.arg(constructor_factory=_method_choice)] = None
-    """The method, with options of its own."""
+    training: tyro.conf.OmitArgPrefixes[RunOptions] = field(default_factory=RunOptions)
+    machine: tyro.conf.OmitArgPrefixes[MachineOptions] = field(default_factory=MachineOptions)
+    method: Annotated[Method | None, tyro.conf.arg(constructor_factory=subcommands, prefix_name=False)] = None
+    """The method, with options of its own; a class of your own is named package.module:Class."""
+
+    @classmethod
+    def for_words(cls, words: Sequence[str]) -> type:
+        """The command with the method that the words after it name among its subcommands.
+
+        Raises:
+            SettingError: for words that name a class that is no method, or options that it does not have.
+        """
+        flags = [
+            field.name for part in (cls, RunOptions, MachineOptions) for field in fields(part) if field.type is bool
+        ]
+        text = first_positional(words, {f"--{name.replace('_', '-')}" for name in flags})
+        if text is None or not {":", "="} & set(text):
+            return cls
+        choice = tyro.conf.arg(constructor_factory=partial(subcommands, text, parsed(text)), prefix_name=False)
+
+        @dataclass(frozen=True)
+        class Called(cls):
+            method: Annotated[Method | None, choice] = None
+
+        Called.__doc__ = cls.__doc__
+        return Called
 
     def __call__(self) -> None:
         run, folder = (read_run(self.resume), self.resume) if self.resume else self._new()
@@ -76,7 +92,7 @@ class Test:
     """Which domain; without it, the setting's target."""
     data: Annotated[str | None, named("KIND:PATH")] = None
     """The clips, when they have moved since the training."""
-    machine: MachineOptions = field(default_factory=MachineOptions)
+    machine: tyro.conf.OmitArgPrefixes[MachineOptions] = field(default_factory=MachineOptions)
 
     def __call__(self) -> None:
         run, options = read_run(self.run), self.machine.as_options()

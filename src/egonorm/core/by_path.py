@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from egonorm.core.errors import SettingError
 
-_OPTION = re.compile(r":(?=[A-Za-z_]\w*=)")
+_OPTION = re.compile(r":(?=[A-Za-z_][\w.]*=)")
 
 
 def split_choice(text: str) -> tuple[str, dict[str, str]]:
@@ -27,6 +27,11 @@ def split_choice(text: str) -> tuple[str, dict[str, str]]:
             remedy="Leave out what is repeated.",
         )
     return name, {key: pair.partition("=")[2] for key, pair in zip(keys, pairs, strict=True)}
+
+
+def write_choice(name: str, values: Mapping[str, Any]) -> str:
+    """The `name:key=value:key=value` that `split_choice` and `read_options` read back."""
+    return ":".join([name, *(f"{key}={_as_text(value)}" for key, value in values.items())])
 
 
 def find_class(name: str, known: Mapping[str, type], kind: type, noun: str) -> type:
@@ -80,8 +85,8 @@ def import_class(path: str, kind: type, noun: str) -> type:
 
 
 def path_of(found: type) -> str:
-    """The `package.module:Class` by which `import_class` finds a class."""
-    return f"{found.__module__}:{found.__qualname__}"
+    """The `package.module:Class` by which `import_class` finds a class, also from another program than the one that runs."""
+    return f"{_module_of(found)}:{found.__qualname__}"
 
 
 def options_of(found: type) -> dict[str, inspect.Parameter] | None:
@@ -158,6 +163,25 @@ def _imported(module: str, path: str):
             expected=f"a module {module} that can be imported",
             remedy="Run the command in the folder of the module, put that folder on PYTHONPATH, or correct the module.",
         ) from error
+
+
+def _module_of(found: type) -> str:
+    """The module's name as others import it: a program is `__main__` to itself alone, and `__mp_main__` to its processes."""
+    if found.__module__ not in ("__main__", "__mp_main__"):
+        return found.__module__
+    program = sys.modules[found.__module__]
+    if getattr(program, "__spec__", None) is not None:
+        return program.__spec__.name
+    return Path(program.__file__).stem if getattr(program, "__file__", None) else found.__module__
+
+
+def _as_text(value: Any) -> str:
+    """A value as `read_options` takes it: text as it is, 2.0 as 2, anything else as Python writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return value if isinstance(value, str) else repr(value)
 
 
 def _described(found: object) -> str:

@@ -1,31 +1,60 @@
-"""What a method is: hyper-parameters and three hooks that default to nothing. To add one, copy `rna.py`."""
+"""What a method is: hyper-parameters and hooks that default to nothing. To add one, copy `rna.py`."""
 
-import importlib
-import pkgutil
+import inspect
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, replace
+from typing import Any, ClassVar
+
+import torch
 
 from egonorm.core import Batch, Seen, Setting, SettingError, Terms
+from egonorm.core.by_path import path_of, write_choice
 from egonorm.nets.net import Net
 
 
 @dataclass(frozen=True)
+class TrainedRun:
+    """What a method may ask of another run, one that is complete."""
+
+    norms: tuple[Mapping[tuple[str, str], float], ...]
+    """Per training step, the mean feature norm by domain and modality."""
+
+
+@dataclass(frozen=True)
 class Method:
-    """A way to train beyond the class loss. It holds no tensors: what it must learn, it adds to the net."""
+    """A way to train beyond the class loss. It holds no tensors: what it must learn, it adds to the net.
+
+    A composition holds other methods as fields, and joins what their hooks do.
+    """
 
     target_use: ClassVar[frozenset[str]] = frozenset()
     """When unlabelled target clips are of use to it: in `terms` ("training"), or in `adapt` ("after" training, at "test")."""
     target_needed: ClassVar[bool] = False
     """Whether it makes no sense without them."""
     min_modalities: ClassVar[int] = 1
+    min_sources: ClassVar[int] = 1
+    """How many domains with labels a step must show: 2 for what compares them."""
+    from_runs: ClassVar[Mapping[str, "Method"]] = {}
+    """Fields that a sweep takes from another run, and that run's method: in the same shift, without its target, trained first.
+
+    Runs that differ in these fields alone are of one configuration: in a table they are one method.
+    """
 
     @classmethod
     def name(cls) -> str:
-        """The class's name in kebab-case, as on the command line."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+        """As on the command line and in files: the class's name in kebab-case; of a user's class, `package.module:Class`."""
+        if cls.__module__.startswith(f"{__package__}."):
+            return in_kebab_case(cls)
+        return path_of(cls)
+
+    def label(self) -> str:
+        """The shortest text that `parse_method` reads back: the name, and each option that is not at its default."""
+        return write_choice(self.name(), dict(_changed_options(self)))
+
+    def resolve(self, runs: Mapping["Method", TrainedRun]) -> "Method":
+        """The same with the fields in `from_runs` taken from the runs of the methods that are named there."""
+        return self
 
     def prepare(self, net: Net) -> None:
         """Add what must be learnt (heads, necks) to the net, before training."""
@@ -34,15 +63,45 @@ class Method:
         """Named, weighted scalars to descend beside the class loss; one that is named "class" takes its place."""
         return {}
 
-    def adapt(self, net: Net, target: Iterable[Batch]) -> None:
-        """Change the net by unlabelled target clips: the training clips after training, or each batch of test clips at test."""
+    def backward(self, terms: Terms, seen: Seen, net: Net) -> None:
+        """Give every parameter its gradient: that of the sum of the terms, the class loss among them.
+
+        Another one may change gradients before or after it calls this one, but not what is logged: the terms, whose sum is the
+        total. Every gradient that it meets is of the whole batch, whatever the number of processes.
+        """
+        torch.stack(list(terms.values())).sum().backward()
+
+    def adapt(self, net: Net, target: Iterable[Batch]) -> Iterator[None] | None:
+        """Change a net by unlabelled target clips, which `target` has in batches.
+
+        "after" training these are the training clips, and all that counts is the net at the end. At "test" they are the clips
+        that are judged, in the order of judging, and this is a generator: it yields when the net is ready to predict the batch
+        that it took last, and is then asked for the next. What it holds in local variables (an optimiser, a running mean) lives
+        as long as the judgement of one net.
+        """
 
 
-def methods() -> dict[str, type[Method]]:
-    """Every method by name: those in this folder, and any direct subclass that a user's program has defined."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        importlib.import_module(f"egonorm.methods.{module.name}")
-    return {method.name(): method for method in Method.__subclasses__()}
+def in_kebab_case(found: type) -> str:
+    """A class's name with dashes between its words: `rna-grl` of `RnaGrl`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", found.__name__).lower()
+
+
+def unresolved(method: Method) -> Method:
+    """The method with the fields that other runs decide as they are by default: equal for runs of one configuration."""
+    defaults = {field.name: _default(field) for field in fields(method) if field.name in method.from_runs}
+    return replace(method, **defaults) if defaults else method
+
+
+def changes_gradients(method: Method) -> bool:
+    """Whether it has a backward pass of its own."""
+    return type(method).backward is not Method.backward
+
+
+def parts_of(method: Method) -> dict[str, Method]:
+    """The methods that a composition holds, by field; and theirs, as `field.field`."""
+    held = {field.name: getattr(method, field.name) for field in fields(method)}
+    own = {name: value for name, value in held.items() if isinstance(value, Method)}
+    return own | {f"{name}.{deeper}": part for name, value in own.items() for deeper, part in parts_of(value).items()}
 
 
 def target_moments(method: Method, setting: Setting) -> frozenset[str]:
@@ -52,26 +111,59 @@ def target_moments(method: Method, setting: Setting) -> frozenset[str]:
 
 
 def check(method: Method, setting: Setting, modalities: Iterable[str]) -> None:
-    """Refuse a method in a setting, or with modalities, that it cannot work with.
+    """Refuse a method, or a part of it, in a setting or with modalities that it cannot work with.
 
     Raises:
         SettingError: names the method and the setting.
     """
-    modalities = tuple(modalities)
+    modalities, parts = tuple(modalities), parts_of(method)
+    for part in (method, *parts.values()):
+        _check_alone(
+            part, f"The method {_within(method, part)} cannot work in the setting {setting}", setting, modalities
+        )
+    changing = [name for name, part in parts.items() if changes_gradients(part)]
+    if changing and not changes_gradients(method):
+        raise SettingError(
+            f"The method {method.name()} leaves out the backward pass of its parts.",
+            got=f"a backward of its own in {', '.join(changing)}, none in {method.name()}",
+            expected=f"{type(method).__name__}.backward, which calls theirs",
+            remedy=f"Define backward(self, terms, seen, net), and call self.{changing[0]}.backward in it.",
+        )
+
+
+def _check_alone(method: Method, what: str, setting: Setting, modalities: tuple[str, ...]) -> None:
     if method.target_needed and not target_moments(method, setting):
         raise SettingError(
-            f"The method {method.name()} cannot work in the setting {setting}.",
+            f"{what}.",
             got=f"target clips visible: {setting.target_visible}",
             expected=" or ".join(_MOMENTS[moment] for moment in sorted(method.target_use)),
             remedy="Use a setting of another family, or a method that needs no target clips.",
         )
     if len(modalities) < method.min_modalities:
         raise SettingError(
-            f"The method {method.name()} cannot work in the setting {setting} with {len(modalities)} modality.",
+            f"{what} with {len(modalities)} modality.",
             got=", ".join(modalities),
             expected=f"{method.min_modalities} modalities or more",
             remedy="Add one with --modalities, or choose another method.",
         )
+    if len(setting.sources) < method.min_sources:
+        raise SettingError(
+            f"{what} with {len(setting.sources)} source.",
+            got="+".join(setting.sources),
+            expected=f"{method.min_sources} sources or more",
+            remedy="Use a setting with more of them, such as dgn:D1+D2:D3, or choose another method.",
+        )
+    if "test" in target_moments(method, setting) and not inspect.isgeneratorfunction(type(method).adapt):
+        raise SettingError(
+            f"{what}.",
+            got="an adapt that does not yield",
+            expected="one that yields when the net is ready for the batch that it took last",
+            remedy="Write yield at the end of its loop over the batches of the target.",
+        )
+
+
+def _within(method: Method, part: Method) -> str:
+    return method.name() if part is method else f"{part.name()} in {method.name()}"
 
 
 def need_equal_sizes(method: Method, net: Net) -> None:
@@ -87,6 +179,21 @@ def need_equal_sizes(method: Method, net: Net) -> None:
             expected="features of one size",
             remedy="Give the encoders equal widths, or choose another method.",
         )
+
+
+def _changed_options(method: Method, usual: Method | None = None) -> Iterator[tuple[str, Any]]:
+    """The options, in the order of the fields, that are not as in `usual`, or by default; those of a part as `part.option`."""
+    for field in fields(method):
+        value = getattr(method, field.name)
+        default = _default(field) if usual is None else getattr(usual, field.name)
+        if isinstance(value, Method) and type(value) is type(default):
+            yield from ((f"{field.name}.{name}", x) for name, x in _changed_options(value, default))
+        elif value != default:
+            yield field.name, value
+
+
+def _default(field: Field) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 _MOMENTS = {

@@ -35,8 +35,7 @@ class Grl(Method):
     begin: float = 1 / 3
     """Share of the training after which it begins."""
 
-    def prepare(self, net: Net) -> None:
-        """Add a discriminator for each modality."""
+    def __post_init__(self):
         if not 0 <= self.begin < 1:
             raise SettingError(
                 f"The method {self.name()} cannot begin then.",
@@ -44,6 +43,9 @@ class Grl(Method):
                 expected="a share of the training, from 0 to below 1",
                 remedy="Correct --begin.",
             )
+
+    def prepare(self, net: Net) -> None:
+        """Add a discriminator for each modality."""
         for modality, size in net.num_features.items():
             net.extra[f"domain_{modality}"] = binary_head(size)
 

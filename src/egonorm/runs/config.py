@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 from dataclasses import dataclass, field, is_dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from egonorm.core.seed import seed_for
 from egonorm.core.training import Evaluation, Optim, Precision
 from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
 from egonorm.data.windows import Span
-from egonorm.methods import Method, SourceOnly, methods
+from egonorm.methods import Method, SourceOnly, find_method
 from egonorm.nets.checkpoint_io import load_network, network_of, read_metadata
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.fusion import Fusion
@@ -124,7 +124,8 @@ class Run:
     def name(self) -> str:
         """The folder's name: method, setting, seed, and eight digits that differ for any other configuration."""
         digest = hashlib.sha256(to_json(self).encode()).hexdigest()[:8]
-        return f"{self.method.name()}-{str(self.setting).replace(':', '-')}-{self.seed}-{digest}"
+        method, setting = self.method.name().replace(":", "-"), str(self.setting).replace(":", "-")
+        return f"{method}-{setting}-{self.seed}-{digest}"
 
     def build_net(self, num_classes: int, pretrained: bool = False) -> Net:
         """The network with its first weights, and with what the method adds to it."""
@@ -139,15 +140,21 @@ def to_json(run: Run) -> str:
 
 
 def from_json(text: str, what: str = "This") -> Run:
-    """The run that `to_json` wrote. RunError, naming `what` it is of, for a method that is not here."""
+    """The run that `to_json` wrote; a user's method is imported.
+
+    Raises:
+        RunError: for a method that is not here; it names `what` the text is of.
+    """
     tree = json.loads(text)
-    if (name := tree["method"]["name"]) not in methods():
+    try:
+        find_method(tree["method"]["name"])
+    except SettingError as error:
         raise RunError(
             f"{what} is a run of a method that is not here.",
-            got=name,
-            expected=", ".join(sorted(methods())),
-            remedy="Install or import the program that defines it.",
-        )
+            got=f"{tree['method']['name']}: {error.got}",
+            expected=error.expected,
+            remedy=error.remedy,
+        ) from None
     return _converter().structure(tree, Run)
 
 
@@ -175,12 +182,8 @@ def _own_error(error: BaseException) -> EgonormError | None:
     return next(filter(None, map(_own_error, getattr(error, "exceptions", ()))), None)
 
 
+@cache
 def _converter() -> cattrs.Converter:
-    return _converter_for(tuple(methods().items()))
-
-
-@lru_cache(maxsize=8)
-def _converter_for(known_methods: tuple[tuple[str, type[Method]], ...]) -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_unstructure_hook(Setting, str)
     converter.register_structure_hook(Setting, lambda text, _: Setting.parse(text))
@@ -190,9 +193,8 @@ def _converter_for(known_methods: tuple[tuple[str, type[Method]], ...]) -> cattr
     configure_tagged_union(SoundLook, converter, tag_name="kind", default=Spectrogram)
     converter.register_unstructure_hook_func(_is_input, lambda given: _input_tree(converter, given))
     converter.register_structure_hook_func(_is_input, lambda tree, _: _input(converter, dict(tree)))
-    known = dict(known_methods)
     converter.register_unstructure_hook(Method, lambda m: {"name": m.name()} | _plain.unstructure(m, type(m)))
-    converter.register_structure_hook(Method, lambda tree, _: _method(dict(tree), known))
+    converter.register_structure_hook(Method, lambda tree, _: _method(dict(tree)))
     return converter
 
 
@@ -226,9 +228,9 @@ def _input(converter: cattrs.Converter, tree: dict[str, Any]) -> Input:
 _plain = cattrs.Converter(forbid_extra_keys=True)
 
 
-def _method(tree: dict, known: dict[str, type[Method]]) -> Method:
-    name = tree.pop("name")
-    return _plain.structure(tree, known[name])
+def _method(tree: dict) -> Method:
+    found = find_method(tree.pop("name"))
+    return _plain.structure(tree, found)
 
 
 CHECKPOINTS = "checkpoints"

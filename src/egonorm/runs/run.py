@@ -14,6 +14,7 @@ import numpy as np
 from egonorm.core import Batch, DataError, RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
+from egonorm.core.seed import seed_for
 from egonorm.data.check import Problem
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches, training_batches
@@ -30,6 +31,7 @@ from egonorm.runs.directory import claim, note_start, refuse_foreign
 from egonorm.runs.results import COMPLETE, Row, is_complete, predictions_of, read_rows, write_rows
 from egonorm.runs.reuse import take_over
 from egonorm.runs.train_log import LOG
+from egonorm.training.adapt import OnlineAdaptation, adapt_to_all
 from egonorm.training.checkpoint import Checkpoints
 from egonorm.training.evaluate import Predictions, judge
 from egonorm.training.loop import make_optimizer, train
@@ -118,18 +120,19 @@ def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, 
     """The rows of one domain's test clips for every checkpoint that was kept; their predictions are written too."""
     run, runtime = context.run, context.runtime
     windows, tests = run.evaluation.num_windows, context.clips(manifest.select([domain], "test"), readers)
-    batches = evaluation_batches(
-        tests, windows, run.optim.batch, context.options.workers, runtime.device, runtime.rank, runtime.num_ranks
-    )
     nets = _load(context, manifest.classes)
     moments = context.target_moments if domain == run.setting.target else frozenset()
     if "after" in moments:
         _adapt(context, manifest.select([domain], "train"), readers, nets)
-    adapt = run.method.adapt if "test" in moments else None
-    nets = nets if adapt else {step: fold_in_place(net) for step, net in nets.items()}
+    adapts = _adaptations(context, nets, domain) if "test" in moments else {}
+    nets = nets if adapts else {step: fold_in_place(net) for step, net in nets.items()}
+    rank, num_ranks = (0, 1) if adapts else (runtime.rank, runtime.num_ranks)
+    batches = evaluation_batches(
+        tests, windows, run.optim.batch, context.options.workers, runtime.device, rank, num_ranks
+    )
     with bar(f"Testing {run.method.name()} on {domain}", context.shows_progress) as progress:
-        counted = _counted(batches, len(tests), runtime.num_ranks / windows, progress)
-        found = judge(nets, counted, run.evaluation, runtime, adapt)
+        counted = _counted(batches, len(tests), num_ranks / windows, progress)
+        found = judge(nets, counted, run.evaluation, runtime, adapts)
     if runtime.is_first:
         for step, predictions in found.items():
             _write(predictions_of(context.folder, step, domain), predictions, manifest.classes)
@@ -143,11 +146,19 @@ def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, 
 def _adapt(context: RunContext, target: Manifest, readers: Mapping[str, Reader], nets: Mapping[int, Net]) -> None:
     """Let the method change each network by the target's training clips; every process shows it all of them."""
     unseen = context.clips(target, readers, unlabelled=frozenset(target.domains))
-    size, runtime = context.run.optim.batch, context.runtime
-    for net in nets.values():
-        batches = evaluation_batches(unseen, 1, size, context.options.workers, runtime.device)
-        with runtime.autocast():
-            context.run.method.adapt(net, (batch for (batch,) in batches))
+    run, runtime = context.run, context.runtime
+    for step, net in nets.items():
+        batches = evaluation_batches(unseen, 1, run.optim.batch, context.options.workers, runtime.device)
+        seed = seed_for(run.seed, "adapt", step)
+        adapt_to_all(run.method.adapt, net, (batch for (batch,) in batches), runtime, seed)
+
+
+def _adaptations(context: RunContext, nets: Mapping[int, Net], domain: str) -> dict[int, OnlineAdaptation]:
+    """For each network, what changes it by the batches that it is judged on."""
+    adapt, seed, runtime = context.run.method.adapt, context.run.seed, context.runtime
+    return {
+        step: OnlineAdaptation(adapt, net, runtime, seed_for(seed, "adapt", step, domain)) for step, net in nets.items()
+    }
 
 
 def make_row(context: RunContext, step: int, domain: str, metric: str, value: float, n: int) -> Row:

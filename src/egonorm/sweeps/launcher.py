@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Callable
@@ -131,7 +132,7 @@ class RayEngine:
 
     def start(self, key: Any, task: Task) -> None:
         """Hand a task to the cluster."""
-        self._keys[self._perform.remote(task, sys.argv)] = key
+        self._keys[self._perform.remote(pickle.dumps(task), sys.argv, sys.path)] = key
 
     def finished(self) -> tuple[Any, str | None]:
         """Wait for a task that has ended."""
@@ -147,7 +148,8 @@ class RayEngine:
         self._ray.shutdown()
 
 
-def _perform(task: Task, command: list[str]) -> str | None:
+def _perform(task: bytes, command: list[str], path: list[str]) -> str | None:
     sys.argv = command  # the one that a run's folder tells of; processes of this machine have it already
+    sys.path.extend(folder for folder in path if folder not in sys.path)  # where a user's methods lie
     torch.set_num_threads(1)
-    return task()
+    return pickle.loads(task)()

@@ -31,6 +31,8 @@ class System:
     """Late fusion unless said otherwise, by the paper here or by the user for the whole suite."""
     modalities: tuple[str, ...] | None = None
     """Which streams; all that the data or the user names when None."""
+    given: frozenset[str] = frozenset()
+    """Options of the method that the user has given, so that no other run decides them."""
 
 
 @dataclass(frozen=True)

@@ -1,43 +1,45 @@
 """From a suite to the runs that it needs, each once, and which of them must wait for another."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from egonorm.core import Setting, SettingError
+from egonorm.core.by_path import split_choice
 from egonorm.core.shard import Shard
-from egonorm.methods import check, methods
-from egonorm.methods.base import target_moments
-from egonorm.methods.hna import Hna
+from egonorm.methods import check, methods, parse_method
+from egonorm.methods.base import target_moments, unresolved
+from egonorm.methods.registry import given_options
 from egonorm.runs.config import ANYWHERE, Run, to_json
-from egonorm.sweeps.paper import SOURCE_ONLY, Part, System
+from egonorm.sweeps.paper import Part, System
 
 
 @dataclass(frozen=True)
-class Job:
-    """A run of a sweep."""
+class PlannedRun:
+    """A run of a sweep, and what comes before it."""
 
     run: Run
-    needs: Run | None = None
-    """The Source Only run whose norms give this HNA run its radius."""
-    twin: Run | None = None
+    """With the usual values where other runs decide; see `resolve.py`."""
+    needs: tuple[Run, ...] = ()
+    """Runs whose trainings decide numbers of this one's method: complete before it is begun."""
+    reuse: Run | None = None
     """A run that trains in the same way for another target, and does so first; neither sees its target in training."""
 
     @property
     def waits_for(self) -> tuple[str, ...]:
         """The names of the runs that come before this one."""
-        return tuple(run.name for run in (self.twin, self.needs) if run is not None)
+        return tuple(run.name for run in (self.reuse, *self.needs) if run is not None)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of a sweep, and what the suite names but cannot be done here, in words."""
+    """The runs of a sweep, and what the suite names but cannot be done here, in words."""
 
-    jobs: tuple[Job, ...]
+    runs: tuple[PlannedRun, ...]
     left_out: tuple[str, ...]
 
     def share(self, shard: Shard) -> "Plan":
-        """A shard of the jobs, as many as of any other. Jobs that wait for each other stay together."""
+        """A shard of the runs, as many as of any other. Runs that wait for each other stay together."""
         heads = self._heads()
         sizes = Counter(heads.values())
         loads, mine = [0] * shard.of, set()
@@ -46,13 +48,13 @@ class Plan:
             loads[lightest] += size
             if lightest == shard.number - 1:
                 mine.add(head)
-        return replace(self, jobs=tuple(job for job in self.jobs if heads[job.run.name] in mine))
+        return replace(self, runs=tuple(planned for planned in self.runs if heads[planned.run.name] in mine))
 
     def _heads(self) -> dict[str, str]:
-        """For each job, the first of those that wait for each other."""
+        """For each run, the first of those that wait for each other."""
         heads = {}
-        for job in self.jobs:
-            heads[job.run.name] = next((heads[name] for name in job.waits_for), job.run.name)
+        for planned in self.runs:
+            heads[planned.run.name] = next((heads[name] for name in planned.waits_for), planned.run.name)
         return heads
 
 
@@ -61,70 +63,71 @@ def make_plan(
     base: Run,
     domains: Sequence[str],
     seeds: Sequence[int],
-    radius: float | None = None,
+    given: Mapping[str, float] | None = None,
     names: Sequence[str] | None = None,
     settings: Sequence[Setting] | None = None,
 ) -> Plan:
     """The runs of the parts' systems in all their settings and with all seeds, in the network and training of `base`.
 
     Args:
-        radius: HNA's R in every run; None takes it from the norms of the Source Only run with the first seed.
-        names: methods to keep; those that no part has are added to each, in the plain network.
+        given: values of options that other runs would decide (`Method.from_runs`), for every method that has them.
+        names: methods to keep, as `parse_method` reads them; those that no part has are added to each, in the plain network.
         settings: settings to keep.
 
     Raises:
-        SettingError: for an unknown method, or a setting that no part has.
+        SettingError: for a method that cannot be used, or a setting that no part has.
     """
     domains = tuple(domains)
-    new = _new(parts, names)
-    kept = lambda part: tuple(s for s in part.systems if names is None or s.method.name() in names)  # noqa: E731
-    wanted = [(kept(part) + new, _possible(part, domains)) for part in parts]
+    chosen = None if names is None else _chosen(names)
+    wanted = [(_systems(part, parts, chosen), _possible(part, domains)) for part in parts]
     _check_settings(settings, [setting for _, found in wanted for setting in found])
-    jobs, left_out = {}, {}
+    planned, left_out = {}, {}
     for systems, possible in wanted:
         for system in systems:
             for setting in possible:
                 if settings is None or setting in settings:
-                    _add(jobs, left_out, system, setting, base, seeds, radius)
-    return Plan(_with_twins(jobs.values()), tuple(left_out))
+                    _add(planned, left_out, _with_given(system, given or {}), setting, base, seeds)
+    return Plan(_trained_once(planned.values()), tuple(left_out))
 
 
 def _add(
-    jobs: dict[str, Job],
+    planned: dict[tuple[str, bool], PlannedRun],
     left_out: dict[str, None],
     system: System,
     setting: Setting,
     base: Run,
     seeds: Sequence[int],
-    radius: float | None,
 ) -> None:
-    """Add a system's runs of one setting, after those that they wait for, each once and by its name."""
+    """Add a system's runs of one setting, after those that they wait for, each once.
+
+    Until other runs have decided a number, a run is called as if it had the usual one, and so may be called like a run that was
+    given that one.
+    """
     try:
         run = run_of(system, setting, base)
         check(run.method, setting, run.net.streams)
     except SettingError as error:
         left_out[f"{system.name}: {error.what} {error.got}"] = None
         return
-    needs = None
-    if isinstance(system.method, Hna) and radius is None:
-        needs = replace(run_of(SOURCE_ONLY, _without_target(setting), base), seed=seeds[0])
-        jobs.setdefault(needs.name, Job(needs))
-    elif isinstance(system.method, Hna):
-        run = replace(run, method=replace(run.method, radius=radius))
+    deciding = [of for field, of in system.method.from_runs.items() if field not in system.given]
+    plain = replace(run, setting=_without_target(setting), seed=seeds[0])
+    needs = tuple(replace(plain, method=method) for method in dict.fromkeys(deciding))
+    for needed in needs:
+        planned.setdefault((needed.name, False), PlannedRun(needed))
     for seeded in (replace(run, seed=seed) for seed in seeds):
-        jobs.setdefault(seeded.name, Job(seeded, needs))
+        planned.setdefault((seeded.name, bool(needs)), PlannedRun(seeded, needs))
 
 
-def _with_twins(jobs: Iterable[Job]) -> tuple[Job, ...]:
-    """The jobs, those told their twin that train as one before them does."""
+def _trained_once(several: Iterable[PlannedRun]) -> tuple[PlannedRun, ...]:
+    """The runs, each with the one before it that trains as it does."""
     first, found = {}, []
-    for job in jobs:
-        if target_moments(job.run.method, job.run.setting) & {"training", "after"}:
-            found.append(job)
+    for planned in several:
+        if target_moments(planned.run.method, planned.run.setting) & {"training", "after"}:
+            found.append(planned)
             continue
-        training = job.run.setting.sources, to_json(replace(job.run, setting=ANYWHERE))
-        twin = first.setdefault(training, job.run)
-        found.append(job if twin is job.run else replace(job, twin=twin))
+        training = planned.run.setting.sources, planned.needs != (), to_json(replace(planned.run, setting=ANYWHERE))
+        other = first.setdefault(training, planned.run)
+        found.append(planned if other is planned.run else replace(planned, reuse=other))
     return tuple(found)
 
 
@@ -142,16 +145,37 @@ def _without_target(setting: Setting) -> Setting:
     return replace(setting, family="dg1" if len(setting.sources) == 1 else "dgn")
 
 
-def _new(parts: Sequence[Part], names: Sequence[str] | None) -> tuple[System, ...]:
-    """The named methods that are in no part. SettingError for names of no method."""
+def _chosen(names: Sequence[str]) -> tuple[System, ...]:
+    """The named methods in the plain network. SettingError for a name of no method, as `parse_method`."""
     known = methods()
-    unknown = [name for name in names or () if name not in known]
+    unknown = [name for name in (split_choice(text)[0] for text in names) if ":" not in name and name not in known]
     if unknown:
         raise SettingError(
-            "There are no such methods.", got=", ".join(unknown), expected=", ".join(known), remedy="Correct --methods."
+            "There are no such methods.",
+            got=", ".join(unknown),
+            expected=", ".join([*known, "package.module:Class"]),
+            remedy="Correct --methods.",
         )
-    present = {system.method.name() for part in parts for system in part.systems}
-    return tuple(System(name, known[name]()) for name in names or () if name not in present)
+    found = [(parse_method(name), given_options(name)) for name in names]
+    return tuple(System(method.label(), method, given=given) for method, given in found)
+
+
+def _systems(part: Part, parts: Sequence[Part], chosen: Sequence[System] | None) -> tuple[System, ...]:
+    """The part's systems with a chosen method, then the chosen methods that are in no part."""
+    if chosen is None:
+        return part.systems
+    of = lambda system: unresolved(system.method)  # noqa: E731
+    kept = [replace(s, method=c.method, given=c.given) for s in part.systems for c in chosen if of(c) == of(s)]
+    present = {of(system) for part in parts for system in part.systems}
+    return (*kept, *(choice for choice in chosen if of(choice) not in present))
+
+
+def _with_given(system: System, given: Mapping[str, float]) -> System:
+    """The system with the values that were given for all methods in place of those that other runs decide."""
+    mine = {field: given[field] for field in system.method.from_runs if field in given and field not in system.given}
+    if not mine:
+        return system
+    return replace(system, method=replace(system.method, **mine), given=system.given | mine.keys())
 
 
 def _possible(part: Part, domains: Sequence[str]) -> tuple[Setting, ...]:

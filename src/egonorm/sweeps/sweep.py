@@ -10,8 +10,8 @@ from egonorm.runs.config import read_run
 from egonorm.runs.results import is_complete
 from egonorm.runs.run import Options, RunContext, execute
 from egonorm.sweeps.launcher import Engine
-from egonorm.sweeps.plan import Job
-from egonorm.sweeps.radius import settled
+from egonorm.sweeps.plan import PlannedRun
+from egonorm.sweeps.resolve import resolve
 from egonorm.training.runtime import start_runtime
 
 
@@ -28,44 +28,44 @@ class Outcome:
 
 
 def run_sweep(
-    jobs: Sequence[Job],
+    plan: Sequence[PlannedRun],
     out: Path,
     engine: Engine,
     options: Options,
     device: str,
     tell: Callable[[int, int, int, int, int], None] = lambda *counts: None,
 ) -> Outcome:
-    """Do what is not done yet. A run that fails stops no other, but those that need its norms.
+    """Do what is not done yet. A run that fails stops no other, but those that need it.
 
     Args:
         tell: hears of every change: how many there are, were complete before, are done, running and failed.
     """
-    waiting = {job.run.name: job for job in jobs if not _is_done(job, out)}
-    skipped, done, running, failed = len(jobs) - len(waiting), 0, set(), {}
+    waiting = {number: planned for number, planned in enumerate(plan) if not _is_done(planned, out)}
+    skipped, done, running, failed = len(plan) - len(waiting), 0, {}, {}
     while waiting or running:
-        pending = waiting.keys() | running
-        ready = [name for name, job in waiting.items() if pending.isdisjoint(job.waits_for)]
-        for name in ready[: engine.num_slots - len(running)]:
-            running.add(name)
-            engine.start(name, partial(perform, waiting.pop(name), out, options, device))
-        tell(len(jobs), skipped, done, len(running), len(failed))
-        name, error = engine.finished()
-        running.remove(name)
+        pending = {planned.run.name for planned in (*waiting.values(), *running.values())}
+        ready = [number for number, planned in waiting.items() if pending.isdisjoint(planned.waits_for)]
+        for number in ready[: engine.num_slots - len(running)]:
+            running[number] = waiting.pop(number)
+            engine.start(number, partial(do_run, running[number], out, options, device))
+        tell(len(plan), skipped, done, len(running), len(failed))
+        number, error = engine.finished()
+        name = running.pop(number).run.name
         if error is None:
             done += 1
         else:
             failed[name] = error
-    tell(len(jobs), skipped, done, 0, len(failed))
-    return Outcome(len(jobs), skipped, done, failed)
+    tell(len(plan), skipped, done, 0, len(failed))
+    return Outcome(len(plan), skipped, done, failed)
 
 
-def perform(job: Job, out: Path, options: Options, device: str) -> str | None:
-    """Do one job; the text of the error if it fails."""
+def do_run(planned: PlannedRun, out: Path, options: Options, device: str) -> str | None:
+    """Do one run; the text of the error if it fails."""
     try:
-        run = settled(job, out)
-        twin = None if job.twin is None else out / replace(run, setting=job.twin.setting).name
+        run, other = resolve(planned, out), planned.reuse
+        reuse = None if other is None else out / replace(run, setting=other.setting).name
         with start_runtime(device, run.precision) as runtime:
-            execute(RunContext(run, out / run.name, runtime, options, twin))
+            execute(RunContext(run, out / run.name, runtime, options, reuse))
     except EgonormError as error:
         return str(error)
     except Exception as error:  # one run's fault, whatever it is, must not end the others
@@ -73,10 +73,10 @@ def perform(job: Job, out: Path, options: Options, device: str) -> str | None:
     return None
 
 
-def _is_done(job: Job, out: Path) -> bool:
-    """Whether a job's run is complete; one that still waits for its radius is not."""
+def _is_done(planned: PlannedRun, out: Path) -> bool:
+    """Whether a run is complete; one that still waits for another to decide a number is not."""
     try:
-        run = settled(job, out)
+        run = resolve(planned, out)
         return is_complete(out / run.name) and read_run(out / run.name) == run
     except RunError:  # it says why when the run is begun
         return False

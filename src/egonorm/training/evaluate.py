@@ -1,6 +1,6 @@
 """Judge trained networks on clips: scores of every modality and of their fusion, and the lengths of the features."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from egonorm.core.training import FUSED, Evaluation
 from egonorm.losses import norms
 from egonorm.metrics import mean_class_accuracy, mean_norm_difference, recall, top1, top_share
 from egonorm.nets.net import Net
+from egonorm.training.adapt import OnlineAdaptation
 from egonorm.training.malloc import kept_heap
 from egonorm.training.runtime import Runtime
 
@@ -46,20 +47,24 @@ def judge(
     batches: Iterable[tuple[Batch, ...]],
     evaluation: Evaluation,
     runtime: Runtime,
-    adapt: Callable[[Net, Iterable[Batch]], None] | None = None,
+    adaptations: Mapping[int, OnlineAdaptation] | None = None,
 ) -> dict[int, Predictions]:
     """The predictions of several checkpoints on the same clips, each clip read once; all processes' clips together.
 
-    `adapt` may change a net by each batch, shown without its labels, before the batch is predicted.
+    Nets with an adaptation are changed by each batch before they predict it. What a batch changes, the next ones see, so every
+    process is then given all batches, and does the same.
     """
+    adapts = adaptations or {}
     parts = {step: [] for step in nets}
     with kept_heap(runtime.device):
         for (seen,) in batches:
             for step, net in nets.items():
-                if adapt is not None:
-                    adapt(net, [seen.unlabelled()])
+                if step in adapts:
+                    adapts[step].show(seen)
                 parts[step].append(_predict(net, seen, evaluation, runtime))
-    collected = runtime.collect(parts)
+    for adaptation in adapts.values():
+        adaptation.finish()
+    collected = [parts] if adapts else runtime.collect(parts)
     return {step: _join([part for everyone in collected for part in everyone[step]]) for step in nets}
 
 

@@ -6,7 +6,7 @@ sum as the backward of a sum, each parameter then gets the gradient of that one 
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class _Sum(torch.autograd.Function):
@@ -38,3 +38,13 @@ def gather(x: Tensor) -> Tensor:
     rank, rows = dist.get_rank(), len(x)
     padding = x.new_zeros(rank * rows, *x.shape[1:]), x.new_zeros((num_processes() - 1 - rank) * rows, *x.shape[1:])
     return sum_over_processes(torch.cat([padding[0], x, padding[1]]))
+
+
+def average_gradients(model: nn.Module) -> nn.Module:
+    """The model, each of whose gradients becomes the mean over all processes before anybody sees it.
+
+    That holds for every backward pass and for `torch.autograd.grad`, in which all processes must compute the same.
+    """
+    for parameter in model.parameters():
+        parameter.register_hook(lambda gradient: sum_over_processes(gradient) / num_processes())
+    return model

@@ -8,7 +8,7 @@ from torch import nn
 from egonorm.core import Batch, NotFiniteError
 from egonorm.core.seed import seed_for
 from egonorm.core.training import Optim
-from egonorm.training.monitor import Glance, fetch
+from egonorm.training.monitor import Glance, fetch, glance
 from egonorm.training.runtime import Runtime
 
 
@@ -38,16 +38,16 @@ def train(
         NotFiniteError: at the first step with a term that is infinite or not a number; nothing is updated by it.
     """
     model.train()
-    for step, seen in enumerate(batches, start=first):
+    for step, batch_of_each in enumerate(batches, start=first):
         runtime.seed(seed_for(seed, "step", step))
         for group in optimizer.param_groups:
             group["lr"] = optim.lr_at(step)
         with runtime.autocast():
-            terms, record = model(seen, step / optim.steps)
+            terms, seen = model(batch_of_each, step / optim.steps)
         optimizer.zero_grad(set_to_none=True)
-        total = torch.stack(list(terms.values()))
-        total.sum().backward()
-        heard, glances = dict(zip(terms, total.tolist(), strict=True)), fetch(record)
+        runtime.unwrap(model).backward(terms, seen)
+        heard = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+        glances = fetch(tuple(map(glance, seen.views)))
         check_finite(heard, step)
         optimizer.step()
         done(step, heard, glances)

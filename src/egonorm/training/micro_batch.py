@@ -1,7 +1,7 @@
 """A batch whose activations do not fit: the encoders see it in pieces, all behind them sees it whole; the gradient is exact."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -35,21 +35,26 @@ def encode_in_pieces(net: Net, inputs: Mapping[str, Tensor], pieces: int) -> dic
 
 
 def _passes(encoder: nn.Module):
-    """What surrounds the first and the second pass of a piece."""
-    return nullcontext(), _unheard(encoder)
+    """What surrounds the first pass of a piece, and each later one: one for every backward pass."""
+    return nullcontext(), _Unheard(encoder)
 
 
-@contextmanager
-def _unheard(encoder: nn.Module) -> Iterator[None]:
+class _Unheard:
     """Let what the encoder notes of its input, the running averages, be noted on copies that are thrown away.
 
     Putting the old values back instead would change tensors that the graph of the second pass holds.
     """
-    own = [(part, name, x) for part in encoder.modules() for name, x in part.named_buffers(recurse=False)]
-    for part, name, x in own:
-        setattr(part, name, x.clone())
-    try:
-        yield
-    finally:
-        for part, name, x in own:
+
+    def __init__(self, encoder: nn.Module):
+        self._encoder = encoder
+        self._own: list[tuple[nn.Module, str, Tensor]] = []
+
+    def __enter__(self) -> None:
+        parts = self._encoder.modules()
+        self._own = [(part, name, x) for part in parts for name, x in part.named_buffers(recurse=False)]
+        for part, name, x in self._own:
+            setattr(part, name, x.clone())
+
+    def __exit__(self, *error) -> None:
+        for part, name, x in self._own:
             setattr(part, name, x)

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from egonorm.core import Batch, Seen, Terms, View
+from egonorm.core import Batch, RunError, Seen, Terms, View
 from egonorm.methods import Method
+from egonorm.methods.base import changes_gradients
 from egonorm.nets.net import Net
 from egonorm.training.gather import gather
 from egonorm.training.micro_batch import encode_in_pieces
-from egonorm.training.monitor import Glance, glance
 
 
 class Objective(nn.Module):
@@ -28,15 +28,36 @@ class Objective(nn.Module):
         super().__init__()
         self.net, self.method, self.pieces = net, method, pieces
 
-    def forward(self, batches: Sequence[Batch], progress: float) -> tuple[Terms, tuple[Glance, ...]]:
-        """The terms of one step, and for the record what is seen of each domain; `progress` goes from 0 to 1."""
+    @property
+    def changes_gradients(self) -> bool:
+        """Whether the method has a backward pass of its own."""
+        return changes_gradients(self.method)
+
+    def forward(self, batches: Sequence[Batch], progress: float) -> tuple[Terms, Seen]:
+        """The terms of one step, and what is seen of each domain; `progress` goes from 0 to 1."""
         features = [self.net.apply_necks(encode_in_pieces(self.net, batch.inputs, self.pieces)) for batch in batches]
         with torch.autocast(next(self.net.parameters()).device.type, enabled=False):
             views = tuple(self._view(batch, found) for batch, found in zip(batches, features, strict=True))
             labelled = [view for view in views if view.labels is not None]
             terms = {"class": torch.stack([cross_entropy(v.logits, v.labels) for v in labelled]).sum()}
-            terms |= self.method.terms(Seen(views, progress), self.net)
-        return terms, tuple(map(glance, views))
+            seen = Seen(views, progress)
+            terms |= self.method.terms(seen, self.net)
+        return terms, seen
+
+    def backward(self, terms: Terms, seen: Seen) -> None:
+        """Give every parameter its gradient, as the method does.
+
+        Raises:
+            RunError: for a method after whose own backward pass no parameter has one.
+        """
+        self.method.backward(terms, seen, self.net)
+        if self.changes_gradients and all(parameter.grad is None for parameter in self.net.parameters()):
+            raise RunError(
+                f"The method {self.method.name()} trains nothing.",
+                got="no gradient after its backward",
+                expected="gradients of the network's parameters",
+                remedy="Call super().backward(terms, seen, net) in it, or the backward of a loss of its own.",
+            )
 
     def _view(self, batch: Batch, features: dict[str, Tensor]) -> View:
         features = {name: gather(x) for name, x in features.items()}

@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from egonorm.core import RunError
 from egonorm.core.training import Precision
 from egonorm.training.bfloat16 import warn_of_bfloat16
+from egonorm.training.gather import average_gradients
 from egonorm.training.sync_batch_norm import share_batch_norm
 
 
@@ -32,15 +33,26 @@ class Runtime:
         return self.rank == 0
 
     def wrap(self, objective: nn.Module) -> nn.Module:
-        """The objective on the device, trained by all processes together, batch norm included."""
+        """The objective on the device, trained by all processes together, batch norm included.
+
+        DistributedDataParallel averages gradients while they are computed, but those of the first backward pass of a step alone.
+        Where a method has a backward pass of its own, each gradient is averaged when it is there, however it was asked for.
+        """
         objective.to(self.device)
         if self.num_ranks == 1:
             return objective
         share_batch_norm(objective, self.device)
+        if objective.changes_gradients:
+            return average_gradients(objective)
         # the strides of a 1 x 1 kernel may be written in two ways for one order in memory; torch warns of it, and copies
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view")
         ids = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(objective, device_ids=ids)
+
+    @staticmethod
+    def unwrap(model: nn.Module) -> nn.Module:
+        """The objective that `wrap` was given."""
+        return model.module if isinstance(model, DistributedDataParallel) else model
 
     def seed(self, number: int) -> None:
         """Seed what this process draws from, on its device alone: torch.manual_seed spends 0.7 ms on absent ones."""
