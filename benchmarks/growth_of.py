@@ -17,7 +17,7 @@ from egonorm.methods import Rna
 from egonorm.runs.config import Run
 from egonorm.runs.presets import PRESETS, Preset
 from egonorm.training import Objective, start_runtime, train
-from egonorm.training.loop import make_optimizer
+from egonorm.training.optimizer import make_optimizer
 
 STEPS, LATER = 16, 5
 """Steps of a measurement, and the one after which time is taken."""
@@ -53,7 +53,7 @@ def say_seconds(data: Clips, preset: Preset, batch: int) -> None:
     run = Run("none:none", Setting("dg1", ("D1",), "D2"), preset.net, Rna())
     with start_runtime("cpu") as runtime:
         net, times = run.build_net(len(LABELS)), []
-        model, optimizer = runtime.wrap(Objective(net, run.method)), make_optimizer(preset.optim, net.parameters())
+        model, optimizer = runtime.wrap(Objective(net, run.method)), make_optimizer(preset.optim, net)
         batches = training_batches(data, ["D1"], batch, 1, STEPS, 0, runtime.device, runtime.rank, runtime.num_ranks)
         train(model, optimizer, preset.optim, batches, 1, 0, runtime, lambda *_: times.append(time.perf_counter()))
         if runtime.is_first:

@@ -10,7 +10,10 @@ import pytest
 from egonorm import cli
 from our_methods import our_methods
 
-RUN = "preset modalities fusion width encoder weights steps batch micro_batch lr precision"
+RUN = (
+    "preset modalities fusion width encoder weights steps batch micro_batch optimizer lr schedule warm_up momentum betas "
+    "weight_decay lr_factor freeze precision"
+)
 MACHINE = "device workers skip_broken"
 FLAGS = {
     "Kitchens": "folder clips kitchens seed size flow",

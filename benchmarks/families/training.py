@@ -18,7 +18,7 @@ from egonorm.core.training import Optim, Precision
 from egonorm.methods import Rna
 from egonorm.nets import Net
 from egonorm.training import Objective, Runtime, train
-from egonorm.training.loop import make_optimizer
+from egonorm.training.optimizer import make_optimizer
 
 CLIPS = 4
 """In a step: what a process on a CPU holds with ease."""
@@ -37,7 +37,7 @@ def our_step(rgb: nn.Module, audio: nn.Module, precision: Precision) -> Callable
     """A step of our loop: RNA-Net's objective, its gradient, the optimiser."""
     net = Net({"rgb": rgb, "audio": audio}, len(LABELS))
     runtime, objective = Runtime(CPU, precision), Objective(net, Rna())
-    optimizer, seen = make_optimizer(OPTIM, net.parameters()), (batch(),)
+    optimizer, seen = make_optimizer(OPTIM, net), (batch(),)
     return lambda: train(objective, optimizer, OPTIM, [seen], 1, 0, runtime, lambda *_: None)
 
 

@@ -12,8 +12,9 @@ from egonorm.core import Batch, Setting, SettingError
 from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, SourceOnly, check, methods
 from egonorm.nets.net import Net
-from egonorm.training.loop import make_optimizer, train
+from egonorm.training.loop import train
 from egonorm.training.objective import Objective
+from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 from our_methods import our_methods
 
@@ -52,7 +53,7 @@ def test_the_matrix(name, setting, modalities):
     runtime = Runtime(torch.device("cpu"))
     train(
         Objective(net, method),
-        make_optimizer(optim, net.parameters()),
+        make_optimizer(optim, net),
         optim,
         steps,
         1,

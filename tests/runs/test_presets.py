@@ -82,7 +82,7 @@ def test_the_learning_rate_is_chosen():
 
 def test_the_micro_batch_is_chosen():
     assert configured("paper", micro_batch=32).optim.pieces == 4
-    with pytest.raises(RunError, match="--micro-batch cannot be used"):
+    with pytest.raises(RunError, match=r"--micro-batch 0, batch 128(.|\n)*2 or more"):
         configured("paper", micro_batch=0)
     with pytest.raises(RunError, match=r"--micro-batch 32, batch 48[\s\S]*Correct --micro-batch or --batch"):
         configured("paper", batch=48, micro_batch=32)

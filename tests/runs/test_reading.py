@@ -9,7 +9,7 @@ from egonorm import runs
 from egonorm.core import RunError
 from egonorm.runs.config import Run, load_trained
 from egonorm.training.checkpoint import Checkpoints
-from egonorm.training.loop import make_optimizer
+from egonorm.training.optimizer import make_optimizer
 from programs import program
 from stored_runs import plain_run, store
 
@@ -42,7 +42,7 @@ def test_names_of_the_floor_come_when_they_are_asked_for():
 def test_a_network_comes_back_as_it_was_trained(run: Run, tmp_path):
     net = run.build_net(3)
     saved = Checkpoints(tmp_path / "checkpoints", steps=4, every=2, keep=9)
-    saved.save(4, net, make_optimizer(run.optim, net.parameters()), {"classes": ["cut", "mix", "wash"]})
+    saved.save(4, net, make_optimizer(run.optim, net), {"classes": ["cut", "mix", "wash"]})
     found, classes = load_trained(tmp_path, run, 4)
     assert classes == ("cut", "mix", "wash") and not found.training
     assert all(torch.equal(x, found.state_dict()[name]) for name, x in net.state_dict().items())

@@ -13,8 +13,9 @@ from egonorm.core import Batch
 from egonorm.core.training import Optim
 from egonorm.methods import methods, parse_method
 from egonorm.nets.net import Net
-from egonorm.training.loop import make_optimizer, train
+from egonorm.training.loop import train
 from egonorm.training.objective import Objective
+from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime, start_runtime
 
 STEPS, CLIPS = 6, 8
@@ -48,7 +49,7 @@ def trained(name: str, pieces: int, runtime: Runtime) -> dict[str, torch.Tensor]
     rows = runtime.rank * share, (runtime.rank + 1) * share
     domains = [("D1", True)] + [("D22", False)] * ("training" in method.target_use)
     seen = [[batch(domain, step, labelled).rows(*rows) for domain, labelled in domains] for step in range(STEPS)]
-    train(model, make_optimizer(optim, net.parameters()), optim, seen, 1, 3, runtime, lambda *_: None)
+    train(model, make_optimizer(optim, net), optim, seen, 1, 3, runtime, lambda *_: None)
     return net.state_dict()
 
 

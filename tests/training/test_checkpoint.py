@@ -13,7 +13,7 @@ from egonorm.core.files import write_atomically
 from egonorm.core.training import Optim
 from egonorm.nets.checkpoint_io import load_network, read_metadata
 from egonorm.training.checkpoint import Checkpoints
-from egonorm.training.loop import make_optimizer
+from egonorm.training.optimizer import make_optimizer
 
 ABOUT = {"classes": ["cut", "mix"], "clips": "0123"}
 
@@ -132,13 +132,13 @@ def test_momenta_come_back_in_the_order_of_memory_of_their_weights(tmp_path):
 
     torch.manual_seed(0)
     net = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(Optim(lr=0.001), net.parameters())
+    optimizer = make_optimizer(Optim(lr=0.001), net)
     descend()
     saved = Checkpoints(tmp_path, steps=1, every=1, keep=1)
     saved.save(1, net, optimizer, ABOUT)
     descend()
     expected = net.weight.detach().clone()
-    optimizer = make_optimizer(Optim(lr=0.001), net.parameters())
+    optimizer = make_optimizer(Optim(lr=0.001), net)
     assert saved.resume(net, optimizer, ABOUT) == 1
     assert optimizer.state[net.weight]["momentum_buffer"].stride() == net.weight.stride()
     descend()

@@ -10,9 +10,10 @@ from egonorm.core.training import Optim
 from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.net import Net
-from egonorm.training.loop import check_finite, make_optimizer, train
+from egonorm.training.loop import check_finite, train
 from egonorm.training.monitor import glance, of_domains
 from egonorm.training.objective import Objective
+from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))
@@ -86,7 +87,7 @@ def test_training_descends_and_a_seed_is_a_training(fusion, method, modalities):
         batches = [[make_batch(modalities=modalities)]] * optim.steps
         train(
             objective,
-            make_optimizer(optim, net.parameters()),
+            make_optimizer(optim, net),
             optim,
             batches,
             1,
@@ -128,9 +129,7 @@ def test_a_term_that_is_not_finite_stops_the_run_and_is_named():
     batch.inputs["rgb"][0, 0] = float("inf")
     optim = Optim(steps=3)
     with pytest.raises(NotFiniteError, match="Step 1: the term class, rna"):
-        train(
-            Objective(net, Rna()), make_optimizer(optim, net.parameters()), optim, [[batch]], 1, 0, CPU, lambda *_: None
-        )
+        train(Objective(net, Rna()), make_optimizer(optim, net), optim, [[batch]], 1, 0, CPU, lambda *_: None)
     assert all(torch.equal(before[name], x) for name, x in net.named_parameters())
 
 

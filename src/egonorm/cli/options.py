@@ -1,17 +1,16 @@
 """Options that several commands share, each written once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
 import tyro
 
 from egonorm.cli.words import named
-from egonorm.core.training import Precision
+from egonorm.core.training import Optim, OptimizerName, Precision, Schedule
 from egonorm.methods import Method
 from egonorm.nets.fusion import Fusion
 from egonorm.runs.config import Run
-from egonorm.runs.presets import PRESETS, configure, usual_preset
+from egonorm.runs.presets import PRESETS, configure, parse_factors, usual_preset
 from egonorm.runs.run import Options
 
 
@@ -37,19 +36,38 @@ class RunOptions:
     """Clips of each domain in a step."""
     micro_batch: Annotated[int | None, named("INT")] = None
     """How many of them pass the encoders at a time, where the memory cannot hold more; the losses are of the whole batch."""
+    optimizer: Annotated[OptimizerName | None, named("{sgd,adamw}")] = None
+    """What descends: SGD with momentum (the presets'), or AdamW, which wants a smaller --lr, such as 0.001."""
     lr: Annotated[float | None, named("FLOAT")] = None
-    """Learning rate of the first steps; it falls as in the preset."""
+    """Learning rate of the first steps, or after the warm-up; it falls by the schedule."""
+    schedule: Annotated[Schedule | None, named("{steps,cosine}")] = None
+    """How the learning rate falls: in the preset's steps, or along half a cosine to 0."""
+    warm_up: Annotated[float | None, named("FLOAT")] = None
+    """Steps in which it rises evenly at first, or their share of all steps where below 1."""
+    momentum: Annotated[float | None, named("FLOAT")] = None
+    """Momentum of SGD."""
+    betas: Annotated[tuple[float, float] | None, named("FLOAT FLOAT")] = None
+    """Of AdamW: how much of the running means of the gradient and of its square a step keeps."""
+    weight_decay: Annotated[float | None, named("FLOAT")] = None
+    """Weight decay of either."""
+    lr_factor: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("BLOCK=FLOAT")] = ()
+    """What a block's learning rate is multiplied by, for example rgb.encoder=0.1; may be given several times."""
+    freeze: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("BLOCK")] = ()
+    """A block that stays as it is, for example rgb.encoder or rgb.encoder.mixed_3; may be given several times."""
     precision: Precision = "float32"
     """Precision of the networks; losses are always float32."""
 
     def configure(self, data: str, setting: str, method: Method, seed: int = 0) -> Run:
         """A run of these options."""
+        own = {name: getattr(self, name) for name in ("modalities", "fusion", "width", "encoder", "weights")}
+        optim = {name: getattr(self, name) for name in OF_OPTIM}
+        blocks = {"lr_factors": parse_factors(self.lr_factor) or None, "frozen": self.freeze or None}
         preset = usual_preset(data, self.preset)
-        return configure(data, setting, method, preset, seed, self.precision, **self._changes())
+        return configure(data, setting, method, preset, seed, self.precision, **own, **optim, **blocks)
 
-    def _changes(self) -> Mapping[str, object]:
-        names = ("modalities", "fusion", "width", "encoder", "weights", "steps", "batch", "micro_batch", "lr")
-        return {name: getattr(self, name) for name in names}
+
+OF_OPTIM = {field.name for field in fields(Optim)} & {field.name for field in fields(RunOptions)}
+"""What is called on the command line as it is in `Optim`."""
 
 
 @dataclass(frozen=True)

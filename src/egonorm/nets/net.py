@@ -18,6 +18,7 @@ class Net(nn.Module):
         necks: per modality, what the feature passes next; the identity unless a method puts something there.
         fusion: from features to logits.
         extra: what a method learns besides (discriminators, correspondence heads); empty unless it adds to it.
+        always_in_evaluation: names of modules that stay in evaluation when the rest trains.
     """
 
     def __init__(
@@ -29,6 +30,14 @@ class Net(nn.Module):
         self.necks = nn.ModuleDict({name: nn.Identity() for name in encoders})
         self.fusion = make_fusion(fusion, self.num_features, num_classes, dropout)
         self.extra = nn.ModuleDict()
+        self.always_in_evaluation: tuple[str, ...] = ()
+
+    def train(self, mode: bool = True) -> "Net":
+        """Training, but for what is always in evaluation; or evaluation."""
+        super().train(mode)
+        for name in self.always_in_evaluation:
+            self.get_submodule(name).eval()
+        return self
 
     @property
     def num_features(self) -> dict[str, int]:

@@ -188,7 +188,8 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook(Setting, str)
     converter.register_structure_hook(Setting, lambda text, _: Setting.parse(text))
     unset = override(omit_if_default=True)  # so that runs from before it was an option keep their names
-    converter.register_unstructure_hook(Optim, make_dict_unstructure_fn(Optim, converter, micro_batch=unset))
+    later = dict.fromkeys(LATER, unset)
+    converter.register_unstructure_hook(Optim, make_dict_unstructure_fn(Optim, converter, **later))
     converter.register_unstructure_hook(Encoder, make_dict_unstructure_fn(Encoder, converter, options=unset))
     configure_tagged_union(SoundLook, converter, tag_name="kind", default=Spectrogram)
     converter.register_unstructure_hook_func(_is_input, lambda given: _input_tree(converter, given))
@@ -198,6 +199,8 @@ def _converter() -> cattrs.Converter:
     return converter
 
 
+LATER = ("micro_batch", "optimizer", "betas", "schedule", "warm_up", "lr_factors", "frozen")
+"""Of `Optim`, what is written where it is not as by default."""
 _INPUTS = {given.__name__: given for given in (VideoInput, AudioInput, FeatureInput)}
 """Those whose `kind` in config.json is a bare name; any other has its path."""
 

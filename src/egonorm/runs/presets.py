@@ -89,13 +89,10 @@ def configure(  # noqa: PLR0913 - one for each flag
     *,
     modalities: str | None = None,
     fusion: Fusion | None = None,
-    steps: int | None = None,
-    batch: int | None = None,
-    micro_batch: int | None = None,
-    lr: float | None = None,
     width: float | None = None,
     encoder: Sequence[str] = (),
     weights: Sequence[str] = (),
+    **optim: object,
 ) -> Run:
     """A run of a preset with some of its values replaced.
 
@@ -106,6 +103,7 @@ def configure(  # noqa: PLR0913 - one for each flag
         encoder: encoders in place of the preset's, each `MODALITY=NAME` or `MODALITY=package.module:Class`, with options
             behind it as `:key=value`.
         weights: published weights to start from, each `MODALITY=PATH_OR_URL` or `MODALITY=PATH_OR_URL#SHA256`.
+        optim: of `Optim`, by the names there; the preset's where None.
 
     Raises:
         SettingError: for a setting or modalities that make no sense.
@@ -113,14 +111,10 @@ def configure(  # noqa: PLR0913 - one for each flag
     """
     place = from_root(data)
     parts = preset_on(place, preset, weights)
-    given = {"steps": steps, "batch": batch, "micro_batch": micro_batch, "lr": lr}
-    changes = {name: value for name, value in given.items() if value is not None}
     if seed < 0:
         raise RunError("--seed cannot be used.", got=seed, expected="0 or more", remedy="Correct --seed.")
-    for name, value in (changes | {"width": 1 if width is None else width}).items():
-        if not 0 < value < float("inf"):
-            option = f"--{name.replace('_', '-')}"
-            raise RunError(f"{option} cannot be used.", got=value, expected="more than 0", remedy=f"Correct {option}.")
+    if width is not None and not 0 < width < float("inf"):
+        raise RunError("--width cannot be used.", got=width, expected="more than 0", remedy="Correct --width.")
     net = parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
     net = net if width is None else net.widen(width)
     net = net if fusion is None else replace(net, fusion=fusion)
@@ -128,8 +122,8 @@ def configure(  # noqa: PLR0913 - one for each flag
         net = net.encode_by(modality, choice)
     for choice in weights:
         net = net.start_from(*parse_weights(choice))
-    optim = replace(parts.optim, **changes)
-    return Run(place, Setting.parse(setting), net, method, optim, parts.evaluation, seed, precision)
+    descent = replace(parts.optim, **{name: value for name, value in optim.items() if value is not None})
+    return Run(place, Setting.parse(setting), net, method, descent, parts.evaluation, seed, precision)
 
 
 def usual_preset(data: str | None, chosen: str | None) -> str:
@@ -228,3 +222,23 @@ def parse_weights(choice: str, option: str = "--weights") -> tuple[str, str, str
         )
     place = place if "://" in place else str(Path(place).expanduser().absolute())
     return modality, place, sha256 or None
+
+
+def parse_factors(choices: Sequence[str]) -> dict[str, float]:
+    """Factors by block of some `BLOCK=FLOAT`. RunError for what cannot be read, or a block that is named twice."""
+    found = {}
+    for choice in choices:
+        block, _, number = choice.partition("=")
+        try:
+            factor = float(number)
+        except ValueError:
+            factor = None
+        if not block or factor is None or block in found:
+            raise RunError(
+                "--lr-factor cannot be read.",
+                got=f"{choice}, a second time" if block in found else choice,
+                expected="BLOCK=FLOAT, once for each block",
+                remedy="Write for example rgb.encoder=0.1.",
+            )
+        found[block] = factor
+    return found

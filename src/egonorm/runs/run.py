@@ -34,9 +34,10 @@ from egonorm.runs.train_log import LOG
 from egonorm.training.adapt import OnlineAdaptation, adapt_to_all
 from egonorm.training.checkpoint import Checkpoints
 from egonorm.training.evaluate import Predictions, judge
-from egonorm.training.loop import make_optimizer, train
+from egonorm.training.loop import train
 from egonorm.training.monitor import CLASSES_EVERY, Glance, of_classes, of_domains
 from egonorm.training.objective import Objective
+from egonorm.training.optimizer import freeze, make_optimizer
 from egonorm.training.runtime import Runtime
 
 
@@ -223,10 +224,12 @@ def execute(context: RunContext) -> None:
         SettingError: before any file is opened, for a method that cannot work in the setting; before any is written, for an
             encoder that is not here or cannot be used.
         DataError: before training starts, for data that cannot be used.
-        RunError: for a folder that is not this run's, or when saving fails.
+        RunError: before any file is opened, for blocks that the network does not have; for a folder that is not this run's, or
+            when saving fails.
     """
     run, setting = context.run, context.run.setting
     check(run.method, setting, run.net.streams)
+    check_blocks(run)
     context.runtime.share(run.optim.batch)
     context.runtime.share(run.optim.batch // run.optim.pieces, "micro-batch")
     data = open_clip_set(run.data)
@@ -247,6 +250,12 @@ def execute(context: RunContext) -> None:
         rows = [row for domain in judged for row in judge_domain(context, manifest, readers, domain)]
         if context.runtime.is_first:
             write_rows(context.folder, [*rows, make_row(context, run.optim.steps, setting.target, COMPLETE, 1.0, 0)])
+
+
+def check_blocks(run: Run) -> None:
+    """Refuse a run whose blocks, frozen or with a factor on the learning rate, its network does not have. RunError lists them."""
+    if run.optim.blocks:
+        freeze(run.optim, run.build_net(num_classes=2))
 
 
 def measure(context: RunContext, domain: str) -> None:
@@ -312,8 +321,9 @@ def _train(context: RunContext, clips: Clips) -> None:
     if context.reuse is not None:
         take_over(run, context.checkpoints, context.reuse, runtime, about)
     net = run.build_net(len(manifest.classes), pretrained=context.checkpoints.last_step() == 0)
+    freeze(run.optim, net)
     model = runtime.wrap(Objective(net, run.method, run.optim.pieces))
-    optimizer = make_optimizer(run.optim, net.parameters())
+    optimizer = make_optimizer(run.optim, net)
     first = runtime.agree(context.checkpoints.resume(net, optimizer, about), "the last checkpoint's step") + 1
     domains = run.setting.domains if "training" in context.target_moments else run.setting.sources
     batches = training_batches(

@@ -12,13 +12,14 @@ from torch import nn
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
 from egonorm.nets.checkpoint_io import METADATA, load_network, network_of, read_metadata
+from egonorm.training.optimizer_state import check_state, load_state, state_of
 
 
 @dataclass(frozen=True)
 class Checkpoints:
     """A run's weights on disk: the last `keep` networks, `every` so many steps back from the last, and the state of training.
 
-    The state is the optimiser's momenta and the step whose network they belong to. That network is written before it, and old
+    The state is all that the optimiser keeps and the step whose network it belongs to. That network is written before it, and old
     ones are removed after it, so a kill between any two of these leaves a state from which training goes on to the same files.
     """
 
@@ -67,8 +68,7 @@ class Checkpoints:
         weights = {name: x.contiguous().cpu() for name, x in net.state_dict().items()}
         metadata = {METADATA: json.dumps({"step": step, **about})}
         write_atomically(self.path(step), safetensors.torch.save(weights, metadata))
-        momenta = {f"momentum.{name}": x.contiguous().cpu() for name, x in _momenta(net, optimizer).items()}
-        write_atomically(self.state, safetensors.torch.save(momenta, metadata))
+        write_atomically(self.state, safetensors.torch.save(state_of(net, optimizer), metadata))
         kept = {self.path(k) for k in self.saved()}
         for path in self.folder.glob("[0-9]*.safetensors"):
             if path not in kept:
@@ -78,8 +78,10 @@ class Checkpoints:
         """Load the state of training if there is one; the step that it stands at.
 
         Raises:
-            RunError: when it was trained on something else than `about` says, or its network is gone.
+            RunError: for an optimiser whose state cannot be held, whether there is one or not; when it was trained on something
+                else than `about` says or with another optimiser, or its network is gone.
         """
+        check_state(net, optimizer)
         step = self.last_step()
         if step:
             stored = {name: value for name, value in read_metadata(self.state).items() if name != "step"}
@@ -91,12 +93,7 @@ class Checkpoints:
                     remedy="Bring the data back to what they were, or start anew in another folder.",
                 )
             self._load(step, net)
-            state = safetensors.torch.load_file(self.state)
-            for name, parameter in net.named_parameters():
-                if f"momentum.{name}" in state:
-                    # in the weight's order of memory, which a fused optimiser takes for granted
-                    buffer = torch.empty_like(parameter)
-                    optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(state[f"momentum.{name}"])
+            load_state(net, optimizer, safetensors.torch.load_file(self.state))
         return step
 
     def _load(self, step: int, net: nn.Module) -> None:
@@ -108,10 +105,3 @@ class Checkpoints:
                 remedy=f"Bring it back, or remove {self.folder} to train anew.",
             )
         load_network(self.path(step), net)
-
-
-def _momenta(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    named = {
-        name: optimizer.state[p].get("momentum_buffer") for name, p in net.named_parameters() if p in optimizer.state
-    }
-    return {name: buffer for name, buffer in named.items() if buffer is not None}

@@ -9,12 +9,8 @@ from egonorm.core import Batch, NotFiniteError
 from egonorm.core.seed import seed_for
 from egonorm.core.training import Optim
 from egonorm.training.monitor import Glance, fetch, glance
+from egonorm.training.optimizer import check_optimizer
 from egonorm.training.runtime import Runtime
-
-
-def make_optimizer(optim: Optim, parameters: Iterable[nn.Parameter]) -> torch.optim.SGD:
-    """The optimiser."""
-    return torch.optim.SGD(parameters, optim.lr, optim.momentum, weight_decay=optim.weight_decay, fused=True)
 
 
 def train(
@@ -34,14 +30,18 @@ def train(
     All randomness of a step follows from the seed and its number, so a run that goes on equals one that never stopped: on CPUs
     to the byte, on GPUs up to the order in which they sum.
 
+    Any optimiser of torch will do; a group of its parameters with an `lr_factor` learns at that times the schedule's rate.
+
     Raises:
+        RunError: for an optimiser whose step computes the loss itself.
         NotFiniteError: at the first step with a term that is infinite or not a number; nothing is updated by it.
     """
+    check_optimizer(optimizer)
     model.train()
     for step, batch_of_each in enumerate(batches, start=first):
         runtime.seed(seed_for(seed, "step", step))
         for group in optimizer.param_groups:
-            group["lr"] = optim.lr_at(step)
+            group["lr"] = optim.lr_at(step) * group.get("lr_factor", 1.0)
         with runtime.autocast():
             terms, seen = model(batch_of_each, step / optim.steps)
         optimizer.zero_grad(set_to_none=True)
