@@ -16,8 +16,9 @@ from egonorm.core.training import Optim
 from egonorm.methods import Method, check
 from egonorm.methods.mm_sada import MmSada
 from egonorm.nets.net import Net
-from egonorm.training.loop import make_optimizer, train
+from egonorm.training.loop import train
 from egonorm.training.objective import Objective
+from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 
 TWO = Setting.parse("dgn:D1+D2:D3")
@@ -101,7 +102,7 @@ def test_what_is_logged_is_the_sum_that_the_default_descends_and_does_not_change
         net, optim = small_net(), Optim(steps=1, batch=8)
         train(
             Objective(net, method),
-            make_optimizer(optim, net.parameters()),
+            make_optimizer(optim, net),
             optim,
             [batches()],
             1,
@@ -197,7 +198,7 @@ def test_a_users_methods_train_where_they_can(method, setting):
     seen = batches()[: len(setting.sources)]
     train(
         Objective(net, method),
-        make_optimizer(optim, net.parameters()),
+        make_optimizer(optim, net),
         optim,
         [seen] * 3,
         1,

@@ -1,10 +1,11 @@
 """Which runs of a folder are which systems of the paper: those that its suites would have made in the same network."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from egonorm.core import RunError, Setting, SettingError
+from egonorm.core.training import Optim
 from egonorm.methods import SourceOnly
 from egonorm.methods.base import unresolved
 from egonorm.runs.config import ANYWHERE, Run, Stream
@@ -74,9 +75,9 @@ def as_sweep(records: Sequence[Record]) -> Sweep:
     Raises:
         RunError: when they differ in more than methods, settings, seeds, fusion and streams.
     """
-    worlds = defaultdict(list)
+    worlds, optim = defaultdict(list), _optim(records)
     for record in records:
-        worlds[_world(record.run).name].append(record)
+        worlds[_world(record.run, optim).name].append(record)
     if len(worlds) > 1:
         _refuse(
             [f"{_describe(some[0].run)}: {len(some)} runs, such as {some[0].folder.name}" for some in worlds.values()]
@@ -86,12 +87,20 @@ def as_sweep(records: Sequence[Record]) -> Sweep:
         runs[plain(record.run).name].append(record)
     fusion = "sum" if any(record.run.net.fusion == "sum" for record in records) else "concat"
     net = replace(records[0].run.net, streams=_streams(records), fusion=fusion)
-    return Sweep(replace(_world(records[0].run), net=net), dict(runs))
+    return Sweep(replace(_world(records[0].run, optim), net=net), dict(runs))
 
 
-def _world(run: Run) -> Run:
+def _world(run: Run, optim: Callable[[Run], Optim]) -> Run:
     """What all runs of a sweep have in common."""
-    return replace(run, setting=ANYWHERE, method=SourceOnly(), seed=0, net=replace(run.net, streams={}, fusion="sum"))
+    net = replace(run.net, streams={}, fusion="sum")
+    return replace(run, setting=ANYWHERE, method=SourceOnly(), seed=0, net=net, optim=optim(run))
+
+
+def _optim(records: Sequence[Record]) -> Callable[[Run], Optim]:
+    """The optimisation of the sweep that a run is of: what it names of streams that the run lacks, the run does not name."""
+    whole = max((record.run.optim for record in records), key=lambda optim: len(optim.blocks))
+    streams = {name for record in records for name in record.run.net.streams}
+    return lambda run: whole if whole.without(streams - run.net.streams.keys()) == run.optim else run.optim
 
 
 def plain(run: Run) -> Run:
@@ -116,9 +125,10 @@ def _without_weights(stream: Stream) -> Stream:
 def _describe(run: Run) -> str:
     optim, evaluation = run.optim, run.evaluation
     at_once = f", {optim.micro_batch} at a time" if optim.micro_batch else ""
+    unusual = "".join(f", {words}" for words in optim.unusual)
     return (
-        f"{run.data}, {optim.steps} steps of {optim.batch} clips{at_once} at {optim.lr:g}, {evaluation.num_windows} windows, "
-        f"checkpoints every {evaluation.every}, {run.precision}"
+        f"{run.data}, {optim.steps} steps of {optim.batch} clips{at_once} at {optim.lr:g}{unusual}, "
+        f"{evaluation.num_windows} windows, checkpoints every {evaluation.every}, {run.precision}"
     )
 
 

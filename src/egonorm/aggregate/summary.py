@@ -102,13 +102,14 @@ def _columns(lines: Sequence[Line]) -> dict[str, list[str | Cell]]:
 
 
 def unlike(run: Run, others: Sequence[Run]) -> str:
-    """In words, what of a run's network and method is not so in all runs."""
+    """In words, what of a run's network, method and optimisation is not so in all runs."""
     told = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
     told += ["+".join(run.net.streams)] if len({tuple(other.net.streams) for other in others}) > 1 else []
     same = [other.method for other in others if type(other.method) is type(run.method)]
     for field in fields(run.method):
         if len({repr(getattr(method, field.name)) for method in same}) > 1:
             told.append(f"{field.name} {getattr(run.method, field.name)}")
+    told += [words for words in run.optim.unusual if any(words not in other.optim.unusual for other in others)]
     return " ".join(told)
 
 

@@ -3,7 +3,8 @@
 import os
 import sys
 from collections import defaultdict
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +19,8 @@ from egonorm.core.shard import Shard
 from egonorm.data.sets import open_clip_set
 from egonorm.methods import SourceOnly
 from egonorm.methods.registry import split_methods
-from egonorm.runs.config import ANYWHERE, Run
+from egonorm.runs.config import ANYWHERE, Run, to_json
+from egonorm.runs.run import check_blocks
 from egonorm.sweeps.launcher import LocalEngine, RayEngine
 from egonorm.sweeps.paper import SUITES, suites
 from egonorm.sweeps.plan import Plan, make_plan
@@ -85,6 +87,7 @@ class Bench:
                 expected="a method that can work there",
                 remedy="Choose other --methods, --setting or another suite.",
             )
+        _check_blocks(plan)
         return plan.share(Shard.parse(self.shard))
 
     def _base(self) -> Run:
@@ -100,6 +103,14 @@ class Bench:
             torch.cuda.device_count() if self.machine.device in ("auto", "cuda") else int(self.machine.device != "cpu")
         )
         return LocalEngine(self.jobs or gpus or os.cpu_count() or 1)
+
+
+def _check_blocks(plan: Plan) -> None:
+    """Refuse blocks that a network of the plan does not have, before any run is begun."""
+    kinds = {to_json(replace(job.run, setting=ANYWHERE, seed=0)): job.run for job in plan.jobs if job.run.optim.blocks}
+    for run in kinds.values():
+        with suppress(SettingError):  # what cannot be built says so when it is begun, and stops no other
+            check_blocks(run)
 
 
 def _report(failed: dict[str, str]) -> None:

@@ -135,7 +135,8 @@ def run_of(system: System, setting: Setting, base: Run) -> Run:
     """The run of a system in a setting, as `base` in all else. SettingError for streams that `base` does not have."""
     net = base.net if system.modalities is None else base.net.choose(system.modalities)
     fusion = base.net.fusion if system.fusion == "sum" else system.fusion
-    return replace(base, setting=setting, method=system.method, net=replace(net, fusion=fusion))
+    optim = base.optim.without(base.net.streams.keys() - net.streams.keys())
+    return replace(base, setting=setting, method=system.method, net=replace(net, fusion=fusion), optim=optim)
 
 
 def _without_target(setting: Setting) -> Setting:
