@@ -107,8 +107,8 @@ class Bench:
 
 def _check_blocks(plan: Plan) -> None:
     """Refuse blocks that a network of the plan does not have, before any run is begun."""
-    kinds = {to_json(replace(job.run, setting=ANYWHERE, seed=0)): job.run for job in plan.jobs if job.run.optim.blocks}
-    for run in kinds.values():
+    runs = [planned.run for planned in plan.runs if planned.run.optim.blocks]
+    for run in {to_json(replace(run, setting=ANYWHERE, seed=0)): run for run in runs}.values():
         with suppress(SettingError):  # what cannot be built says so when it is begun, and stops no other
             check_blocks(run)
 
