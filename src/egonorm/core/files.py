@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever stops the program, and what a refusal to write means."""
+"""Files that are whole or absent whatever stops the program, which folders may be written into, and refusals to write."""
 
 import errno
 import fcntl
@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from egonorm.core.errors import RunError
+from egonorm.core.errors import EgonormError, RunError, some
+
+ANOTHER = "Give another folder; nothing has been changed in this one."
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -39,6 +41,34 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+def refuse_foreign(folder: Path, what: str, mark: str, error: type[EgonormError] = RunError) -> None:
+    """Refuse to write into a folder that holds something else than was written there before. Nothing is changed.
+
+    Args:
+        what: is to be written, such as `run`.
+        mark: the file or folder by which a folder of that is known. Hidden files do not count, nor does what a stopped call left.
+
+    Raises:
+        EgonormError: of the kind `error`.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise error(
+            f"{folder} is not a folder, and is no {what}.",
+            got="a file",
+            expected="a new or empty folder",
+            remedy=ANOTHER,
+        )
+    if not folder.exists() or (folder / mark).exists():
+        return
+    if foreign := sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(".")):
+        raise error(
+            f"{folder} is not empty, and holds something that is no {what}.",
+            got=some(foreign),
+            expected=f"a new or empty folder, or one with {mark}",
+            remedy=ANOTHER,
+        )
 
 
 def cache_folder(name: str) -> Path:

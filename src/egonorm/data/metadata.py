@@ -12,6 +12,7 @@ import cattrs
 
 from egonorm.core import DataError
 from egonorm.core.files import write_atomically
+from egonorm.core.formats import KEY, Format
 from egonorm.data.manifest import COLUMNS, Clip, Manifest, read_manifest
 
 Description = TypeVar("Description")
@@ -22,35 +23,27 @@ def write_description(path: Path, description: Any) -> None:
     write_atomically(path, (json.dumps(asdict(description), indent=2) + "\n").encode())
 
 
-def read_description(
-    path: Path, kind: type[Description], version: int, what: str, command: str, again: str, remedy: str
-) -> Description:
+def read_description(path: Path, kind: type[Description], form: Format, command: str, remedy: str) -> Description:
     """What `write_description` wrote, a dataclass with a `version`.
 
     Args:
-        what, command, again: in words, what is described, the command that writes it, and how it is made again.
-        remedy: what to do about a file that does not say it.
+        command: writes such a file.
+        remedy: what to do about a file that is none.
 
     Raises:
         DataError: for a file that does not say it, or is of another version.
     """
     try:
-        found = cattrs.structure(json.loads(path.read_text(encoding="utf-8")), kind)
-    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        form.check(path, tree.get(KEY, 1))
+        return cattrs.structure(tree, kind)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, cattrs.BaseValidationError) as error:
         raise DataError(
-            f"{path} does not describe {what}.",
+            f"{path} does not describe {form.name}.",
             got=f"{type(error).__name__}: {error}",
             expected=f"the file that {command} wrote",
             remedy=remedy,
         ) from None
-    if found.version != version:
-        raise DataError(
-            f"{path} is of another version.",
-            got=found.version,
-            expected=version,
-            remedy=f"Use the egonorm that wrote it, or {again}.",
-        )
-    return found
 
 
 def write_clips(path: Path, clips: Iterable[Clip]) -> None:

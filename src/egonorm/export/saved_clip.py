@@ -14,9 +14,11 @@ from jaxtyping import Float, UInt8
 
 from egonorm.core import RunError
 from egonorm.core.files import fitting, write_atomically
+from egonorm.core.formats import KEY, Format
 from egonorm.core.training import FUSED
 
 FOLDER = "clips"
+CLIP = Format("a saved clip", "remove the file: it is made again where the run's data are")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,20 +123,32 @@ def write_clip(folder: Path, clip: SavedClip) -> None:
             f"sounds/{name}/waveform": sound.waveform.astype(np.float16),
             f"sounds/{name}/extent": np.array([sound.start, sound.stop]),
         }
-    about, file = json.dumps({name: getattr(clip, name) for name in _ABOUT}), io.BytesIO()
-    np.savez_compressed(file, about=np.array(about), **arrays)
+    about = {KEY: CLIP.version} | {name: getattr(clip, name) for name in _ABOUT}
+    file = io.BytesIO()
+    np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
     write_atomically(clip_path(folder, clip.uid), file.getvalue())
 
 
 def read_clip(folder: Path, uid: str) -> SavedClip | None:
-    """A saved clip of a run; None where it was not saved. RunError for a file that cannot be read."""
+    """A saved clip of a run; None where it was not saved. RunError for a file that cannot be read, or of another version."""
     path = clip_path(folder, uid)
     if not path.exists():
         return None
     try:
         with path.open("rb") as file, np.load(file) as arrays:
-            return _from_arrays({name: arrays[name] for name in arrays.files})
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            about = json.loads(str(arrays["about"]))
+            CLIP.check(path, about.pop(KEY, 1))
+            return _from_arrays(about, {name: arrays[name] for name in arrays.files})
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise RunError(
             f"{path} cannot be read.",
             got=f"{type(error).__name__}: {error}",
@@ -143,8 +157,7 @@ def read_clip(folder: Path, uid: str) -> SavedClip | None:
         ) from None
 
 
-def _from_arrays(arrays: dict[str, np.ndarray]) -> SavedClip:
-    about = json.loads(str(arrays["about"]))
+def _from_arrays(about: dict, arrays: dict[str, np.ndarray]) -> SavedClip:
     about |= {name: tuple(about[name]) for name in ("classes", "times")}
     parts = {kind: {} for kind in ("frames", "scores", "maps", "sounds")}
     for name, x in arrays.items():

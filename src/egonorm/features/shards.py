@@ -14,11 +14,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from egonorm.core import RunError
-from egonorm.core.files import locked, write_atomically
+from egonorm.core.files import locked, refuse_foreign, write_atomically
+from egonorm.core.formats import KEY, Format
 from egonorm.core.shard import Shard
-from egonorm.data.sets.features.store import DESCRIPTION, PARTS
+from egonorm.data.sets.features.store import PARTS
 
 IDENTITY = "extract.json"
+UNFINISHED = Format("features that are being extracted", "extract the features again in another folder")
 
 
 @dataclass(frozen=True)
@@ -97,22 +99,20 @@ def claim(folder: Path, identity: Mapping[str, object], shard: Shard) -> Iterato
         RunError: for a folder of other features, of something else, that another process is at, or that cannot be written.
     """
     path = folder / PARTS / IDENTITY
-    if path.exists():
-        refuse_other(folder, json.loads(path.read_text()), identity)
-    elif folder.is_dir() and any(not entry.name.startswith(".") and entry.name != PARTS for entry in folder.iterdir()):
-        raise RunError(
-            f"{folder} holds something that is no store of features.",
-            got=f"files but no {DESCRIPTION}",
-            expected="a new or empty folder, or one whose features are being extracted",
-            remedy="Give another folder to --out; nothing has been changed in this one.",
-        )
-    else:
-        with joining(folder):
-            if path.exists():  # another shard was faster
-                refuse_other(folder, json.loads(path.read_text()), identity)
-            write_atomically(path, (json.dumps(identity, indent=2) + "\n").encode())
+    refuse_foreign(folder, "store of features", PARTS)
+    with joining(folder):
+        if path.exists():
+            refuse_other(folder, _identity(path), identity)
+        else:
+            write_atomically(path, (json.dumps({KEY: UNFINISHED.version} | dict(identity), indent=2) + "\n").encode())
     with _locked(path.with_name(f".shard-{shard.number}-{shard.of}"), wait=False):
         yield
+
+
+def _identity(path: Path) -> object:
+    found = json.loads(path.read_text())
+    UNFINISHED.check(path, found.get(KEY, 1) if isinstance(found, dict) else 1)
+    return found
 
 
 @contextmanager

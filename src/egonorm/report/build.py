@@ -13,7 +13,7 @@ from egonorm.report.figures.modalities import single_and_multiple
 from egonorm.report.figures.norm_histograms import norm_histograms
 from egonorm.report.figures.stream_metrics import stream_accuracy, top_features
 from egonorm.report.page.model import Choice, Grid, Note, Page, Part, Player, Section, Tab
-from egonorm.report.page.output_dir import refuse_foreign
+from egonorm.report.page.output_dir import earlier_files
 from egonorm.report.page.write import write_page
 from egonorm.report.sections.errors import changed_answers, confusion, mistakes, recall_by_class
 from egonorm.report.sections.overview import FAMILIES, summary
@@ -43,7 +43,7 @@ def make_report(
     Raises:
         RunError: when no run is complete, none is of the method, or `out` holds something that is no report.
     """
-    refuse_foreign(out)
+    earlier_files(out)  # refuses a folder that holds something else before anything is computed
     source = read_source(find_runs(runs), parse_selector(select), select)
     chosen = _choose(source, method)
     pairs = tuple(pair for family in source.families for pair in of_family(source.pairs(chosen), family))

@@ -15,6 +15,8 @@ from cattrs.strategies import configure_tagged_union
 
 from egonorm.core import EgonormError, RunError, Setting, SettingError
 from egonorm.core.by_path import import_class, path_of
+from egonorm.core.files import write_atomically
+from egonorm.core.formats import KEY, Format
 from egonorm.core.seed import seed_for
 from egonorm.core.training import Evaluation, Optim, Precision
 from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
@@ -25,6 +27,10 @@ from egonorm.nets.encoders import Encoder
 from egonorm.nets.fusion import Fusion
 from egonorm.nets.net import Net
 from egonorm.signal import SoundLook, Spectrogram
+
+CONFIG = "config.json"
+RUN = Format("a run", "do the run again")
+"""Of all that lies in a run's folder but saved clips: `config.json` says the version of rows, predictions and networks too."""
 
 
 @dataclass(frozen=True)
@@ -139,13 +145,12 @@ def to_json(run: Run) -> str:
     return json.dumps(_converter().unstructure(run, Run), indent=2) + "\n"
 
 
-def from_json(text: str, what: str = "This") -> Run:
-    """The run that `to_json` wrote; a user's method is imported.
+def from_json(text: str) -> Run:
+    """The run that `to_json` wrote; a user's method is imported. RunError for a method that is not here."""
+    return _from_tree(json.loads(text), "This")
 
-    Raises:
-        RunError: for a method that is not here; it names `what` the text is of.
-    """
-    tree = json.loads(text)
+
+def _from_tree(tree: dict, what: str) -> Run:
     try:
         find_method(tree["method"]["name"])
     except SettingError as error:
@@ -158,12 +163,20 @@ def from_json(text: str, what: str = "This") -> Run:
     return _converter().structure(tree, Run)
 
 
+def write_run(folder: Path, run: Run) -> None:
+    """Write the configuration of a run's folder. The version is no part of the run: its name is the same in any."""
+    tree = {KEY: RUN.version} | json.loads(to_json(run))
+    write_atomically(folder / CONFIG, (json.dumps(tree, indent=2) + "\n").encode())
+
+
 def read_run(folder: Path) -> Run:
-    """The configuration of a run's folder. RunError when it holds none that can be read here."""
-    path = folder / "config.json"
+    """The configuration of a run's folder. RunError when it holds none that can be read here, or is of another version."""
+    path = folder / CONFIG
     try:
-        return from_json(path.read_text(), str(folder))
-    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+        tree = json.loads(path.read_text())
+        RUN.check(path, tree.pop(KEY, 1))
+        return _from_tree(tree, str(folder))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, cattrs.BaseValidationError) as error:
         if (inner := _own_error(error)) is not None:
             parts = {"got": inner.got, "expected": inner.expected, "remedy": inner.remedy}
             raise RunError(f"The run in {folder} cannot be read here: {inner.what}", **parts) from None

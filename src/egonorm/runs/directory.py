@@ -17,34 +17,27 @@ import torch
 
 import egonorm
 from egonorm.core import RunError
-from egonorm.core.files import held, saving, write_atomically
-from egonorm.runs.config import Run, read_run, to_json
+from egonorm.core.files import held, refuse_foreign, saving, write_atomically
+from egonorm.runs.config import CONFIG, Run, read_run, write_run
 from egonorm.runs.train_log import LOG, parse
 from egonorm.training.runtime import Runtime
 
-CONFIG, ENVIRONMENT = "config.json", "environment.json"
+ENVIRONMENT = "environment.json"
 
 
-def refuse_foreign(folder: Path, run: Run) -> None:
+def refuse_other(folder: Path, run: Run) -> None:
     """Refuse a folder that is not this run's. Nothing is changed.
 
     Raises:
         RunError: when it belongs to another configuration, or holds something that is no run.
     """
-    if (folder / CONFIG).exists():
-        if read_run(folder) != run:
-            raise RunError(
-                f"{folder} belongs to another configuration.",
-                got="a different config.json",
-                expected="the configuration of this command",
-                remedy="Give another folder to --out, or remove this one.",
-            )
-    elif folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+    refuse_foreign(folder, "run", CONFIG)
+    if (folder / CONFIG).exists() and read_run(folder) != run:
         raise RunError(
-            f"{folder} holds something that is no run.",
-            got="files but no config.json",
-            expected="an empty folder, or a run of this configuration",
-            remedy="Give another folder to --out, or remove this one.",
+            f"{folder} belongs to another configuration.",
+            got="a different config.json",
+            expected="the configuration of this command",
+            remedy="Give another folder to --out.",
         )
 
 
@@ -66,7 +59,7 @@ def claim(folder: Path, run: Run) -> Iterator[None]:
     )
     with held(lock, False, taken):
         if not (folder / CONFIG).exists():
-            write_atomically(folder / CONFIG, to_json(run).encode())
+            write_run(folder, run)
         yield
 
 

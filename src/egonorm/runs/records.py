@@ -45,7 +45,7 @@ def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Rec
     folders, records, unfinished, unreadable = tuple(folders), [], 0, {}
     for folder in folders:
         try:
-            rows, run = read_rows(folder), read_run(folder)
+            run, rows = read_run(folder), read_rows(folder)
         except RunError as error:
             unreadable[folder.name] = error
             continue

@@ -27,7 +27,7 @@ from egonorm.nets.fuse_bn import fold_in_place
 from egonorm.nets.net import Net
 from egonorm.runs.checks import LEFT_OUT, describe, needed, refuse_learnt, screen, usable, write_left_out
 from egonorm.runs.config import CHECKPOINTS, Run, load_trained
-from egonorm.runs.directory import claim, note_start, refuse_foreign
+from egonorm.runs.directory import claim, note_start, refuse_other
 from egonorm.runs.results import COMPLETE, Row, is_complete, predictions_of, read_rows, write_rows
 from egonorm.runs.reuse import take_over
 from egonorm.runs.train_log import LOG
@@ -235,7 +235,7 @@ def execute(context: RunContext) -> None:
     data = open_clip_set(run.data)
     refuse_learnt(data, setting, run.net.streams)
     manifest = needed(data.manifest, setting, context.trained_on)
-    refuse_foreign(context.folder, run)
+    refuse_other(context.folder, run)
     if is_complete(context.folder):
         return
     run.net.check()

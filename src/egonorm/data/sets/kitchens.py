@@ -56,7 +56,7 @@ class Kitchens:
 
 
 def open_set(root: Path) -> Kitchens:
-    """Read the manifest of rendered kitchens."""
+    """Read the manifest of rendered kitchens. DataError for a folder that is none, or of another version."""
     if not (root / DESCRIPTION).is_file() or not (root / MANIFEST).is_file():
         raise DataError(
             f"{root} holds no rendered kitchens.",
@@ -64,6 +64,7 @@ def open_set(root: Path) -> Kitchens:
             expected="a finished rendering",
             remedy=f"Run: {_command(root)}",
         )
+    read_config(root)  # refuses another version
     return Kitchens(root, read_manifest(root / MANIFEST, CLASSES))
 
 

@@ -17,7 +17,7 @@ from egonorm.nets.weights.load import cache_folder
 from egonorm.signal import LogMel
 
 ORIGIN = "sha256 of the published file"
-"""The key in the cached file's metadata."""
+"""The key in the cached file's metadata, and its version: another layout gets another key, and files without it do not count."""
 
 
 @dataclass(frozen=True)

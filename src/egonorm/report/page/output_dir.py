@@ -2,26 +2,41 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from egonorm.core import RunError
 from egonorm.core.errors import some
-from egonorm.core.files import saving, write_atomically
+from egonorm.core.files import ANOTHER, refuse_foreign, saving, write_atomically
+from egonorm.core.formats import KEY, Format
 
 LISTING = ".report.json"
-"""Names the files of the report, so that the next one knows which it may replace."""
+"""Names the files of the report, so that the next one knows which it may replace; a bare list is of version 1 too."""
+REPORT = Format("a report", "make the report in another folder")
 _OWN = re.compile(r"index\.html|(figures|data)/[^./\\][^/\\]*")
 """What a report may consist of; a listing that names anything else is not believed."""
 
 
-def refuse_foreign(out: Path) -> None:
-    """Refuse a folder that holds things but no report.
+def earlier_files(out: Path) -> set[str]:
+    """The files of the report that is in a folder; none where there is nothing yet.
 
     Raises:
-        RunError: names what is in the way; nothing is changed.
+        RunError: when the folder holds things but no report, or a report of another version; nothing is changed.
     """
-    _refuse(out, _earlier(out), ())
+    refuse_foreign(out, "report", LISTING)
+    path = out / LISTING
+    try:
+        found = json.loads(path.read_text()) if path.exists() else []
+        if isinstance(found, dict):
+            REPORT.check(path, found.get(KEY, 1))
+            found = found.get("files")
+        if not isinstance(found, list):
+            raise ValueError(f"{found!r} is no list")
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path} cannot be read.", got=error, expected="the list of the report's files", remedy=ANOTHER
+        ) from None
+    return {name for name in found if isinstance(name, str) and _OWN.fullmatch(name)}
 
 
 def write_report(out: Path, files: Mapping[str, bytes]) -> None:
@@ -33,8 +48,14 @@ def write_report(out: Path, files: Mapping[str, bytes]) -> None:
         RunError: when the folder holds things but no report, when something that is not the report's own is in its way, or
             when it cannot be written.
     """
-    earlier = _earlier(out)
-    _refuse(out, earlier, files)
+    earlier = earlier_files(out)
+    if in_the_way := sorted(name for name in files if name not in earlier and (out / name).exists()):
+        raise RunError(
+            f"{out} holds something that is no report.",
+            got=some(in_the_way),
+            expected="only files of an earlier report under these names",
+            remedy=ANOTHER,
+        )
     _list(out, earlier | set(files))
     for name in sorted(files, key=lambda name: name == "index.html"):
         write_atomically(out / name, files[name])
@@ -45,37 +66,5 @@ def write_report(out: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _list(out: Path, names: set[str]) -> None:
-    write_atomically(out / LISTING, (json.dumps(sorted(names), indent=1) + "\n").encode())
-
-
-def _earlier(out: Path) -> set[str]:
-    """The files of the report that is there; none where there is nothing yet."""
-    path = out / LISTING
-    try:
-        names = json.loads(path.read_text()) if path.exists() else []
-        if not isinstance(names, list):
-            raise ValueError(f"{names!r} is no list")
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{path} cannot be read.",
-            got=str(error),
-            expected="the list of the report's files",
-            remedy="Remove the folder, or give another one to --out.",
-        ) from None
-    return {name for name in names if isinstance(name, str) and _OWN.fullmatch(name)}
-
-
-def _refuse(out: Path, earlier: set[str], names: Iterable[str]) -> None:
-    if out.exists() and not out.is_dir():
-        foreign = [out.name]
-    elif (out / LISTING).exists():
-        foreign = [name for name in names if name not in earlier and (out / name).exists()]
-    else:
-        foreign = [path.name for path in out.glob("*") if not path.name.startswith(".")]
-    if foreign:
-        raise RunError(
-            f"{out} holds something that is no report.",
-            got=some(sorted(foreign)),
-            expected="no such folder yet, an empty one, or an earlier report",
-            remedy="Give another folder to --out; nothing was changed.",
-        )
+    listing = {KEY: REPORT.version, "files": sorted(names)}
+    write_atomically(out / LISTING, (json.dumps(listing, indent=1) + "\n").encode())

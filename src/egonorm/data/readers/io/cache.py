@@ -12,6 +12,8 @@ import numpy as np
 
 from egonorm.core.files import cache_folder
 
+VERSION = 1
+"""Of all cached arrays: raised when a field of one of them changes. Those of another version are never looked at."""
 _ONE_AT_A_TIME = threading.Lock()
 """NumPy parses a file's header with `ast`, which in CPython 3.11 fails now and then when several threads do."""
 
@@ -43,7 +45,8 @@ def kept(name: str, stamp: tuple[int, int], make: Callable[[], np.ndarray]) -> n
 
 
 def _place_of(name: str) -> Path:
-    return cache_folder("indices") / f"{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:32]}.npy"
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:32]
+    return cache_folder("indices") / f"{digest}.v{VERSION}.npy"
 
 
 def _replace(path: Path, array: np.ndarray) -> None:

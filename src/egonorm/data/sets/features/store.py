@@ -12,6 +12,7 @@ from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.core.files import write_atomically
+from egonorm.core.formats import Format
 from egonorm.data import metadata as described
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.features import MappedFeatures
@@ -19,7 +20,7 @@ from egonorm.data.sets.features.dataset import FeatureSet, Stored
 from egonorm.data.windows import Span
 
 DESCRIPTION, MANIFEST, PARTS = "features.json", "manifest.csv", "parts"
-VERSION = 1
+STORE = Format("features", "extract the features again", error=DataError)
 ANEW = "Restore it, or extract the features again."
 
 
@@ -52,7 +53,7 @@ class Description:
     """What the features were computed of."""
     made: dict[str, Any] = field(default_factory=dict)
     """All that decided the numbers."""
-    version: int = VERSION
+    version: int = STORE.version
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,7 @@ def write_description(root: Path, description: Description, manifest: Manifest) 
 
 def read_description(root: Path) -> Description:
     """What a store is. DataError for a file that does not say it."""
-    return described.read_description(
-        root / DESCRIPTION,
-        Description,
-        VERSION,
-        "features",
-        "egonorm extract",
-        again="extract the features again",
-        remedy=ANEW,
-    )
+    return described.read_description(root / DESCRIPTION, Description, STORE, "egonorm extract", ANEW)
 
 
 def open_store(root: Path) -> FeatureSet:

@@ -5,13 +5,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from egonorm.core import DataError
-from egonorm.core.files import fitting
+from egonorm.core.files import ANOTHER, fitting, refuse_foreign
+from egonorm.core.formats import Format
 from egonorm.data import metadata as described
-from egonorm.data.folders import ANOTHER, refuse_foreign
 from egonorm.data.manifest import Manifest
 
 DESCRIPTION, MANIFEST = "packed.json", "manifest.csv"
-VERSION = 1
+PACKED = Format("packed media", "pack the data again", error=DataError)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Description:
     """In the order of the source's."""
     manifest: str | None = None
     """The digest of the clips; None until every medium is packed."""
-    version: int = VERSION
+    version: int = PACKED.version
 
 
 def file_of(media: str, ending: str) -> str:
@@ -69,7 +69,7 @@ def claim(root: Path, packing: Packing) -> None:
                 expected=", ".join(f"{name} {there}" for name, (there, _) in different.items()),
             )
         return
-    refuse_foreign(root, DESCRIPTION, "media were packed")
+    refuse_foreign(root, "packed media", DESCRIPTION, DataError)
     described.write_description(root / DESCRIPTION, Description(packing))
 
 
@@ -81,15 +81,7 @@ def finish(root: Path, packing: Packing, manifest: Manifest) -> None:
 
 def read_description(root: Path) -> Description:
     """What a folder of packed media is. DataError for a file that does not say it."""
-    return described.read_description(
-        root / DESCRIPTION,
-        Description,
-        VERSION,
-        "packed media",
-        "egonorm data pack",
-        again="pack the data again",
-        remedy=ANOTHER,
-    )
+    return described.read_description(root / DESCRIPTION, Description, PACKED, "egonorm data pack", ANOTHER)
 
 
 def read_clips(root: Path, about: Description) -> Manifest:

@@ -13,9 +13,9 @@ import av
 import numpy as np
 
 from egonorm.core import DataError
-from egonorm.core.files import write_atomically
+from egonorm.core.files import ANOTHER, refuse_foreign, write_atomically
+from egonorm.core.formats import KEY, Format
 from egonorm.core.processes import in_processes
-from egonorm.data.folders import ANOTHER, refuse_foreign
 from egonorm.data.manifest import write_manifest
 from egonorm.data.sets.synthetic.displacement import displacements, pack
 from egonorm.data.sets.synthetic.looks import Look, draw_look
@@ -25,6 +25,7 @@ from egonorm.data.sets.synthetic.sounds import soundtrack
 from egonorm.data.sets.synthetic.timeline import FRAME_RATE, LEAST, Video, counts, plan_videos
 from egonorm.data.sets.synthetic.verbs import CLASSES
 
+KITCHENS = Format("rendered kitchens", "render the kitchens again", error=DataError)
 EDITION = 1
 """Raised by every change that alters pictures, sounds, flow or times, so that an old folder is not mixed with a new one."""
 LEAST_CLIPS = sum(LEAST.values()) * len(CLASSES)
@@ -68,6 +69,7 @@ class KitchensConfig:
 def describe(config: KitchensConfig) -> dict[str, Any]:
     """The content of kitchens.json: the configuration, the classes in EPIC's order, and every kitchen's factors."""
     return {
+        KEY: KITCHENS.version,
         "config": {"edition": EDITION, **asdict(config), "size": list(config.size)},
         "classes": list(CLASSES),
         "kitchens": {f"D{kitchen}": _kitchen(config, kitchen) for kitchen in range(1, config.kitchens + 1)},
@@ -121,12 +123,14 @@ def read_config(root: Path) -> dict[str, Any]:
     """The configuration that a folder of kitchens was rendered with.
 
     Raises:
-        DataError: its description cannot be read.
+        DataError: its description cannot be read, or is of another version.
     """
     path = root / DESCRIPTION
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["config"])
-    except (OSError, ValueError, KeyError, TypeError):
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        KITCHENS.check(path, tree.get(KEY, 1))
+        return dict(tree["config"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise DataError(
             f"{path} does not describe kitchens.", got="other content", expected="an object with config", remedy=ANOTHER
         ) from None
@@ -142,7 +146,7 @@ def claim(root: Path, description: dict[str, Any]) -> None:
     if path.is_file():
         _check_same(root, json.loads(json.dumps(description)))
         return
-    refuse_foreign(root, DESCRIPTION, "kitchens were rendered")
+    refuse_foreign(root, "rendered kitchens", DESCRIPTION, DataError)
     write_atomically(path, (json.dumps(description, indent=2) + "\n").encode())
 
 
