@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy
@@ -20,7 +21,9 @@ from egonorm.core import RunError
 from egonorm.core.files import held, refuse_foreign, saving, write_atomically
 from egonorm.runs.config import CONFIG, Run, read_run, write_run
 from egonorm.runs.train_log import LOG, parse
-from egonorm.training.runtime import Runtime
+
+if TYPE_CHECKING:  # a page of runs is made without what trains
+    from egonorm.training.runtime import Runtime
 
 ENVIRONMENT = "environment.json"
 
@@ -63,7 +66,7 @@ def claim(folder: Path, run: Run) -> Iterator[None]:
         yield
 
 
-def note_start(folder: Path, runtime: Runtime, step: int, **further: str) -> None:
+def note_start(folder: Path, runtime: "Runtime", step: int, **further: str) -> None:
     """Add to `environment.json` that training starts or goes on here after a step; the log keeps what came before it."""
     path = folder / ENVIRONMENT
     starts = json.loads(path.read_text()) if path.exists() else []
@@ -74,7 +77,7 @@ def note_start(folder: Path, runtime: Runtime, step: int, **further: str) -> Non
     cut_log(folder, step)
 
 
-def environment(runtime: Runtime) -> dict[str, object]:
+def environment(runtime: "Runtime") -> dict[str, object]:
     """What a number may depend on beside the configuration."""
     gpu = torch.cuda.get_device_name(runtime.device) if runtime.device.type == "cuda" else None
     return {
