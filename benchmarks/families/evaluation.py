@@ -18,7 +18,7 @@ from egonorm.data import Clips
 from egonorm.data.loader import evaluation_batches
 from egonorm.data.windows import even_windows
 from egonorm.nets import Net
-from egonorm.nets.fuse_bn import fold
+from egonorm.nets.fuse_bn import fuse_bn
 from egonorm.training import Runtime, judge
 
 CLIPS, TOGETHER, WINDOWS = 4, 2, PAPER.evaluation.num_windows
@@ -35,7 +35,7 @@ def clips_to_judge(recording: Recording) -> Clips:
 
 def our_judgement(clips: Clips, net: Net, precision: Precision) -> Callable[[], object]:
     """The predictions of one network on the clips, folded as before every judgement."""
-    runtime, folded = Runtime(CPU, precision), fold(net)
+    runtime, folded = Runtime(CPU, precision), fuse_bn(net)
 
     def action() -> object:
         batches = evaluation_batches(clips, WINDOWS, TOGETHER * WINDOWS, 0, CPU)

@@ -18,7 +18,7 @@ from benchmarks.pairs import (
 )
 from benchmarks.record import Record, at_least
 from benchmarks.timing import alternate, ratio, threads, told
-from egonorm.nets.fuse_bn import fold
+from egonorm.nets.fuse_bn import fuse_bn
 
 
 def forward(network: nn.Module, x: Tensor, precision: str) -> Callable[[], Tensor]:
@@ -65,7 +65,7 @@ def i3d_forward(bench: Bench) -> Iterator[Record]:
     """I3D against piergiaj's."""
     with threads(bench.threads):
         pair, x = i3d_pair(bench.peers), clip()
-        actions = {f"ours {p}": forward(fold(pair.ours), x, p) for p in DTYPES}
+        actions = {f"ours {p}": forward(fuse_bn(pair.ours), x, p) for p in DTYPES}
         actions["peer"] = peer_forward(peer_features(pair), x)
         proof = need_same(actions["ours float32"](), actions["peer"]())
         times = alternate(actions, bench.repeats)
@@ -95,7 +95,7 @@ def bn_inception_forward(bench: Bench) -> Iterator[Record]:
     with threads(bench.threads):
         pair, x = bn_inception_pair(bench.peers), spectrogram()
         peer, last = peer_features(pair), deepcopy(peer_features(pair)).to(memory_format=torch.channels_last)
-        actions = {f"ours {p}": forward(fold(pair.ours), x, p) for p in DTYPES}
+        actions = {f"ours {p}": forward(fuse_bn(pair.ours), x, p) for p in DTYPES}
         actions["peer"] = peer_forward(peer, x)
         actions["peer channels_last"] = peer_forward(last, x.contiguous(memory_format=torch.channels_last))
         proof = need_same(actions["ours float32"](), actions["peer"]())
@@ -132,7 +132,7 @@ def _of_the_limit(bench: Bench, name: str, network: nn.Module, x: Tensor, precis
     with threads(bench.threads):
         flops = flops_of_network(network, x)
         product: Product = best_product(DTYPES[precision])
-        actions = {"ours": forward(fold(network), x, precision), "product": product}
+        actions = {"ours": forward(fuse_bn(network), x, precision), "product": product}
         times = alternate(actions, bench.repeats)
     value = ratio(times, "product", "ours", flops / product.flops)
     detail = f"{flops / 1e9:.1f} GFLOP a clip; {told(times)}, the product being of {product.flops / 1e9:.0f} GFLOP"

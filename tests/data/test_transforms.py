@@ -7,8 +7,23 @@ import pytest
 import torch
 
 from egonorm.core import DataError
-from egonorm.data.transforms import VideoInput
+from egonorm.data.manifest import Manifest
+from egonorm.data.sets.folder import Folder
+from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
 from egonorm.data.windows import Span
+
+
+class Halves:
+    """An input that forgot to say what of its pictures is read."""
+
+    reads, varies = "pictures", False
+
+    def augment(self, clip, random):
+        return clip
+
+    def to_inputs(self, batch):
+        return batch
+
 
 INPUT = VideoInput(Span(2, 2, 60.0), 256, 224)
 
@@ -83,3 +98,31 @@ def test_nothing_moves_the_same_before_and_after_a_flip():
 def test_displacements_have_two_channels():
     with pytest.raises(DataError, match=r"no displacements[\s\S]*3 channels[\s\S]*2: right and down"):
         replace(INPUT, displacement=True).augment(position_coded(), None)
+
+
+@pytest.mark.parametrize("given", [INPUT, replace(INPUT, displacement=True), AudioInput(), FeatureInput(3), Halves()])
+def test_every_input_keeps_the_protocol(given):
+    assert isinstance(given, Input) and not isinstance(object(), Input)
+    assert given.reads in ("pictures", "flow", "sound", "features")
+
+
+@pytest.mark.parametrize(
+    ("given", "modality", "message"),
+    [
+        (
+            AudioInput(),
+            "rgb",
+            r"got: +AudioInput, which reads sound\n +expected: an input that reads pictures or flow, with span",
+        ),
+        (
+            INPUT,
+            "audio",
+            r"got: +VideoInput, which reads pictures\n +expected: an input that reads sound, with spectrogram",
+        ),
+        (Halves(), "rgb", r"got: +Halves, which reads pictures without span and short_side\n"),
+    ],
+)
+def test_a_data_set_says_which_inputs_it_can_show(tmp_path, given, modality, message):
+    clips = Folder(tmp_path, Manifest((), ("cut",)))
+    with pytest.raises(DataError, match=f"The stream {modality} cannot look at these data.(.|\n)*{message}"):
+        clips.reader(modality, given)

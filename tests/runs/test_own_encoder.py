@@ -10,9 +10,12 @@ import torch
 from egonorm import cli
 from egonorm.core import EgonormError, SettingError
 from egonorm.data.sets.features.store import read_description
+from egonorm.export.save import Saver
 from egonorm.nets import Encoder
 from egonorm.runs.config import from_json, load_trained, read_run, to_json
 from egonorm.runs.presets import configure
+from egonorm.runs.records import read_records
+from egonorm.runs.selection import parse_selector
 from own_parts import Colours
 
 SMALL = ["--preset", "demo", "--steps", 4, "--batch", 4, "--width", 0.0625]
@@ -82,6 +85,12 @@ def test_it_is_tested_and_shown(trained, capsys):
     table = capsys.readouterr().out.splitlines()
     rows = [line for line in table if "source-only" in line]
     assert any("D2" in row for row in rows) and any("D3" in row for row in rows)
+
+
+def test_its_clips_are_shown_without_activation_maps(trained):
+    (record,), _ = read_records([trained], parse_selector("last"))
+    saved = Saver(record).save("D2_test_00_0")
+    assert saved.missing == "The encoder of rgb declares no maps." and set(saved.scores) == {"fused", "rgb", "audio"}
 
 
 def test_its_features_are_extracted(trained, kitchens, tmp_path, capsys):

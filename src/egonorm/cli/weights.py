@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from egonorm.nets.weights.download import fetch
+from egonorm.nets.weights.download import fetch_weights
 from egonorm.nets.weights.registry import PUBLISHED, published
 
 
@@ -20,7 +20,7 @@ class Get:
 
     def __call__(self) -> None:
         entry = published(self.name)
-        is_new = fetch(entry, self.source)
+        is_new = fetch_weights(entry, self.source)
         size = entry.path.stat().st_size / 1e6
         print(f"{entry.path} {'was written' if is_new else 'is there already'} ({size:.1f} MB).")
         print(f"made of:  sha256 {entry.origin()}")

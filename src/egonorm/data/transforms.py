@@ -38,11 +38,11 @@ class Input(Protocol):
         """Whether training draws how a clip is shown."""
         ...
 
-    def augment(self, clip: Tensor, random: Random | None) -> Tensor:
+    def augment(self, clip: Tensor, random: Random | None, /) -> Tensor:
         """What the reader gave of a clip's windows, as it is shown: drawn from `random`, or in testing, which has none, fixed."""
         ...
 
-    def to_inputs(self, batch: Tensor) -> Tensor:
+    def to_inputs(self, batch: Tensor, /) -> Tensor:
         """What `augment` gave of many clips, as their encoder takes it."""
         ...
 
@@ -83,26 +83,28 @@ class VectorInput(Input, Protocol):
 
 
 def as_frame_input(given: Input, modality: str) -> FrameInput:
-    """The input of a modality of frames. DataError if it reads something else."""
-    return cast(FrameInput, _reading(given, (PICTURES, FLOW), modality))
+    """The input of a modality of frames. DataError if it reads something else, or does not say how."""
+    return cast(FrameInput, _reading(given, modality, (PICTURES, FLOW), ("span", "short_side")))
 
 
 def as_sound_input(given: Input, modality: str) -> SoundInput:
-    """The input of a modality of sound. DataError if it reads something else."""
-    return cast(SoundInput, _reading(given, (SOUND,), modality))
+    """The input of a modality of sound. DataError if it reads something else, or does not say how."""
+    return cast(SoundInput, _reading(given, modality, (SOUND,), ("spectrogram",)))
 
 
 def as_vector_input(given: Input, modality: str) -> VectorInput:
-    """The input of a modality of features. DataError if it reads something else."""
-    return cast(VectorInput, _reading(given, (FEATURES,), modality))
+    """The input of a modality of features. DataError if it reads something else, or does not say how."""
+    return cast(VectorInput, _reading(given, modality, (FEATURES,), ("size",)))
 
 
-def _reading(given: Input, wanted: tuple[str, ...], modality: str) -> Input:
-    if given.reads not in wanted:
+def _reading(given: Input, modality: str, wanted: tuple[str, ...], needed: tuple[str, ...]) -> Input:
+    missing = [name for name in needed if not hasattr(given, name)]
+    if given.reads not in wanted or missing:
+        without = f" without {' and '.join(missing)}" if given.reads in wanted else ""
         raise DataError(
             f"The stream {modality} cannot look at these data.",
-            got=f"{type(given).__name__}, which reads {given.reads}",
-            expected=f"an input that reads {' or '.join(wanted)}",
+            got=f"{type(given).__name__}, which reads {given.reads}{without}",
+            expected=f"an input that reads {' or '.join(wanted)}, with {' and '.join(needed)}",
             remedy="Give the stream another input, or another modality of the data.",
         )
     return given

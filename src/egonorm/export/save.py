@@ -18,9 +18,9 @@ from egonorm.export.activation import find_maps, frames_of, inputs_of, judged, m
 from egonorm.export.saved_clip import SavedClip, read_clip, video_path, write_clip
 from egonorm.export.video import Media, excerpt, find_media, plays
 from egonorm.methods.base import target_moments
-from egonorm.nets.grad_cam import has_places
+from egonorm.nets.grad_cam import without_maps
 from egonorm.nets.net import Net
-from egonorm.runs.config import load_trained
+from egonorm.runs.config import Run, load_trained
 from egonorm.runs.presets import small
 from egonorm.runs.records import Record
 
@@ -76,8 +76,8 @@ class Saver:
             "norms": norms,
             "note": _note(self.record, clip),
         }
-        if not has_places(net):
-            return SavedClip(**about, missing="The network is fed features, which have no place.")
+        if names := without_maps(net):
+            return SavedClip(**about, missing=_why_no_maps(run, names))
         windows = windows_of(run, clip)
         moments, maps = moments_of(run, windows), {}
         for number in dict.fromkeys((label, int(scores["fused"].argmax()))):
@@ -126,6 +126,12 @@ class Saver:
                 remedy="Bring the data back to what they were.",
             )
         return net, classes
+
+
+def _why_no_maps(run: Run, names: Sequence[str]) -> str:
+    if all(run.net.streams[name].input.reads == FEATURES for name in names):
+        return "The network is fed features, which have no place."
+    return f"The encoder of {' and '.join(names)} declares no maps."
 
 
 def save_clips(

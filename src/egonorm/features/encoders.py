@@ -23,25 +23,25 @@ from egonorm.training.runtime import Runtime
 
 
 @dataclass(frozen=True)
-class Schooling:
+class TrainedOn:
     """What an encoder was trained on by a run of ours."""
 
     data: str
     sources: tuple[str, ...]
     """The domains whose labels it has learnt."""
-    trained_on: tuple[str, ...]
+    domains: tuple[str, ...]
     """Those, and domains that were shown without labels."""
     clips: str
     """The digest of the training clips of all of these."""
 
     def learnt_in(self, data: str, manifest: Manifest) -> tuple[str, ...]:
         """The domains of some data whose labels it has learnt; domains of the same name in other data do not count."""
-        seen = manifest.select(self.trained_on, "train").digest()
+        seen = manifest.select(self.domains, "train").digest()
         return self.sources if self.data == data or self.clips == seen else ()
 
 
 @dataclass(frozen=True)
-class Part:
+class StreamEncoder:
     """One modality's way from its medium to a feature."""
 
     stream: Stream
@@ -50,7 +50,7 @@ class Part:
     neck: nn.Module
     source: str
     """Where the weights came from, for people."""
-    schooling: Schooling | None = None
+    trained_on: TrainedOn | None = None
     """What a run of ours trained them on; None for published weights."""
 
     @property
@@ -66,20 +66,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Encoders:
-    """The parts by modality, in the order of the pairs; all look at the same window."""
+    """The streams by modality, in the order of the pairs; all look at the same window."""
 
-    parts: dict[str, Part]
+    streams: dict[str, StreamEncoder]
 
     @property
     def span(self) -> Span:
         """The window that all of them look at."""
-        return next(iter(self.parts.values())).span
+        return next(iter(self.streams.values())).span
 
     def net(self) -> Net:
-        """The parts as one network in evaluation; its classifier is of no use."""
-        net = Net({name: part.encoder for name, part in self.parts.items()}, num_classes=1)
-        for name, part in self.parts.items():
-            net.necks[name] = part.neck
+        """The streams as one network in evaluation; its classifier is of no use."""
+        net = Net({name: stream.encoder for name, stream in self.streams.items()}, num_classes=1)
+        for name, stream in self.streams.items():
+            net.necks[name] = stream.neck
         return net.eval()
 
 
@@ -116,10 +116,10 @@ def find_encoders(sources: Sequence[str], chosen: Sequence[str], preset: str, ru
             modality, place, sha256 = parse_weights(source, "SOURCE")
             stream = net.start_from(modality, place, sha256).streams[modality]
             choices.pop(modality, None)
-            found.append((modality, _part(stream, net.span, place)))
+            found.append((modality, _stream_encoder(stream, net.span, place)))
         else:
             found += _of_run(Path(source), runtime)
-    found += [(name, _part(stream, net.span, stream.encoder.name)) for name, stream in choices.items()]
+    found += [(name, _stream_encoder(stream, net.span, stream.encoder.name)) for name, stream in choices.items()]
     return _together(found)
 
 
@@ -150,7 +150,7 @@ def published_stream(name: str, span: Span) -> Stream:
             remedy=f"Run: {entry.command()}",
         )
     encoder = replace(entry.encoder, weights=str(entry.path), sha256=checksum(entry.path))
-    return Stream(entry.look(span), encoder)
+    return Stream(entry.input_for(span), encoder)
 
 
 def _check_kind(modality: str, stream: Stream, usual: Mapping[str, Stream]) -> None:
@@ -165,14 +165,14 @@ def _check_kind(modality: str, stream: Stream, usual: Mapping[str, Stream]) -> N
         )
 
 
-def _part(stream: Stream, span: Span, source: str) -> Part:
+def _stream_encoder(stream: Stream, span: Span, source: str) -> StreamEncoder:
     """The encoder with its weights; what it draws at random, a user's class that loads none, is the same in every call."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(0, "net"))
-        return Part(stream, span, stream.encoder.build(), nn.Identity(), source)
+        return StreamEncoder(stream, span, stream.encoder.build(), nn.Identity(), source)
 
 
-def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
+def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, StreamEncoder]]:
     """The encoders and necks of a run's last checkpoint."""
     run = read_run(folder)
     context = RunContext(run, folder, runtime, Options())
@@ -187,14 +187,14 @@ def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, Part]]:
     net, _ = load_trained(folder, run, saved[-1])
     about = read_metadata(context.checkpoints.path(saved[-1]))
     source = f"{folder.resolve().name}, step {saved[-1]}"
-    schooling = Schooling(run.data, run.setting.sources, context.trained_on, str(about["clips"]))
+    trained_on = TrainedOn(run.data, run.setting.sources, context.trained_on, str(about["clips"]))
     return [
-        (name, Part(stream, run.net.span, net.encoders[name], net.necks[name], source, schooling))
+        (name, StreamEncoder(stream, run.net.span, net.encoders[name], net.necks[name], source, trained_on))
         for name, stream in run.net.streams.items()
     ]
 
 
-def _together(found: list[tuple[str, Part]]) -> Encoders:
+def _together(found: list[tuple[str, StreamEncoder]]) -> Encoders:
     if not found:
         raise RunError(
             "Nothing was named that computes features.",
@@ -203,10 +203,10 @@ def _together(found: list[tuple[str, Part]]) -> Encoders:
             remedy="Write for example: egonorm extract RUN --data folder:CLIPS --out FEATURES",
         )
     _each_once([name for name, _ in found])
-    if len({part.span for _, part in found}) > 1:
+    if len({stream.span for _, stream in found}) > 1:
         raise RunError(
             "The sources look at windows of several lengths.",
-            got="; ".join(f"{name}: {part.span}" for name, part in found),
+            got="; ".join(f"{name}: {stream.span}" for name, stream in found),
             expected="one for all modalities",
             remedy="Take runs of one preset, or the --preset of the runs.",
         )

@@ -29,7 +29,7 @@ from egonorm.data.sets.features.store import (
 from egonorm.data.windows import even_windows
 from egonorm.features.encoders import Encoders
 from egonorm.features.shards import Parts, claim, joining, num_clips, refuse_other, take
-from egonorm.nets.fuse_bn import fold
+from egonorm.nets.fuse_bn import fuse_bn
 from egonorm.runs.checks import LEFT_OUT, describe, screen, write_left_out
 from egonorm.runs.run import Options
 from egonorm.training.malloc import kept_heap
@@ -70,7 +70,7 @@ class Extraction:
             "num_windows": self.num_windows,
             "batch": self.batch,
             "precision": self.runtime.precision,
-            "modalities": {name: part.identity() for name, part in self.encoders.parts.items()},
+            "modalities": {name: stream.identity() for name, stream in self.encoders.streams.items()},
         }
 
     def parts(self, manifest: Manifest) -> Parts:
@@ -92,7 +92,7 @@ def extract(job: Extraction) -> Description | None:
     data = open_clip_set(job.data)
     if _is_finished(job):
         return _finished(job, data.manifest)
-    readers = readers_of(data, {name: part.stream.input for name, part in job.encoders.parts.items()})
+    readers = readers_of(data, {name: one.stream.input for name, one in job.encoders.streams.items()})
     manifest, problems = _screened(job, data.manifest, readers)
     shard, parts = job.shard.split(job.runtime.rank, job.runtime.num_ranks), job.parts(manifest)
     with claim(job.folder, job.identity(manifest) | {"clips_a_part": parts.size}, shard):
@@ -143,7 +143,7 @@ def _compute(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader],
         return
     together = tuple(replace(manifest.clips[number], domain="all") for number in numbers)
     found = _features(job, Manifest(together, manifest.classes), readers)
-    with bar(f"Extracting {', '.join(job.encoders.parts)}", job.runtime.is_first) as progress:
+    with bar(f"Extracting {', '.join(job.encoders.streams)}", job.runtime.is_first) as progress:
         rows = _counted(found, len(numbers), progress)
         for part in todo:
             parts.write(part, shard, take(rows, len(parts.clips(part))))
@@ -151,8 +151,8 @@ def _compute(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader],
 
 def _features(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader]) -> Iterator[dict[str, Tensor]]:
     """Batch after batch, each modality's features by `clip window feature`."""
-    inputs = {name: part.stream.input for name, part in job.encoders.parts.items()}
-    clips, net = Clips(manifest, readers, inputs, job.encoders.span), fold(job.encoders.net()).to(job.runtime.device)
+    inputs = {name: one.stream.input for name, one in job.encoders.streams.items()}
+    clips, net = Clips(manifest, readers, inputs, job.encoders.span), fuse_bn(job.encoders.net()).to(job.runtime.device)
     batches = evaluation_batches(clips, job.num_windows, job.batch, job.options.workers, job.runtime.device)
     with kept_heap(job.runtime.device):
         for (batch,) in batches:
@@ -191,11 +191,11 @@ def _join(job: Extraction, manifest: Manifest, parts: Parts, problems: Sequence[
     span, modalities = job.encoders.span, {}
     windows = [even_windows(clip.start, clip.stop, span, job.num_windows) for clip in manifest.clips]
     start = torch.tensor([[window.start for window in several] for several in windows], dtype=torch.float64)
-    for name, part in job.encoders.parts.items():
+    for name, stream in job.encoders.streams.items():
         features = parts.joined(name)
         write_features(job.folder, name, features, start)
-        learnt = part.schooling.learnt_in(job.data, manifest) if part.schooling else ()
-        modalities[name] = Modality(features.shape[2], part.network, part.source, learnt)
+        learnt = stream.trained_on.learnt_in(job.data, manifest) if stream.trained_on else ()
+        modalities[name] = Modality(features.shape[2], stream.network, stream.source, learnt)
     if problems:
         write_left_out(job.folder / LEFT_OUT, problems)
     made = job.identity(manifest) | {"egonorm": egonorm.__version__}

@@ -9,17 +9,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 
-def fold(net: nn.Module) -> nn.Module:
+def fuse_bn(net: nn.Module) -> nn.Module:
     """A copy of a network that gives the same features in evaluation with fewer operations, and cannot be trained.
 
     Folded is what is inside encoders that declare `norms_follow`: there every batch norm that is registered right behind a
     convolution normalises that convolution's output and nothing else. The copy has no such layers any more and its
     convolutions have a bias; all other modules are copied as they are. The network itself is not changed.
     """
-    return fold_in_place(copy.deepcopy(net))
+    return fuse_bn_in_place(copy.deepcopy(net))
 
 
-def fold_in_place(net: nn.Module) -> nn.Module:
+def fuse_bn_in_place(net: nn.Module) -> nn.Module:
     """The same without a copy: the network itself is changed and returned."""
     net.eval().requires_grad_(False)
     for encoder in [module for module in net.modules() if getattr(module, "norms_follow", False)]:

@@ -21,7 +21,7 @@ def class_maps(
     one for its own; a linear classifier on averaged maps makes it the map of Zhou et al. (CVPR 2016) over the number of places.
 
     Args:
-        inputs: per modality, as the network is fed them.
+        inputs: per modality, as the network takes them.
         classes: the class asked about, for each clip.
         logit: `fused`, which gives a map of every stream; or a modality, which gives the map of that stream for the logit
             that it gives alone.
@@ -31,7 +31,7 @@ def class_maps(
         ones first, and time for width.
 
     Raises:
-        SettingError: for a stream that is fed features, and for a logit that the network does not have.
+        SettingError: for a stream without maps, and for a logit that the network does not have.
     """
     names = tuple(net.encoders)
     if logit not in (FUSED, *names):
@@ -50,9 +50,9 @@ def class_maps(
         return {name: _grad_cam(forward, layer, tensors, classes) for name, layer in layers.items()}
 
 
-def has_places(net: Net) -> bool:
-    """Whether all streams look at something that has places; features have none."""
-    return all(hasattr(encoder, "maps") for encoder in net.encoders.values())
+def without_maps(net: Net) -> tuple[str, ...]:
+    """The streams whose encoders declare no `maps`, as those of features, which have no place."""
+    return tuple(name for name, encoder in net.encoders.items() if not hasattr(encoder, "maps"))
 
 
 def _grad_cam(forward, layer: nn.Module, tensors: tuple[Tensor, ...], classes: Tensor) -> Tensor:
@@ -66,9 +66,9 @@ def _maps_of(name: str, encoder: nn.Module) -> nn.Module:
     if not hasattr(encoder, "maps"):
         raise SettingError(
             f"There is no activation map of {name}.",
-            got="a stream that is fed features, which have no place",
-            expected="a stream that is fed pictures or sound",
-            remedy="Use a run that was trained on the media themselves.",
+            got=f"{type(encoder).__name__}, an encoder without maps, as those of features, which have no place",
+            expected="an encoder of pictures or sound whose last maps pass `maps`",
+            remedy="Use a run that was trained on the media themselves; an encoder of yours has to declare `maps`.",
         )
     return encoder.maps
 

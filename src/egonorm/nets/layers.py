@@ -12,7 +12,7 @@ def scaled(channels: int, width: float) -> int:
     return max(4, 4 * round(channels * width / 4))
 
 
-MANY = 16
+ONEDNN_FROM = 16
 """From so many clips on torch always asks oneDNN."""
 
 
@@ -23,7 +23,7 @@ def convolve(x: Tensor, conv: nn.Conv2d | nn.Conv3d, padding: tuple[int, ...] | 
     and on one thread those of 1 x 1 kernels. They are slower, and so is what comes next, for they answer in another order of
     memory.
     """
-    few = len(x) < MANY and x.device.type == "cpu" and x.dtype == torch.float32
+    few = len(x) < ONEDNN_FROM and x.device.type == "cpu" and x.dtype == torch.float32
     if few and torch.backends.mkldnn.is_available() and not torch.is_autocast_enabled("cpu"):
         return torch.mkldnn_convolution(x, conv.weight, conv.bias, padding, conv.stride, conv.dilation, conv.groups)
     function = F.conv2d if x.dim() == 4 else F.conv3d

@@ -23,7 +23,7 @@ from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets import ClipSet, open_clip_set, readers_of
 from egonorm.methods import check
 from egonorm.methods.base import target_moments
-from egonorm.nets.fuse_bn import fold_in_place
+from egonorm.nets.fuse_bn import fuse_bn_in_place
 from egonorm.nets.net import Net
 from egonorm.runs.checks import LEFT_OUT, describe, needed, refuse_learnt, screen, usable, write_left_out
 from egonorm.runs.config import CHECKPOINTS, Run, load_trained
@@ -126,7 +126,7 @@ def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, 
     if "after" in moments:
         _adapt(context, manifest.select([domain], "train"), readers, nets)
     adapts = _adaptations(context, nets, domain) if "test" in moments else {}
-    nets = nets if adapts else {step: fold_in_place(net) for step, net in nets.items()}
+    nets = nets if adapts else {step: fuse_bn_in_place(net) for step, net in nets.items()}
     rank, num_ranks = (0, 1) if adapts else (runtime.rank, runtime.num_ranks)
     batches = evaluation_batches(
         tests, windows, run.optim.batch, context.options.workers, runtime.device, rank, num_ranks

@@ -19,7 +19,7 @@ from egonorm.nets.weights.load import checksum, load_weights, locate
 from egonorm.nets.weights.registry import ORIGIN, Published
 
 
-def fetch(entry: Published, source: str | None = None) -> bool:
+def fetch_weights(entry: Published, source: str | None = None) -> bool:
     """Put a published network's weights and their model card into the cache; False if they are there already.
 
     Args:

@@ -122,7 +122,7 @@ def _unreadable(source: str, got: str) -> WeightsError:
 def locate(source: str, sha256: str | None = None, cache: Path | None = None) -> Path:
     """The file of a path or URL, checked; what is at a URL is kept in `cache`. WeightsError if it cannot be had."""
     if source.startswith(("http://", "https://")):
-        return _download(source, sha256, cache or cache_folder())
+        return _download(source, sha256, cache or weights_folder())
     path = Path(source).expanduser()
     if not path.is_file():
         raise WeightsError("weights", got=path, expected="a file that exists, or a URL", remedy="correct the path")
@@ -130,7 +130,7 @@ def locate(source: str, sha256: str | None = None, cache: Path | None = None) ->
     return path
 
 
-def cache_folder() -> Path:
+def weights_folder() -> Path:
     """Where weights are kept: egonorm/weights in the user's cache folder."""
     return files.cache_folder("weights")
 

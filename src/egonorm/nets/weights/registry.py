@@ -13,7 +13,7 @@ from egonorm.core import WeightsError
 from egonorm.data.transforms import AudioInput, Input, VideoInput
 from egonorm.data.windows import Span
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.weights.load import cache_folder
+from egonorm.nets.weights.load import weights_folder
 from egonorm.signal import LogMel
 
 ORIGIN = "sha256 of the published file"
@@ -27,8 +27,8 @@ class Published:
     name: str
     about: str
     """What it is, what it was trained on, and what it makes of a clip."""
-    look: Callable[[Span], Input]
-    """What it is fed, for a window."""
+    input_for: Callable[[Span], Input]
+    """What it is shown of a window."""
     encoder: Encoder
     """The network of the stream, still without weights."""
     num_features: int
@@ -48,7 +48,7 @@ class Published:
     @property
     def path(self) -> Path:
         """Where its converted weights are kept."""
-        return cache_folder() / f"{self.name}.safetensors"
+        return weights_folder() / f"{self.name}.safetensors"
 
     def origin(self) -> str | None:
         """The checksum of the published file that the weights in the cache were made of; None if they are not there."""
@@ -83,7 +83,7 @@ PUBLISHED = {
         Published(
             name="lite0",
             about="EfficientNet-Lite0, trained on ImageNet: the mean over frames of 1280 numbers a frame.",
-            look=_frames,
+            input_for=_frames,
             encoder=Encoder("lite0", in_channels=3),
             num_features=1280,
             licence="Apache-2.0",
@@ -95,7 +95,7 @@ PUBLISHED = {
         Published(
             name="aisfx",
             about="aiSFX (X-Sequential-CE), trained on libraries of sound effects: 512 numbers for 2.345 s of sound.",
-            look=lambda span: AudioInput(LogMel()),
+            input_for=lambda span: AudioInput(LogMel()),
             encoder=Encoder("aisfx", in_channels=1),
             num_features=512,
             licence="CC BY 4.0 (creativecommons.org/licenses/by/4.0)",
@@ -110,7 +110,7 @@ PUBLISHED = {
         Published(
             name="i3d-kinetics",
             about="I3D, trained on ImageNet and Kinetics-400: 1024 numbers for the frames of a window.",
-            look=_frames,
+            input_for=_frames,
             encoder=Encoder("i3d", in_channels=3),
             num_features=1024,
             licence="Apache-2.0",
@@ -121,7 +121,7 @@ PUBLISHED = {
             name="bn-inception",
             about="BN-Inception, trained on ImageNet: where a network of spectrograms starts from, its stem averaged to one "
             "channel; 1024 numbers.",
-            look=lambda span: AudioInput(),
+            input_for=lambda span: AudioInput(),
             encoder=Encoder("bn-inception", in_channels=1),
             num_features=1024,
             licence="BSD-3-Clause",
