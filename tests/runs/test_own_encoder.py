@@ -87,6 +87,15 @@ def test_it_is_tested_and_shown(trained, capsys):
     assert any("D2" in row for row in rows) and any("D3" in row for row in rows)
 
 
+def test_a_sweep_finds_it_in_processes_of_its_own(trained, kitchens, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(trained.parent.parent)
+    one = ["--methods", "source-only", "--setting", "dg1:D1:D2", "--seeds", "0", "--jobs", 1, *HERE]
+    chosen = ["--encoder", "rgb=lying_encoders:Mine:size=8:scale=0.5", "--out", tmp_path]
+    call("bench", "paper.table1", "--data", f"kitchens:{kitchens}", *SMALL, *chosen, *one)
+    assert "1 were done now" in capsys.readouterr().out
+    assert [folder.name for folder in tmp_path.iterdir() if folder.is_dir()] == [trained.name]
+
+
 def test_its_clips_are_shown_without_activation_maps(trained):
     (record,), _ = read_records([trained], parse_selector("last"))
     saved = Saver(record).save("D2_test_00_0")
