@@ -23,7 +23,7 @@ from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.transforms import FeatureInput
 from egonorm.features import encoders as extract_sources
 from egonorm.features import extract as extract_module
-from egonorm.features.encoders import Encoders, Part, find_encoders
+from egonorm.features.encoders import Encoders, StreamEncoder, find_encoders
 from egonorm.features.extract import Extraction, extract
 from egonorm.features.shards import Parts, claim
 from egonorm.nets.encoders import Encoder
@@ -349,7 +349,7 @@ def test_sources_that_make_no_sense(trained, tmp_path, monkeypatch):
     )
 
 
-def find(trained) -> dict[str, Part]:
+def find(trained) -> dict[str, StreamEncoder]:
     with start_runtime("cpu") as runtime:
         return find_encoders([str(trained)], [], "demo", runtime).streams
 
