@@ -16,7 +16,7 @@ RUN = (
 )
 MACHINE = "device workers skip_broken"
 FLAGS = {
-    "Kitchens": "folder clips kitchens seed size flow",
+    "RenderKitchens": "folder clips kitchens seed size flow",
     "Check": "data modalities thorough",
     "Pack": "data out modalities short_side quality rate clips_only workers skip_broken",
     "Extract": "sources data out encoder preset windows shard batch device precision workers skip_broken",
@@ -44,7 +44,7 @@ def flags(options) -> list[str]:
 
 
 def test_the_list_of_flags():
-    found = {command.__name__: " ".join(flags(command)) for command in map(cli.load, places())}
+    found = {command.__name__: " ".join(flags(command)) for command in map(cli.load_command, places())}
     assert found == FLAGS
     assert set(cli.COMMANDS) == {
         "data",

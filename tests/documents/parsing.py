@@ -81,7 +81,7 @@ def _fault_of_egonorm(words: list[str], whole: bool) -> str | None:
 
 @cache
 def _refused_by_egonorm(words: tuple[str, ...]) -> str | None:
-    return refused(lambda: cli.parse(list(words)))
+    return refused(lambda: cli.parse_command(list(words)))
 
 
 def _fault_of_make(words: list[str]) -> str | None:
@@ -108,7 +108,7 @@ def options() -> frozenset[str]:
     """Every option of egonorm and of the benchmarks, as a shell would complete them."""
     said, words = io.StringIO(), ["--tyro-print-completion", "bash"]
     for parsing in (
-        cli.parse,
+        cli.parse_command,
         *(lambda args, command=command: tyro.cli(command, args=args) for command in MODULES.values()),
     ):
         with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):

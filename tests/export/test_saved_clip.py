@@ -21,7 +21,7 @@ from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.transforms import VideoInput
 from egonorm.data.windows import Span
-from egonorm.export.activation import find_maps, inputs_of, moments_of, windows_of
+from egonorm.export.activation import find_maps, frame_moments, inputs_of, windows_of
 from egonorm.export.save import Saver, save_clips
 from egonorm.export.saved_clip import clip_path, read_clip, video_path
 from egonorm.export.video import plays
@@ -123,7 +123,7 @@ def test_maps_of_many_frames_change_between_them(kitchens, tmp_path):
     assert maps.shape[1] == 2
     windows = windows_of(run, clip)
     found = saved.maps_of(saved.answer)["rgb"]
-    for moment, x in zip(moments_of(run, windows), found, strict=True):
+    for moment, x in zip(frame_moments(run, windows), found, strict=True):
         frame = np.argmin(np.abs(np.array(span.times(windows[moment.window].start)) - moment.time))
         part = min(max(2 * (frame + 0.5) / 16 - 0.5, 0), 1)
         expected = (1 - part) * maps[moment.window, 0] + part * maps[moment.window, 1]
@@ -349,9 +349,9 @@ def test_moments_are_in_order_and_seen_once():
     short, long = (Clip("c", "m", 10.0, stop, "cut", "D2", "test") for stop in (10.2, 40.0))
     for clip in (short, long):
         windows = windows_of(run, clip)
-        moments = moments_of(run, windows)
+        moments = frame_moments(run, windows)
         times = [moment.time for moment in moments]
-        assert times == sorted(set(times)) and len(times) == 16 and len(moments_of(run, windows, 3)) == 3
+        assert times == sorted(set(times)) and len(times) == 16 and len(frame_moments(run, windows, 3)) == 3
         assert times[0] == pytest.approx(run.net.span.times(windows[0].start)[0], abs=1e-5)
         assert times[-1] == pytest.approx(run.net.span.times(windows[-1].start)[-1], abs=1e-5)
         assert all(windows[m.window].start < m.time < windows[m.window].stop for m in moments)
@@ -365,7 +365,7 @@ def test_with_as_many_maps_as_frames_each_frame_has_its_own(monkeypatch, stride)
     windows = windows_of(run, Clip("c", "m", 10.0, 40.0, "cut", "D2", "test"))
     maps = torch.arange(2 * 16.0).reshape(2, 16, 1, 1).expand(2, 16, 2, 2)
     monkeypatch.setattr("egonorm.export.activation.class_maps", lambda *_: {"rgb": maps})
-    moments = moments_of(run, windows, 32)
+    moments = frame_moments(run, windows, 32)
     found = find_maps(run, run.build_net(2), {}, windows, moments, 0)[0, "fused", "rgb"]
     assert found[:, 0, 0].tolist() == [16 * moment.window + moment.frame for moment in moments] == list(range(32))
     assert [moment.time for moment in moments[:16]] == pytest.approx(span.times(windows[0].start), abs=1e-6)

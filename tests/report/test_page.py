@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from egonorm.core import RunError
-from egonorm.export.video import encode
+from egonorm.export.video import encode_clip
 from egonorm.report.figures.figure import Exhibit
 from egonorm.report.page import output_dir as folder
 from egonorm.report.page.model import Facts, Grid, GridCell, Note, Page, Player, Section
@@ -281,6 +281,6 @@ def test_names_that_are_not_utf8_are_written_with_marks(tmp_path):
 
 @pytest.mark.parametrize(("left", "still"), [(0, False), (100, False), (None, True)])
 def test_a_video_that_is_cut_has_a_player_all_the_same(tmp_path, left, still):
-    film = encode(np.full((30, 72, 96, 3), 200, np.uint8), np.zeros(64000, np.float32))[:left]
+    film = encode_clip(np.full((30, 72, 96, 3), 200, np.uint8), np.zeros(64000, np.float32))[:left]
     text = write_page(small(Player("clip", "Clip", "uid", Facts(()), video=film)), tmp_path).read_text()
     assert "<video controls" in text and ('poster="data:image/jpeg' in text) == still

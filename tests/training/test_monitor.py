@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from egonorm.core import View
-from egonorm.training.monitor import fetch, glance, of_classes, of_domains
+from egonorm.training.monitor import of_classes, of_domains, step_stats, to_cpu
 
 CLASSES = ("cut", "put", "take")
 RGB = torch.tensor([[3.0, 4.0], [0.0, 1.0], [6.0, 8.0], [0.0, 3.0]])
@@ -15,7 +15,7 @@ LOGITS = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 9.0, 0.0], [0.0, 
 def seen():
     features = {"rgb": RGB.clone().requires_grad_(), "imu": 2 * RGB[:, :1]}
     labelled = View("D1", features, LOGITS, torch.tensor([0, 0, 1, 2]))
-    return glance(labelled), glance(View("D2", {"rgb": RGB, "imu": RGB}, LOGITS, None))
+    return step_stats(labelled), step_stats(View("D2", {"rgb": RGB, "imu": RGB}, LOGITS, None))
 
 
 def test_norms_of_every_domain_and_the_accuracy_of_those_with_labels(seen):
@@ -33,12 +33,12 @@ def test_classes_that_have_clips(seen):
             "take": {"n": 1, "accuracy": 100.0, "norms": {"rgb": 3.0, "imu": 0.0}},
         }
     }
-    alone = glance(View("D1", {"rgb": RGB[:2]}, LOGITS[:2], torch.tensor([2, 2])))
+    alone = step_stats(View("D1", {"rgb": RGB[:2]}, LOGITS[:2], torch.tensor([2, 2])))
     assert of_classes([alone], CLASSES) == {"D1": {"take": {"n": 2, "accuracy": 0.0, "norms": {"rgb": 3.0}}}}
 
 
 def test_what_is_fetched_is_the_same_in_one_piece_and_without_gradients(seen):
-    found = fetch(seen)
+    found = to_cpu(seen)
     assert of_domains(found) == of_domains(seen) and of_classes(found, CLASSES) == of_classes(seen, CLASSES)
     assert found[1].labels is None and not any(x.requires_grad for x in found[0].norms.values())
     assert found[0].hits.dtype == torch.bool and found[0].labels.dtype == torch.int64

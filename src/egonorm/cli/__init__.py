@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 COMMANDS = {
-    "data": {"kitchens": "data:Kitchens", "check": "data:Check", "pack": "pack:Pack"},
+    "data": {"kitchens": "data:RenderKitchens", "check": "data:Check", "pack": "pack:Pack"},
     "extract": "extract:Extract",
     "train": "train:Train",
     "test": "train:Test",
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; exit with 1 and what was got, expected and can be done on an error that the user can mend."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        parse(words)()
+        parse_command(words)()
     except SystemExit:  # the help of all commands, which does without the errors of `core` and so without torch
         raise
     except _user_errors() as error:
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("Stopped. What was finished stands; the same command goes on from there.")
 
 
-def parse(words: list[str]):
+def parse_command(words: list[str]):
     """The command that words call, not yet done; SystemExit 2 where they call none, 0 where they ask for help."""
     return tyro.cli(_union(COMMANDS, words, []), args=words, prog="egonorm", description=_ABOUT, config=_STYLE)
 
@@ -56,7 +56,7 @@ def _user_errors() -> type[Exception]:
     return EgonormError
 
 
-def load(place: str) -> type:
+def load_command(place: str) -> type:
     """The class of a command."""
     module, name = place.split(":")
     return getattr(import_module(f"{__name__}.{module}"), name)
@@ -75,7 +75,7 @@ def _union(commands: dict, words: list[str], group: list[str]):
         if isinstance(command, dict):
             target, about = _union(command, words, path), _GROUPS[name]
         elif completes or words[: len(path)] == path:
-            target = load(command)
+            target = load_command(command)
             target = target.for_words(words[len(path) :]) if hasattr(target, "for_words") else target
         else:
             about = _read_docstring(command)

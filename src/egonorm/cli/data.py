@@ -16,7 +16,7 @@ from egonorm.runs.presets import preset_on
 
 
 @dataclass(frozen=True)
-class Kitchens:
+class RenderKitchens:
     """Render the procedural kitchens as videos with sound, and their manifest."""
 
     folder: tyro.conf.Positional[Path]

@@ -14,10 +14,10 @@ from egonorm.cli.words import named
 from egonorm.core import DataError, RunError
 from egonorm.core.progress import bar
 from egonorm.data.sets import FeatureSet, open_clip_set
-from egonorm.data.sets.packed.packing import Made, pack
+from egonorm.data.sets.packed.packing import Made, pack_data
 from egonorm.data.sets.packed.store import Packing, finish
 from egonorm.data.transforms import SOUND, AudioInput, Input
-from egonorm.runs.checks import LEFT_OUT, broken, describe, write_left_out
+from egonorm.runs.checks import LEFT_OUT, broken, describe_problems, write_left_out
 from egonorm.runs.presets import from_root, paper
 from egonorm.signal import Waveform
 
@@ -55,16 +55,16 @@ class Pack:
         digest = data.manifest.digest() if self.clips_only else None
         packing = Packing(from_root(self.data), names, self.short_side, self.quality, self.rate, digest)
         with bar("Packing media") as progress:
-            done = pack(data, self._inputs(names), self.out, packing, self.workers, progress)
+            done = pack_data(data, self._inputs(names), self.out, packing, self.workers, progress)
         usable = data.manifest.without({uid for problem in done.problems for uid in problem.uids})
         if done.problems and not (self.skip_broken and len(usable)):
             raise broken(done.problems)
         (self.out / LEFT_OUT).unlink(missing_ok=True)
         if done.problems:
-            print(f"Left out:\n{describe(done.problems)}")
+            print(f"Left out:\n{describe_problems(done.problems)}")
             write_left_out(self.out / LEFT_OUT, done.problems)
         finish(self.out, packing, usable)
-        print(f"{tell(done.made, time.monotonic() - began)}\nNext: egonorm data check packed:{self.out}")
+        print(f"{describe_cost(done.made, time.monotonic() - began)}\nNext: egonorm data check packed:{self.out}")
 
     def _check(self) -> None:
         for name, value, most in (
@@ -89,7 +89,7 @@ class Pack:
         }
 
 
-def tell(made: Sequence[Made], seconds: float) -> str:
+def describe_cost(made: Sequence[Made], seconds: float) -> str:
     """What a call has cost, and what the packed media take against what they were packed of."""
     lasting = defaultdict(float)
     for one in made:

@@ -60,7 +60,7 @@ class Cam:
     """Where to draw it: .png, .svg, .pdf or .jpg; without it a .png here, named after run and clip."""
 
     def __call__(self) -> None:
-        from egonorm.report.figures.saliency import cam_figure, drawn
+        from egonorm.report.figures.saliency import cam_figure, draw_maps
 
         out = self.out or Path(f"cam-{self.run.resolve().name}-{file_name(self.clip)}.png")
         if out.suffix not in (".png", ".svg", ".pdf", ".jpg"):
@@ -72,5 +72,5 @@ class Cam:
             )
         folders = [self.run] if self.beside is None else [self.run, self.beside]
         saved = [Saver(read_records([folder], last)[0][0]).save(self.clip) for folder in folders]
-        write_atomically(out, drawn(cam_figure(saved, logit=self.logit, of=self.of), out.suffix))
+        write_atomically(out, draw_maps(cam_figure(saved, logit=self.logit, of=self.of), out.suffix))
         print(out)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from egonorm.core.errors import RunError
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Shard:
             )
         return cls(int(number), int(of))
 
-    def of_these(self, things: Sequence[Thing]) -> Sequence[Thing]:
+    def of_these(self, things: Sequence[Item]) -> Sequence[Item]:
         """The things of a row that are this shard's."""
         return things[self.number - 1 :: self.of]
 

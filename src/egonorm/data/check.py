@@ -9,7 +9,7 @@ from egonorm.core import DataError
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.readers.protocol import Reader
 
-TOLERANCE = 0.25
+OVERRUN_TOLERANCE = 0.25
 """Seconds by which a clip may outlast its medium: rounded times, and tracks of unequal length."""
 
 
@@ -48,7 +48,7 @@ def _examine(media: str, modality: str, clips: list[Clip], reader: Reader, thoro
         seconds = reader.examine(media, thorough)
     except DataError as error:
         return [Problem(media, modality, error, tuple(clip.uid for clip in clips))]
-    late = [clip for clip in clips if clip.stop > seconds + TOLERANCE]
+    late = [clip for clip in clips if clip.stop > seconds + OVERRUN_TOLERANCE]
     return [Problem(media, modality, _too_late(late, seconds), tuple(clip.uid for clip in late))] if late else []
 
 

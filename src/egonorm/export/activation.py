@@ -22,9 +22,9 @@ from egonorm.nets.grad_cam import class_maps
 from egonorm.nets.net import Net
 from egonorm.runs.config import Run
 
-MOST = 16
+MAX_FRAMES = 16
 """Frames of a clip that are kept."""
-QUALITY = 85
+JPEG_QUALITY = 85
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def windows_of(run: Run, clip: Clip) -> tuple[Window, ...]:
     return even_windows(clip.start, clip.stop, run.net.span, run.evaluation.num_windows)
 
 
-def moments_of(run: Run, windows: Sequence[Window], most: int = MOST) -> tuple[Moment, ...]:
+def frame_moments(run: Run, windows: Sequence[Window], most: int = MAX_FRAMES) -> tuple[Moment, ...]:
     """At most so many of the windows' frames, evenly chosen, in the order of time; what two windows show is taken once."""
     times = {}
     for number, window in enumerate(windows):
@@ -62,7 +62,7 @@ def inputs_of(run: Run, data: ClipSet, manifest: Manifest, clip: Clip) -> dict[s
     return {name: given.to_inputs(seen[name]) for name, given in inputs.items()}
 
 
-def judged(run: Run, net: Net, inputs: dict[str, Tensor]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+def scores_and_norms(run: Run, net: Net, inputs: dict[str, Tensor]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """The scores per modality and fused, and the lengths of the features, as means over a clip's windows."""
     with torch.no_grad():
         features = net.features(inputs)
@@ -108,7 +108,7 @@ def _at(
     return torch.stack(chosen)
 
 
-def frames_of(
+def shown_frames(
     run: Run, media: Media, clip: Clip, windows: Sequence[Window], moments: Sequence[Moment]
 ) -> tuple[bytes, ...]:
     """The pictures at the moments as the network is shown them when it is tested, JPEG; none where there are no pictures."""
@@ -117,7 +117,7 @@ def frames_of(
     span = run.net.span
     given = media.pictures[1]
     shown = given.augment(media.seen(span)(clip.media, windows), None)
-    encode = lambda x: simplejpeg.encode_jpeg(x.contiguous().numpy(), quality=QUALITY, colorspace="RGB")  # noqa: E731
+    encode = lambda x: simplejpeg.encode_jpeg(x.contiguous().numpy(), quality=JPEG_QUALITY, colorspace="RGB")  # noqa: E731
     return tuple(encode(shown[moment.window, moment.frame]) for moment in moments)
 
 

@@ -14,7 +14,16 @@ from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.sets import ClipSet, FeatureSet, open_clip_set
 from egonorm.data.sets.features.store import DESCRIPTION, read_description
 from egonorm.data.transforms import FEATURES
-from egonorm.export.activation import find_maps, frames_of, inputs_of, judged, middle, moments_of, sounds_of, windows_of
+from egonorm.export.activation import (
+    find_maps,
+    frame_moments,
+    inputs_of,
+    middle,
+    scores_and_norms,
+    shown_frames,
+    sounds_of,
+    windows_of,
+)
 from egonorm.export.saved_clip import SavedClip, read_clip, video_path, write_clip
 from egonorm.export.video import Media, excerpt, find_media, plays
 from egonorm.methods.base import target_moments
@@ -60,7 +69,7 @@ class Saver:
     def _made(self, clip: Clip, shown: Clip, media: Media) -> SavedClip:
         run, (net, classes) = self.record.run, self._trained
         inputs, label = inputs_of(run, self._data, self._data.manifest, clip), classes.index(clip.label)
-        scores, norms = judged(run, net, inputs)
+        scores, norms = scores_and_norms(run, net, inputs)
         about = {
             "run": self.record.folder.resolve().name,
             "method": run.method.name(),
@@ -79,10 +88,10 @@ class Saver:
         if names := without_maps(net):
             return SavedClip(**about, missing=_why_no_maps(run, names))
         windows = windows_of(run, clip)
-        moments, maps = moments_of(run, windows), {}
+        moments, maps = frame_moments(run, windows), {}
         for number in dict.fromkeys((label, int(scores["fused"].argmax()))):
             maps |= find_maps(run, net, inputs, windows, moments, number)
-        frames = frames_of(run, media, shown, windows, moments)
+        frames = shown_frames(run, media, shown, windows, moments)
         sounds = sounds_of(run, self._data, clip, windows[middle(windows)])
         return SavedClip(**about, maps=maps, times=tuple(m.time for m in moments), frames=frames, sounds=sounds)
 

@@ -99,10 +99,10 @@ def excerpt(media: Media, clip: Clip, low: float, high: float) -> bytes:
         pictures = reader(clip.media, [Window(start + _ASIDE, stop)])[0].numpy()
     if media.sound:
         sound = media.heard(number / FPS)(clip.media, [Window(start, stop)])[0].numpy()
-    return encode(pictures, sound)
+    return encode_clip(pictures, sound)
 
 
-def encode(
+def encode_clip(
     pictures: UInt8[np.ndarray, "frame height width 3"] | None, sound: Float[np.ndarray, " sample"] | None
 ) -> bytes:
     """The file's bytes, with what describes it in front, so that it plays before all of it is there."""

@@ -30,7 +30,7 @@ from egonorm.data.windows import even_windows
 from egonorm.features.encoders import Encoders
 from egonorm.features.shards import Parts, claim, joining, num_clips, refuse_other, take
 from egonorm.nets.fuse_bn import fuse_bn
-from egonorm.runs.checks import LEFT_OUT, describe, screen, write_left_out
+from egonorm.runs.checks import LEFT_OUT, describe_problems, screen, write_left_out
 from egonorm.runs.run import Options
 from egonorm.training.malloc import kept_heap
 from egonorm.training.runtime import Runtime
@@ -124,7 +124,7 @@ def _screened(
     with bar("Examining media", job.runtime.is_first) as progress:
         usable, problems = screen(manifest, readers, job.options.skip_broken, progress)
     if problems and job.runtime.is_first:
-        print(f"Left out:\n{describe(problems)}")
+        print(f"Left out:\n{describe_problems(problems)}")
     if not len(usable):
         raise DataError(
             f"{job.data} has no usable clips.",

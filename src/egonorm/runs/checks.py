@@ -78,14 +78,14 @@ def broken(problems: Sequence[Problem]) -> DataError:
     """The error that names all problems at once."""
     count = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {len({p.media for p in problems})} media"
     return DataError(
-        f"Some media cannot be used.\n{describe(problems)}",
+        f"Some media cannot be used.\n{describe_problems(problems)}",
         got=count,
         expected="media that are whole, and clips inside them",
         remedy="Mend them, or go on without them: --skip-broken.",
     )
 
 
-def describe(problems: Sequence[Problem]) -> str:
+def describe_problems(problems: Sequence[Problem]) -> str:
     """All problems: what was got and expected once, then a line for each medium with the clips that cannot be used."""
     kinds = defaultdict(lambda: defaultdict(list))
     for p in problems:

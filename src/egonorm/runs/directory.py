@@ -20,7 +20,7 @@ import egonorm
 from egonorm.core import RunError
 from egonorm.core.files import held, refuse_foreign, saving, write_atomically
 from egonorm.runs.config import CONFIG, Run, read_run, write_run
-from egonorm.runs.train_log import LOG, parse
+from egonorm.runs.train_log import LOG, parse_line
 
 if TYPE_CHECKING:  # a page of runs is made without what trains
     from egonorm.training.runtime import Runtime
@@ -101,7 +101,7 @@ def cut_log(folder: Path, step: int) -> None:
     """Remove what the log says of steps after `step`, and a line that a kill left unfinished."""
     path = folder / LOG
     lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if (entry := parse(line)) and entry["step"] <= step]
+    kept = [line for line in lines if (entry := parse_line(line)) and entry["step"] <= step]
     write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
 
 
@@ -127,6 +127,6 @@ def find_commit(package: Path = Path(egonorm.__file__).parent) -> str | None:
     try:
         # a package that is installed inside another project's checkout is no part of its commit
         git("ls-files", "--error-unmatch", "__init__.py")
-        return git("rev-parse", "HEAD") + "+changes" * bool(git("status", "--porcelain", "."))
+        return git("rev-parse_line", "HEAD") + "+changes" * bool(git("status", "--porcelain", "."))
     except (OSError, subprocess.SubprocessError):
         return None

@@ -25,7 +25,7 @@ from egonorm.methods import check
 from egonorm.methods.base import target_moments
 from egonorm.nets.fuse_bn import fuse_bn_in_place
 from egonorm.nets.net import Net
-from egonorm.runs.checks import LEFT_OUT, describe, needed, refuse_learnt, screen, usable, write_left_out
+from egonorm.runs.checks import LEFT_OUT, describe_problems, needed, refuse_learnt, screen, usable, write_left_out
 from egonorm.runs.config import CHECKPOINTS, Run, load_trained
 from egonorm.runs.directory import claim, note_start, refuse_other
 from egonorm.runs.results import COMPLETE, Row, is_complete, predictions_of, read_rows, write_rows
@@ -35,7 +35,7 @@ from egonorm.training.adapt import OnlineAdaptation, adapt_to_all
 from egonorm.training.checkpoint import Checkpoints
 from egonorm.training.evaluate import Predictions, judge
 from egonorm.training.loop import train
-from egonorm.training.monitor import CLASSES_EVERY, Glance, of_classes, of_domains
+from egonorm.training.monitor import CLASSES_EVERY, StepStats, of_classes, of_domains
 from egonorm.training.objective import Objective
 from egonorm.training.optimizer import freeze, make_optimizer
 from egonorm.training.runtime import Runtime
@@ -114,7 +114,7 @@ class RunContext:
         if self.runtime.is_first and problems:
             write_left_out(self.folder / listing, problems)
         if self.shows_progress and problems:
-            print(f"Left out, and listed in {self.folder / listing}:\n{describe(problems)}")
+            print(f"Left out, and listed in {self.folder / listing}:\n{describe_problems(problems)}")
 
 
 def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, Reader], domain: str) -> list[Row]:
@@ -363,7 +363,7 @@ def _recorder(
     optim, began = context.run.optim, time.monotonic()
     saved = began
 
-    def done(step: int, terms: Mapping[str, float], seen: Sequence[Glance]) -> None:
+    def done(step: int, terms: Mapping[str, float], seen: Sequence[StepStats]) -> None:
         nonlocal saved
         entry = {"step": step, "lr": optim.lr_at(step), "terms": terms} | of_domains(seen)
         if step % CLASSES_EVERY == 0 or step == optim.steps:

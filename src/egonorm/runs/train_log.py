@@ -43,7 +43,7 @@ def last_seconds(folder: Path) -> float | None:
     """How many seconds after its last start a training was when it wrote its last readable line; None where no line says it."""
     for line in reversed(_lines(folder)):
         try:
-            seconds = float(parse(line)["seconds"])
+            seconds = float(parse_line(line)["seconds"])
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
         if isfinite(seconds):
@@ -51,7 +51,7 @@ def last_seconds(folder: Path) -> float | None:
     return None
 
 
-def parse(line: str) -> dict | None:
+def parse_line(line: str) -> dict | None:
     """A line of the log; None for one that a kill left unfinished."""
     try:
         entry = json.loads(line)
@@ -68,7 +68,7 @@ def _lines(folder: Path) -> list[str]:
 
 
 def _step(line: str) -> Step | None:
-    entry = parse(line)
+    entry = parse_line(line)
     try:
         if entry is None:
             return None

@@ -8,7 +8,7 @@ from torch import nn
 from egonorm.core import Batch, NotFiniteError
 from egonorm.core.seed import seed_for
 from egonorm.core.training import Optim
-from egonorm.training.monitor import Glance, fetch, glance
+from egonorm.training.monitor import StepStats, step_stats, to_cpu
 from egonorm.training.optimizer import check_optimizer
 from egonorm.training.runtime import Runtime
 
@@ -21,11 +21,11 @@ def train(
     first: int,
     seed: int,
     runtime: Runtime,
-    done: Callable[[int, dict[str, float], tuple[Glance, ...]], None],
+    done: Callable[[int, dict[str, float], tuple[StepStats, ...]], None],
 ) -> None:
     """Train from step `first` to the last; `done` hears of every step: its number, its terms and what was seen.
 
-    A GPU is waited for once a step, when its gradients are there: what is heard comes then, and the update goes on meanwhile.
+    A GPU is waited for once a step, when its gradients are there: what is values comes then, and the update goes on meanwhile.
 
     All randomness of a step follows from the seed and its number, so a run that goes on equals one that never stopped: on CPUs
     to the byte, on GPUs up to the order in which they sum.
@@ -46,11 +46,11 @@ def train(
             terms, seen = model(batch_of_each, step / optim.steps)
         optimizer.zero_grad(set_to_none=True)
         runtime.unwrap(model).backward(terms, seen)
-        heard = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
-        glances = fetch(tuple(map(glance, seen.views)))
-        check_finite(heard, step)
+        values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+        stats = to_cpu(tuple(map(step_stats, seen.views)))
+        check_finite(values, step)
         optimizer.step()
-        done(step, heard, glances)
+        done(step, values, stats)
 
 
 def check_finite(terms: Mapping[str, float], step: int) -> None:

@@ -15,7 +15,7 @@ CLASSES_EVERY = 10
 
 
 @dataclass(frozen=True)
-class Glance:
+class StepStats:
     """A number a clip of one view, without gradients."""
 
     domain: str
@@ -26,19 +26,19 @@ class Glance:
     labels: Int[Tensor, " clip"] | None
 
 
-def glance(view: View) -> Glance:
+def step_stats(view: View) -> StepStats:
     """What is noted of a view; it stays on the view's device."""
     lengths = {name: norms(x.detach()) for name, x in view.features.items()}
     hits = None if view.labels is None else view.logits.detach().argmax(dim=1) == view.labels
-    return Glance(view.domain, lengths, hits, view.labels)
+    return StepStats(view.domain, lengths, hits, view.labels)
 
 
-def fetch(glances: Sequence[Glance]) -> tuple[Glance, ...]:
+def to_cpu(glances: Sequence[StepStats]) -> tuple[StepStats, ...]:
     """The same on the CPU; the device is waited for once."""
     columns = [x for seen in glances for x in (*seen.norms.values(), seen.hits, seen.labels) if x is not None]
     numbers = iter(torch.cat(columns).cpu().split([len(x) for x in columns]))
     return tuple(
-        Glance(
+        StepStats(
             seen.domain,
             {name: next(numbers) for name in seen.norms},
             None if seen.hits is None else next(numbers).bool(),
@@ -48,20 +48,20 @@ def fetch(glances: Sequence[Glance]) -> tuple[Glance, ...]:
     )
 
 
-def of_domains(glances: Sequence[Glance]) -> dict[str, dict[str, float]]:
+def of_domains(glances: Sequence[StepStats]) -> dict[str, dict[str, float]]:
     """Mean norms as `domain/modality`, and the accuracy of each domain that has labels, in percent."""
     means = {f"{seen.domain}/{name}": float(x.mean()) for seen in glances for name, x in seen.norms.items()}
     hits = {seen.domain: 100 * float(seen.hits.double().mean()) for seen in glances if seen.hits is not None}
     return {"norms": means, "accuracy": hits}
 
 
-def of_classes(glances: Sequence[Glance], classes: Sequence[str]) -> dict[str, dict[str, dict]]:
+def of_classes(glances: Sequence[StepStats], classes: Sequence[str]) -> dict[str, dict[str, dict]]:
     """Per domain with labels and class with clips: how many, their accuracy in percent, and their mean norms."""
     labelled = [seen for seen in glances if seen.labels is not None]
     return {seen.domain: _by_class(seen, classes) for seen in labelled}
 
 
-def _by_class(seen: Glance, classes: Sequence[str]) -> dict[str, dict]:
+def _by_class(seen: StepStats, classes: Sequence[str]) -> dict[str, dict]:
     present, places, counts = torch.unique(seen.labels, return_inverse=True, return_counts=True)
     of = lambda x: (torch.zeros(len(present)).double().index_add_(0, places, x.double()) / counts).tolist()  # noqa: E731
     lengths, hits = {name: of(x) for name, x in seen.norms.items()}, of(seen.hits)

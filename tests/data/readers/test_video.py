@@ -88,7 +88,7 @@ def test_frames_that_nobody_needs_are_not_decoded(folder, name, monkeypatch):
     monkeypatch.setattr(Track, "decode", lambda track, packet: decoded.extend(found := decode(track, packet)) or found)
     assert numbers(folder / name, (3.85, 3.89)) == [115, 116]
     few = len(decoded)
-    monkeypatch.setattr("egonorm.data.readers.video.sparing", lambda track, packets, ticks: packets)
+    monkeypatch.setattr("egonorm.data.readers.io.video_decode.skip_unneeded", lambda track, packets, ticks: packets)
     assert numbers(folder / name, (3.85, 3.89)) == [115, 116]
     assert few < 0.75 * (len(decoded) - few)
 

@@ -12,7 +12,7 @@ import pytest
 
 from egonorm.data.manifest import Clip
 from egonorm.data.readers.flow import FlowReader
-from egonorm.data.readers.image_sequence import Pictures
+from egonorm.data.readers.image_sequence import PictureIndex
 from egonorm.data.sets.epic55 import Epic55, open_epic55
 from egonorm.data.sets.epic55.labels import NUMBERS, TEXTS, read_public
 from egonorm.data.sets.epic55.splits import read_split
@@ -121,7 +121,7 @@ def segments(epic55) -> list[Clip]:
 
 def opened(starts: list[float], first_number: int = 1) -> np.ndarray:
     """The file numbers that `FrameReader` opens for windows with these starts, a row for each."""
-    pictures = Pictures(Path("video"), "frame_", 10, ".jpg", np.arange(first_number, 400_000), None)
+    pictures = PictureIndex(Path("video"), "frame_", 10, ".jpg", np.arange(first_number, 400_000), None)
     times = np.array([SPAN.times(start) for start in starts])
     ticks = np.floor(times * 60).astype(int)
     assert [pictures.number_at(floor(row[0] * 60)) for row in times.tolist()] == (ticks[:, 0] + first_number).tolist()

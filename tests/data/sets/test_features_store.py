@@ -12,7 +12,7 @@ import torch
 from egonorm.core import DataError
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.manifest import Clip, write_manifest
-from egonorm.data.readers.features import FeatureReader, moments_of
+from egonorm.data.readers.features import FeatureReader, window_middles
 from egonorm.data.sets import open_clip_set, open_features
 from egonorm.data.sets.features import Stored
 from egonorm.data.sets.features.store import features_path, write_features
@@ -76,7 +76,7 @@ def test_of_two_nearest_windows_the_earlier_and_of_equal_ones_the_first():
     clip = Clip("a", "a", 0.0, 9.0, "cut", "D1", "train")
     clips = (clip, replace(clip, uid="b", stop=12.0))
     reader = FeatureReader(
-        torch.arange(8.0).reshape(2, 4, 1), moments_of(clips, [[1.0, 2.0, 2.0, 4.0], [0.0, 2.0, 6.0, 8.0]])
+        torch.arange(8.0).reshape(2, 4, 1), window_middles(clips, [[1.0, 2.0, 2.0, 4.0], [0.0, 2.0, 6.0, 8.0]])
     )
     ask = lambda start: int(reader("a", [Window(start, start + 1)])[0])  # noqa: E731
     assert [ask(t) for t in (-5.0, 0.4, 0.5, 0.6, 1.5, 1.6, 3.0, 3.1, 5.0, 5.1, 99.0)] == [

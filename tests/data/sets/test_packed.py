@@ -20,7 +20,7 @@ from egonorm.data.check import find_problems
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.timed_images import Shot, TimedReader, open_timed, write_shots
 from egonorm.data.sets.packed import packing as packing_module
-from egonorm.data.sets.packed.packing import is_wanted, joined, pack
+from egonorm.data.sets.packed.packing import is_wanted, joined, pack_data
 from egonorm.data.sets.packed.store import Packing, finish
 from egonorm.data.transforms import AudioInput, VideoInput
 from egonorm.data.windows import Span, Window
@@ -66,7 +66,7 @@ def packed(data: str, root: Path, inputs=INPUTS, workers: int = 1, **options):
     """Pack some data, and open what was made."""
     opened = open_clip_set(data)
     packing = Packing(data, tuple(inputs), **options)
-    done = pack(opened, inputs, root, packing, workers)
+    done = pack_data(opened, inputs, root, packing, workers)
     assert not done.problems
     finish(root, packing, opened.manifest)
     return open_clip_set(f"packed:{root}")
@@ -133,7 +133,7 @@ def test_times_keep_every_digit_and_classes_their_order(source, tmp_path):
         open_clip_set(f"folder:{source}"), manifest=Manifest(clips, ("wash", "cut", "a class without clips"))
     )
     packing = Packing("folder:x", ("audio",))
-    assert not pack(data, {"audio": INPUTS["audio"]}, tmp_path, packing).problems
+    assert not pack_data(data, {"audio": INPUTS["audio"]}, tmp_path, packing).problems
     finish(tmp_path, packing, data.manifest)
     assert open_clip_set(f"packed:{tmp_path}").manifest == data.manifest
 
@@ -243,7 +243,7 @@ def test_the_surroundings_of_clips_alone_and_an_error_elsewhere(source, whole, t
     clips = (Clip("x", "a.tar", 2.5, 2.6, "cut", "D1", "train"),)
     data = replace(open_clip_set(f"folder:{source}"), manifest=Manifest(clips, ("cut",)))
     packing = Packing("folder:x", ("rgb",), clips=data.manifest.digest())
-    assert not pack(data, {"rgb": INPUTS["rgb"]}, tmp_path, packing).problems
+    assert not pack_data(data, {"rgb": INPUTS["rgb"]}, tmp_path, packing).problems
     finish(tmp_path, packing, data.manifest)
     near = open_clip_set(f"packed:{tmp_path}")
     index = open_timed(tmp_path / "rgb" / "a.tar.tar").index
@@ -308,7 +308,7 @@ def test_broken_media_and_late_clips_are_told_and_the_rest_is_packed(source, tmp
     clips = (*data.manifest.clips, Clip("long", NAMES["late"], 3.0, 9.0, "cut", "D1", "train"))
     data = replace(data, manifest=Manifest(clips, data.manifest.classes))
     packing = Packing("x", ("rgb", "audio"))
-    found = {(p.media, p.modality): p for p in pack(data, INPUTS, out, packing).problems}
+    found = {(p.media, p.modality): p for p in pack_data(data, INPUTS, out, packing).problems}
     assert found.keys() == {
         (NAMES["constant"], "rgb"),
         *((NAMES[kind], modality) for kind in ("variable", "late") for modality in INPUTS),

@@ -95,7 +95,7 @@ def test_an_interrupted_rendering_goes_on_in_one_process_and_ends_the_same(root,
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("egonorm.data.sets.synthetic.rendering.encode", lambda *_: b"")
+        patch.setattr("egonorm.data.sets.synthetic.rendering.encode_movie", lambda *_: b"")
         patch.setattr("os.fsync", full)
         with pytest.raises(RunError, match=r"(?s)could not be written.*the disk is full.*what was saved stands"):
             render_kitchens(again, TINY, workers=1)

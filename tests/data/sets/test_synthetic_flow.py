@@ -14,11 +14,11 @@ from egonorm.core import DataError, RunError
 from egonorm.data.manifest import read_manifest
 from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
-from egonorm.data.sets.synthetic.displacement import displacements, field_between, pack, to_bytes
+from egonorm.data.sets.synthetic.displacement import displacements, field_between, pack_flow, to_bytes
 from egonorm.data.sets.synthetic.drawing import Lens
 from egonorm.data.sets.synthetic.looks import draw_look
 from egonorm.data.sets.synthetic.motions import DOOR_WIDTH, Hand, Thing
-from egonorm.data.sets.synthetic.scene import Part, Sight, draw_mood, frames, see
+from egonorm.data.sets.synthetic.scene import ScenePart, Sight, draw_mood, frames, see
 from egonorm.data.sets.synthetic.timeline import plan_videos
 from egonorm.data.transforms import VideoInput
 from egonorm.data.windows import Span, Window
@@ -37,8 +37,8 @@ def between(now: Sight, then: Sight) -> np.ndarray:
     return field_between(now, then, LOOK, SIZE, 0)
 
 
-def part(what) -> Part:
-    return Part(-1 if isinstance(what, Hand) else 0, 0.0, what)
+def part(what) -> ScenePart:
+    return ScenePart(-1 if isinstance(what, Hand) else 0, 0.0, what)
 
 
 def at(field: np.ndarray, x: float, y: float) -> list[float]:
@@ -74,8 +74,8 @@ def test_a_hand_moves_where_it_is_and_nothing_else_does():
 
 
 def test_hands_that_wait_go_with_the_head():
-    now = sight(Part(-1, 0.0, Hand(0.3, 0.8, 1, 0.3)))
-    then = sight(Part(-1, 0.12, Hand(0.3, 0.8, 1, 0.3)), left=12)
+    now = sight(ScenePart(-1, 0.0, Hand(0.3, 0.8, 1, 0.3)))
+    then = sight(ScenePart(-1, 0.12, Hand(0.3, 0.8, 1, 0.3)), left=12)
     field = between(now, then)
     assert at(field, 0.3, 0.8) == pytest.approx([0, 0], abs=1e-3)
     assert at(field, 0.0, 0.2) == [-12, 0]
@@ -200,7 +200,7 @@ def test_a_file_of_flow_is_a_plain_tar_of_pairs(root):
         names = tar.getnames()
     count = -(-video.frames // 2)
     assert names == [f"{half}/frame_{number:010d}.jpg" for number in range(1, count + 1) for half in "uv"]
-    assert pack(displacements(video, TINY.size)) == data
+    assert pack_flow(displacements(video, TINY.size)) == data
 
 
 def test_the_kind_kitchens_reads_what_was_rendered(root):

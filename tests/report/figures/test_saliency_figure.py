@@ -15,7 +15,7 @@ from egonorm.cli import main
 from egonorm.core import RunError, SettingError
 from egonorm.export.saved_clip import SavedClip, Sound
 from egonorm.methods import Rna
-from egonorm.report.figures.saliency import MOST, OPACITY, cam_figure, drawn, upsampled
+from egonorm.report.figures.saliency import MAX_COLUMNS, OPACITY, cam_figure, draw_maps, upsampled
 
 UID = "D2_test_00_0"
 
@@ -121,9 +121,9 @@ def test_many_frames_no_frames_dead_maps_and_hostile_names_are_drawn():
     )
     names = clip(classes=(r"$\frac{1}{$ <b>& 切る", "x" * 200), uid="a$b\n$" + "c" * 90)
     for one in (clip(maps=dead), long, clip(frames=()), names):
-        assert drawn(cam_figure(one), ".svg").startswith(b"<?xml") and drawn(cam_figure(one), ".png", 60)
+        assert draw_maps(cam_figure(one), ".svg").startswith(b"<?xml") and draw_maps(cam_figure(one), ".png", 60)
     figure = cam_figure(long)
-    assert len(figure.axes) == MOST and figure.axes[-1].get_xlabel() == "15.00 s"
+    assert len(figure.axes) == MAX_COLUMNS and figure.axes[-1].get_xlabel() == "15.00 s"
     assert texts(cam_figure(names))[0].startswith("a$b $ccc") and len(texts(cam_figure(names))[1]) < 110
 
 
@@ -135,7 +135,7 @@ def test_what_cannot_be_drawn_is_refused():
 
 
 def test_the_file_of_a_figure_is_small():
-    content = drawn(cam_figure([clip(), clip("rna")]), ".jpg", 100)
+    content = draw_maps(cam_figure([clip(), clip("rna")]), ".jpg", 100)
     picture = imread(io.BytesIO(content), "jpg")
     assert len(content) < 100_000 and picture.shape[1] == 720
 

@@ -17,11 +17,11 @@ from egonorm.data.readers.io.container import stream_duration
 from egonorm.data.windows import Window, neighbours
 from egonorm.signal import SoundLook
 
-MARGIN = 0.02
+FILTER_MARGIN = 0.02
 """Seconds around a stretch that the resampler's filter may need."""
 ENDING = 1.0
 """Seconds before the end that are decoded to find it to the sample."""
-PAUSE = 5.0
+AUDIO_GAP = 5.0
 """Seconds between two windows that are rather decoded through than jumped over."""
 
 
@@ -47,7 +47,7 @@ class AudioReader:
             DataError: when the file is missing, has no sound or is corrupt in a window or between neighbours.
         """
         look, heard = self.look, []
-        for group in neighbours(windows, PAUSE):
+        for group in neighbours(windows, AUDIO_GAP):
             starts = [(window.start + window.stop - look.seconds) / 2 for window in group]
             heard.append(read_waveforms(self.root / media, starts, look.num_samples, look.rate))
         return torch.cat(heard)
@@ -88,7 +88,7 @@ def count_samples(path: Path, rate: int) -> int:
 
 
 def _around(path: Path, first: int, last: int, rate: int) -> Stretch:
-    return read_stretch(path, first / rate - MARGIN, last / rate + MARGIN)
+    return read_stretch(path, first / rate - FILTER_MARGIN, last / rate + FILTER_MARGIN)
 
 
 def _resample(stretch: Stretch, first: int, num_samples: int, rate: int) -> np.ndarray:
@@ -97,8 +97,8 @@ def _resample(stretch: Stretch, first: int, num_samples: int, rate: int) -> np.n
     The old samples are taken from one that coincides with a new sample, so every stretch has the same grid.
     """
     step = stretch.rate // math.gcd(stretch.rate, rate)
-    begin = max(0, math.floor((first / rate - MARGIN) * stretch.rate) // step * step)
-    end = math.ceil(((first + num_samples) / rate + MARGIN) * stretch.rate)
+    begin = max(0, math.floor((first / rate - FILTER_MARGIN) * stretch.rate) // step * step)
+    end = math.ceil(((first + num_samples) / rate + FILTER_MARGIN) * stretch.rate)
     if stretch.ended:
         end = min(end, stretch.stop)
     offset = first - begin * rate // stretch.rate

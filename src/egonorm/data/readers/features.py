@@ -115,7 +115,7 @@ class FeatureReader:
         return self.moments[media]
 
 
-def moments_of(clips: Sequence[Clip], starts: Iterable[Sequence[float]]) -> dict[str, Moments]:
+def window_middles(clips: Sequence[Clip], starts: Iterable[Sequence[float]]) -> dict[str, Moments]:
     """The stored windows of every medium, from the starts of each clip's; of windows that start together the first counts."""
     windows: dict[str, dict[float, int]] = {}
     stops: dict[str, float] = {}

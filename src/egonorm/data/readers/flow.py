@@ -11,8 +11,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from egonorm.core import DataError
-from egonorm.data.readers.image_sequence import PREFIXES, Pictures, holds_pictures, open_pictures, resize
-from egonorm.data.readers.io.container import TOLERANCE
+from egonorm.data.readers.image_sequence import PREFIXES, PictureIndex, holds_pictures, open_pictures, resize
+from egonorm.data.readers.io.container import TIME_TOLERANCE
 from egonorm.data.windows import Span, Window
 
 HALVES = {"u": ("u/frame_", "x_"), "v": ("v/frame_", "y_")}
@@ -47,7 +47,7 @@ class FlowReader:
 
     def tick_at(self, time: float) -> int:
         """Which pair, counted from 0, is shown at a time, if the medium has it."""
-        return floor((time + TOLERANCE) * self.rate - 0.5)
+        return floor((time + TIME_TOLERANCE) * self.rate - 0.5)
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """Seconds from the first to the last pair; the first and the last, or all of them, are decoded."""
@@ -65,7 +65,7 @@ class FlowReader:
         """From when on a pair is shown."""
         return (tick + 0.5) / self.rate
 
-    def halves(self, media: str) -> list[Pictures]:
+    def halves(self, media: str) -> list[PictureIndex]:
         """The pictures of u and of v."""
         return [_open_half(self.root / media, name) for name in HALVES]
 
@@ -83,7 +83,7 @@ def holds_flow(folder: Path) -> bool:
     return any(holds_pictures(folder / name) for name in HALVES) or holds_pictures(folder, HALVES["u"] + HALVES["v"])
 
 
-def _open_half(path: Path, name: str) -> Pictures:
+def _open_half(path: Path, name: str) -> PictureIndex:
     """The pictures of one half: in a folder of its own, or beside the other half."""
     inside = path / name
     return open_pictures(inside, PREFIXES[:1]) if inside.is_dir() else open_pictures(path, HALVES[name])

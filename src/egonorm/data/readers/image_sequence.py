@@ -20,7 +20,7 @@ from torch import Tensor
 from egonorm.core import DataError
 from egonorm.core.errors import some
 from egonorm.data.readers.io.cache import kept
-from egonorm.data.readers.io.container import TOLERANCE
+from egonorm.data.readers.io.container import TIME_TOLERANCE
 from egonorm.data.readers.video import scaled_size
 from egonorm.data.transforms import resized
 from egonorm.data.windows import Span, Window
@@ -30,7 +30,7 @@ PREFIXES = ("frame_", "img_")
 AGAIN = "Extract or copy the pictures of this video again."
 LARGE = 1 << 26
 """Bytes from which on what a tar file holds is kept for later: its thousands of headers take a tenth of a second or more."""
-Place = tuple[int, int]
+TarPlace = tuple[int, int]
 """Offset and size in a tar file; nothing of meaning for a folder."""
 
 
@@ -87,10 +87,10 @@ def _scan(path: Path, prefixes: tuple[str, ...], size: int, changed: int) -> Sha
 
 
 def _one_series(
-    path: Path, prefixes: tuple[str, ...], members: Iterable[tuple[str, Place]]
-) -> tuple[tuple[str, str], dict[str, Place]]:
+    path: Path, prefixes: tuple[str, ...], members: Iterable[tuple[str, TarPlace]]
+) -> tuple[tuple[str, str], dict[str, TarPlace]]:
     """The one prefix and suffix of the pictures among the members, and where each number (still digits) lies."""
-    series: dict[tuple[str, ...], dict[str, Place]] = defaultdict(dict)
+    series: dict[tuple[str, ...], dict[str, TarPlace]] = defaultdict(dict)
     pattern = _pattern(prefixes)
     for name, place in members:
         if match := pattern.fullmatch(name):
@@ -113,7 +113,7 @@ def _one_series(
 
 
 @lru_cache(maxsize=1)  # two series of one tar file are asked for one after the other
-def _tar_members(path: Path, size: int, changed: int) -> list[tuple[str, Place]]:
+def _tar_members(path: Path, size: int, changed: int) -> list[tuple[str, TarPlace]]:
     """Names, offsets and sizes, read from the headers alone."""
     try:
         with tarfile.open(path, "r:") as tar:
@@ -133,12 +133,12 @@ def _tar_members(path: Path, size: int, changed: int) -> list[tuple[str, Place]]
 
 Colours = Literal["RGB", "GRAY"]
 _CHANNELS = {"RGB": 3, "GRAY": 1}
-TOGETHER = 64
+DECODED_TOGETHER = 64
 """Pictures that are decoded together where all are."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class PictureIndex:
     """The index of one folder or tar file; two small arrays, because a video has a hundred thousand pictures."""
 
     path: Path
@@ -182,8 +182,8 @@ class Pictures:
                 expected=f"every number from {self.first} to {self.numbers[-1]}",
             )
         numbers = (self.numbers if thorough else self.numbers[[0, -1]]).tolist()
-        for begin in range(0, len(numbers), TOGETHER):
-            self.decode(numbers[:1] + numbers[begin : begin + TOGETHER], colours)
+        for begin in range(0, len(numbers), DECODED_TOGETHER):
+            self.decode(numbers[:1] + numbers[begin : begin + DECODED_TOGETHER], colours)
 
     def decode(self, numbers: list[int], colours: Colours) -> UInt8[np.ndarray, "picture height width channel"]:
         """Decode some pictures, which must have one size, into one array."""
@@ -236,7 +236,7 @@ class Pictures:
             ) from None
 
 
-def open_pictures(path: Path, prefixes: tuple[str, ...] = PREFIXES) -> Pictures:
+def open_pictures(path: Path, prefixes: tuple[str, ...] = PREFIXES) -> PictureIndex:
     """Index a folder or a tar file, once a process for as long as the file or folder stays unchanged.
 
     What is named otherwise is not looked at; a prefix may begin with a folder of the tar file, as `u/frame_`.
@@ -254,10 +254,10 @@ def open_pictures(path: Path, prefixes: tuple[str, ...] = PREFIXES) -> Pictures:
 
 
 @lru_cache(maxsize=1024)
-def _index(path: Path, prefixes: tuple[str, ...], size: int, changed: int) -> Pictures:
+def _index(path: Path, prefixes: tuple[str, ...], size: int, changed: int) -> PictureIndex:
     found = find_pictures(path, prefixes, size, changed)
     names = (str(found["prefix"][0]), int(found["width"][0]), str(found["suffix"][0]))
-    return Pictures(path, *names, found["number"][0], found["place"][0] if path.is_file() else None)
+    return PictureIndex(path, *names, found["number"][0], found["place"][0] if path.is_file() else None)
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ class FrameReader:
     def __call__(self, media: str, windows: Sequence[Window]) -> UInt8[Tensor, "window frame height width 3"]:
         """The pictures shown at the span's times in each window."""
         times = [time for window in windows for time in self.span.times(window.start)]
-        ticks = [floor((time + TOLERANCE) * self.rate) for time in times]
+        ticks = [floor((time + TIME_TOLERANCE) * self.rate) for time in times]
         pictures = torch.from_numpy(open_pictures(self.root / media).at(ticks, "RGB"))
         return resize(pictures, self.short_side).unflatten(0, (len(windows), -1))
 

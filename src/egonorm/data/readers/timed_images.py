@@ -18,9 +18,9 @@ from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.core.files import replacing, write_atomically
-from egonorm.data.readers.image_sequence import TOGETHER, Colours, Pictures, resize
+from egonorm.data.readers.image_sequence import DECODED_TOGETHER, Colours, PictureIndex, resize
 from egonorm.data.readers.io.cache import mapped
-from egonorm.data.readers.io.container import TOLERANCE
+from egonorm.data.readers.io.container import TIME_TOLERANCE
 from egonorm.data.windows import Span, Window
 
 
@@ -51,8 +51,8 @@ class TimedReader:
         stored = np.flatnonzero(timed.index["place"][:, 0, 1])
         numbers = timed.index["number"][stored if thorough else stored[[0, -1][: len(stored)]]].tolist()
         for series in timed.series():
-            for begin in range(0, len(numbers), TOGETHER):
-                series.decode(numbers[begin : begin + TOGETHER], timed.colours)
+            for begin in range(0, len(numbers), DECODED_TOGETHER):
+                series.decode(numbers[begin : begin + DECODED_TOGETHER], timed.colours)
         return float(timed.index["time"][-1])
 
 
@@ -69,15 +69,15 @@ class Timed:
         """One series is in colour, several are in grey."""
         return "RGB" if self.index["place"].shape[1] == 1 else "GRAY"
 
-    def series(self) -> list[Pictures]:
+    def series(self) -> list[PictureIndex]:
         """The pictures of each series."""
         number, place = self.index["number"][:-1], self.index["place"][:-1]
         names = ONE if place.shape[1] == 1 else PAIR
-        return [Pictures(self.path, name, 10, ".jpg", number, place[:, k]) for k, name in enumerate(names)]
+        return [PictureIndex(self.path, name, 10, ".jpg", number, place[:, k]) for k, name in enumerate(names)]
 
     def rows_at(self, times: Sequence[float]) -> list[int]:
         """Which picture is shown at each time. DataError for one that was left out."""
-        rows = np.searchsorted(self.index["time"][:-1], np.array(times) + TOLERANCE, side="right") - 1
+        rows = np.searchsorted(self.index["time"][:-1], np.array(times) + TIME_TOLERANCE, side="right") - 1
         rows = rows.clip(min=0)
         absent = np.flatnonzero(self.index["place"][rows, 0, 1] == 0)
         if len(absent):

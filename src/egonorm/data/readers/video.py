@@ -1,32 +1,22 @@
 """Pictures from video files: the frames that a player shows at given moments, upright, in RGB."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 from torch import Tensor
 
-from egonorm.core import DataError
-from egonorm.data.readers.io.container import Track, open_track, shown_at, stream_duration
-from egonorm.data.readers.io.video_decode import from_keyframe, from_open_gop, from_start, kept_video, sparing
+from egonorm.data.readers.io.container import stream_duration
+from egonorm.data.readers.io.video_decode import decode_frames
 from egonorm.data.windows import Span, Window, neighbours
 
-PAUSE = 2.0
+VIDEO_GAP = 2.0
 """Seconds between two windows that are rather decoded through than jumped over."""
-WAYS = (
-    (from_keyframe, kept_video),
-    (from_open_gop, partial(open_track, kind="video", strict=False)),
-    (from_start, partial(open_track, kind="video")),
-)
-"""Where decoding may begin, and how the file is opened for it; the first way that shows what was asked for is taken."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +43,7 @@ class VideoReader:
                 last keyframe before them.
         """
         shown = []
-        for group in neighbours(windows, PAUSE):
+        for group in neighbours(windows, VIDEO_GAP):
             times = [time for window in group for time in self.span.times(window.start)]
             shown.append(read_frames(self.root / media, times, self.short_side))
         return torch.cat(shown).unflatten(0, (len(windows), -1))
@@ -70,67 +60,8 @@ class VideoReader:
 def read_frames(
     path: Path, times: Sequence[float], short_side: int | None = None
 ) -> UInt8[Tensor, "frame height width 3"]:
-    """What a player shows at each of these times, in seconds: the frame with the largest timestamp that is not later.
-
-    Before the first frame that is the first one, after the last the last. Rounding: a frame that begins up to two
-    microseconds after a time counts as shown then.
-    """
-    for begin, opened in WAYS:
-        with opened(path) as track:
-            ticks = [track.tick(time) for time in times]
-            packets = begin(track, min(ticks))
-            if packets is None:
-                continue
-            jumped = begin is not from_start
-            packets = sparing(track, packets, ticks) if jumped else packets
-            frames = _shown(frames_of(track, packets, jumped), ticks) or []
-            late = any(frame.pts > tick for frame, tick in zip(frames, ticks, strict=False))
-            if frames and not (jumped and late):
-                return pictures_of(frames, short_side)
-    raise DataError(
-        f"{path} holds no frame.",
-        got="a video stream that decodes to nothing",
-        expected="at least one frame",
-        remedy="Get or copy the file again, or remove its clips.",
-    )
-
-
-def frames_of(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
-    """Decode; after a jump without the frames shown before the first keyframe, which lack what they refer to."""
-    first = next(packets)
-    beginning = shown_at(first) if jumped else None
-    for packet in chain([first], packets):
-        when = shown_at(packet)
-        leading = None not in (beginning, when) and when < beginning
-        try:
-            frames = track.decode(packet)
-        except DataError:
-            if leading:
-                continue
-            raise
-        if any(frame.pts is None for frame in frames):
-            raise DataError(
-                f"{track.path} has frames without timestamps.",
-                got="a bare video stream",
-                expected="a container",
-                remedy="Wrap it: ffmpeg -i FILE -c copy FILE.mp4",
-            )
-        yield from (frame for frame in frames if beginning is None or frame.pts >= beginning)
-
-
-def _shown(frames: Iterator[VideoFrame], ticks: Sequence[int]) -> list[VideoFrame] | None:
-    """The frame with the largest timestamp up to each tick, else the first frame; None if there are no frames."""
-    best: list[VideoFrame | None] = [None] * len(ticks)
-    opening = None
-    for frame in frames:
-        opening = frame if opening is None else opening
-        for place, tick in enumerate(ticks):
-            held = best[place]
-            if frame.pts <= tick and (held is None or held.pts <= frame.pts):
-                best[place] = frame
-        if frame.pts > max(ticks):
-            break
-    return None if opening is None else [opening if frame is None else frame for frame in best]
+    """What a player shows at each of these times, in seconds, upright and in RGB (see `decode_frames`)."""
+    return pictures_of(decode_frames(path, times), short_side)
 
 
 def pictures_of(frames: list[VideoFrame], short_side: int | None) -> UInt8[Tensor, "frame height width 3"]:

@@ -16,7 +16,7 @@ from egonorm.export.saved_clip import SavedClip, Sound
 from egonorm.report.figures.layout import GAP, LINE, MARGIN, WIDTH, Sheet
 from egonorm.report.style import drawing, label_of
 
-MOST = 8
+MAX_COLUMNS = 8
 """Frames in a row."""
 COLOURS = "inferno"
 """Dark to bright in equal steps for every kind of sight, so that it can be read in grey too."""
@@ -43,7 +43,7 @@ def cam_figure(
     _check(clips, logit)
     rows = [row for clip in clips for row in _rows(clip, logit, of)]
     names = tuple(dict.fromkeys(name for clip in clips for name in clip.sounds))
-    size = (WIDTH - 2 * MARGIN - (MOST - 1) * GAP) / MOST
+    size = (WIDTH - 2 * MARGIN - (MAX_COLUMNS - 1) * GAP) / MAX_COLUMNS
     height = 4 * LINE + GAP + sum(row.height(size) for row in rows) + len(names) * _SOUND
     sheet = Sheet(Figure((WIDTH, height)), height)
     first = clips[0]
@@ -91,7 +91,7 @@ def upsampled(coarse: Float[np.ndarray, "h w"], height: int, width: int) -> Floa
     return between(between(coarse, height).T, width).T
 
 
-def drawn(figure: Figure, suffix: str, dpi: int = 200) -> bytes:
+def draw_maps(figure: Figure, suffix: str, dpi: int = 200) -> bytes:
     """The file of a figure: `.png`, `.svg`, `.pdf` or `.jpg`."""
     file = io.BytesIO()
     with drawing():
@@ -143,7 +143,7 @@ def _short(text: str, most: int = 32) -> str:
 def _draw_row(sheet: Sheet, row: _Row, size: float) -> None:
     nothing = row.maps is not None and not row.maps.any()
     sheet.write(MARGIN, row.title + nothing * f" ({NOTHING})")
-    shown = np.linspace(0, len(row.times) - 1, min(MOST, len(row.times))).round().astype(int)
+    shown = np.linspace(0, len(row.times) - 1, min(MAX_COLUMNS, len(row.times))).round().astype(int)
     for place, k in enumerate(shown):
         axes = sheet.axes(MARGIN + place * (size + GAP), size, size, below=LINE)
         axes.imshow(row.pictures[k], interpolation="bilinear", aspect="auto")

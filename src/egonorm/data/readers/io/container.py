@@ -22,7 +22,7 @@ JUMPS = (0.0, 0.25, 1.0, 4.0, 16.0)
 UNSEEKABLE = ("mpeg",)
 """Formats that are read from their start: after a jump in an MPEG program stream FFmpeg guesses wrong timestamps."""
 INCOMPLETE = "an incomplete packet"
-TOLERANCE = 2e-6
+TIME_TOLERANCE = 2e-6
 """Containers round the moment they call zero to a microsecond."""
 
 
@@ -51,7 +51,7 @@ class Track:
 
     def tick(self, seconds: float) -> int:
         """The last tick of the stream's clock that is not after `seconds`."""
-        return math.floor((seconds + self.zero + TOLERANCE) / self.base)
+        return math.floor((seconds + self.zero + TIME_TOLERANCE) / self.base)
 
     def packets(self) -> Iterator[Packet]:
         """The packets of the stream from where the container stands; the last one is empty and flushes the decoder."""

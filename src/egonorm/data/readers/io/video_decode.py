@@ -1,17 +1,20 @@
-"""Decoding a stream of video: which packets a frame needs, where decoding may begin, and decoders that stay open."""
+"""Decoding video: the frames that are shown at given times, from where decoding must begin, and decoders that stay open."""
 
 import os
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from av.packet import Packet
 from av.stream import Stream
+from av.video.frame import VideoFrame
 
-from egonorm.data.readers.io.container import Track, check_file, explained, opened, shown_at
+from egonorm.core import DataError
+from egonorm.data.readers.io.container import Track, check_file, explained, open_track, opened, shown_at
 
 REFRESH = 5
 """The type of the H.264 units (ITU-T H.264, table 7-1) after which nothing refers to pictures before."""
@@ -67,7 +70,7 @@ CODECS = ("h264",)
 """Whose decoder tells, from a packet's first bytes, that no other refers to it; HEVC's tells of one temporal layer alone."""
 
 
-def sparing(track: Track, packets: Iterator[Packet], ticks: Sequence[int]) -> Iterator[Packet]:
+def skip_unneeded(track: Track, packets: Iterator[Packet], ticks: Sequence[int]) -> Iterator[Packet]:
     """The same packets; the decoder is told before each whether it may leave it out.
 
     What is shown at a tick is known without decoding: packets are read on until all that is shown up to the last tick has
@@ -91,17 +94,19 @@ def sparing(track: Track, packets: Iterator[Packet], ticks: Sequence[int]) -> It
     yield from packets
 
 
-MOST = 16
+MAX_OPEN_VIDEOS = 16
 """Videos that a process keeps open; a decoder of pictures of 1920 x 1080 holds some 20 MB."""
 
-_SHELF: OrderedDict[tuple, Track] = OrderedDict()
+_OPEN_VIDEOS: OrderedDict[tuple, Track] = OrderedDict()
 """The videos that nobody reads now, the longest unused first."""
 
-os.register_at_fork(after_in_child=_SHELF.clear)  # processes that share an open file share the place where it is read
+os.register_at_fork(
+    after_in_child=_OPEN_VIDEOS.clear
+)  # processes that share an open file share the place where it is read
 
 
 @contextmanager
-def kept_video(path: Path) -> Iterator[Track]:
+def reused_video(path: Path) -> Iterator[Track]:
     """A video as `open_track` opens it, standing anywhere: to jump in, not to read from its beginning.
 
     Who reads has it alone. A file that has changed is opened anew; so is one that could not be read. Sound is not kept: some of
@@ -111,12 +116,84 @@ def kept_video(path: Path) -> Iterator[Track]:
     status = path.stat()
     key = (str(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     with explained(path):
-        track = _SHELF.pop(key, None) or opened(path, "video")
+        track = _OPEN_VIDEOS.pop(key, None) or opened(path, "video")
         try:
             yield track
         except BaseException:
             track.container.close()
             raise
-    _SHELF[key] = track
-    while len(_SHELF) > MOST:
-        _SHELF.popitem(last=False)[1].container.close()
+    _OPEN_VIDEOS[key] = track
+    while len(_OPEN_VIDEOS) > MAX_OPEN_VIDEOS:
+        _OPEN_VIDEOS.popitem(last=False)[1].container.close()
+
+
+WAYS = (
+    (from_keyframe, reused_video),
+    (from_open_gop, partial(open_track, kind="video", strict=False)),
+    (from_start, partial(open_track, kind="video")),
+)
+"""Where decoding may begin, and how the file is opened for it; the first way that shows what was asked for is taken."""
+
+
+def decode_frames(path: Path, times: Sequence[float]) -> list[VideoFrame]:
+    """What a player shows at each of these times, in seconds: the frame with the largest timestamp that is not later.
+
+    Before the first frame that is the first one, after the last the last. Rounding: a frame that begins up to two
+    microseconds after a time counts as shown then.
+    """
+    for begin, open_way in WAYS:
+        with open_way(path) as track:
+            ticks = [track.tick(time) for time in times]
+            packets = begin(track, min(ticks))
+            if packets is None:
+                continue
+            jumped = begin is not from_start
+            packets = skip_unneeded(track, packets, ticks) if jumped else packets
+            frames = _shown(decode_packets(track, packets, jumped), ticks) or []
+            late = any(frame.pts > tick for frame, tick in zip(frames, ticks, strict=False))
+            if frames and not (jumped and late):
+                return frames
+    raise DataError(
+        f"{path} holds no frame.",
+        got="a video stream that decodes to nothing",
+        expected="at least one frame",
+        remedy="Get or copy the file again, or remove its clips.",
+    )
+
+
+def decode_packets(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
+    """Decode; after a jump without the frames shown before the first keyframe, which lack what they refer to."""
+    first = next(packets)
+    beginning = shown_at(first) if jumped else None
+    for packet in chain([first], packets):
+        when = shown_at(packet)
+        leading = None not in (beginning, when) and when < beginning
+        try:
+            frames = track.decode(packet)
+        except DataError:
+            if leading:
+                continue
+            raise
+        if any(frame.pts is None for frame in frames):
+            raise DataError(
+                f"{track.path} has frames without timestamps.",
+                got="a bare video stream",
+                expected="a container",
+                remedy="Wrap it: ffmpeg -i FILE -c copy FILE.mp4",
+            )
+        yield from (frame for frame in frames if beginning is None or frame.pts >= beginning)
+
+
+def _shown(frames: Iterator[VideoFrame], ticks: Sequence[int]) -> list[VideoFrame] | None:
+    """The frame with the largest timestamp up to each tick, else the first frame; None if there are no frames."""
+    best: list[VideoFrame | None] = [None] * len(ticks)
+    opening = None
+    for frame in frames:
+        opening = frame if opening is None else opening
+        for place, tick in enumerate(ticks):
+            held = best[place]
+            if frame.pts <= tick and (held is None or held.pts <= frame.pts):
+                best[place] = frame
+        if frame.pts > max(ticks):
+            break
+    return None if opening is None else [opening if frame is None else frame for frame in best]

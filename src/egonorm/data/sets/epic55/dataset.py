@@ -12,8 +12,8 @@ from egonorm.data.readers.image_sequence import FrameReader
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
 from egonorm.data.readers.wav import WavReader
-from egonorm.data.sets.epic55.labels import CLASSES, PARTICIPANTS, read_clips
-from egonorm.data.sets.epic55.layouts import LAYOUTS, Place, PlacedReader, Video, find_places
+from egonorm.data.sets.epic55.labels import PARTICIPANTS, VERBS, read_clips
+from egonorm.data.sets.epic55.layouts import LAYOUTS, EpicVideo, Place, PlacedReader, find_places
 from egonorm.data.transforms import Input, as_frame_input, as_sound_input
 
 
@@ -70,7 +70,7 @@ class Epic55:
 
     def places(self, modality: str) -> dict[str, Place]:
         """Where each video lies in one modality; looked up anew at every call."""
-        videos = sorted({Video(c.media, PARTICIPANTS[c.domain], c.domain, c.split) for c in self.manifest.clips})
+        videos = sorted({EpicVideo(c.media, PARTICIPANTS[c.domain], c.domain, c.split) for c in self.manifest.clips})
         return find_places(self.root, LAYOUTS[modality], videos)
 
 
@@ -81,7 +81,7 @@ def open_epic55(root: Path) -> Epic55:
         DataError: without labels, or with labels that are not what they should be.
     """
     clips, notes = read_clips(root)
-    return Epic55(root, Manifest(clips, CLASSES), notes)
+    return Epic55(root, Manifest(clips, VERBS), notes)
 
 
 def _known(modality: str) -> str:

@@ -11,7 +11,7 @@ from egonorm.core import DataError
 from egonorm.data.manifest import SPLITS, Clip
 from egonorm.data.sets.epic55.splits import read_split
 
-CLASSES = ("take", "put", "open", "close", "wash", "cut", "mix", "pour")
+VERBS = ("take", "put", "open", "close", "wash", "cut", "mix", "pour")
 """The verbs 0 to 7 of EPIC-Kitchens-55, in the order of their ids."""
 
 PARTICIPANTS = {"D1": "P08", "D2": "P01", "D3": "P22"}
@@ -113,7 +113,7 @@ def read_public(path: Path) -> pd.DataFrame:
         ) from None
     _check_columns(path, table)
     columns = [column for column in table.columns if column in NUMBERS + TEXTS]
-    wanted = table.participant_id.isin(PARTICIPANTS.values()) & (table.verb_class < len(CLASSES))
+    wanted = table.participant_id.isin(PARTICIPANTS.values()) & (table.verb_class < len(VERBS))
     return table.loc[wanted, columns]
 
 
@@ -127,7 +127,7 @@ def _clips(path: Path, table: pd.DataFrame, domain: str, split: str) -> Iterator
             media=row.video_id,
             start=(row.start_frame - 1) / FPS,
             stop=row.stop_frame / FPS,
-            label=CLASSES[row.verb_class],
+            label=VERBS[row.verb_class],
             domain=domain,
             split=split,
         )
@@ -150,13 +150,13 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
 def _check_row(path: Path, row: tuple, participant: str) -> None:
     wrong = (
         row.participant_id != participant or not re.fullmatch(rf"{participant}_\d+", row.video_id),
-        not 0 <= row.verb_class < len(CLASSES),
+        not 0 <= row.verb_class < len(VERBS),
         not 1 <= row.start_frame <= row.stop_frame,
     )
     if any(wrong):
         raise DataError(
             f"{path}: the row of uid {row.uid} cannot be used.",
             got=row._asdict(),
-            expected=f"participant {participant}, a verb class of 0 to {len(CLASSES) - 1}, frames from 1",
+            expected=f"participant {participant}, a verb class of 0 to {len(VERBS) - 1}, frames from 1",
             remedy=f"Get the table again from {_SPLITS_AT}.",
         )

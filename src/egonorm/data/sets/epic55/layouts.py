@@ -12,7 +12,7 @@ from egonorm.data.readers.protocol import Reader
 from egonorm.data.windows import Window
 
 
-class Video(NamedTuple):
+class EpicVideo(NamedTuple):
     """What a layout may name a video by."""
 
     video: str
@@ -95,14 +95,14 @@ Whether pictures are counted from 0 or 1 is no matter of the layout; `FrameReade
 """
 
 
-def find_places(root: Path, layouts: Iterable[Layout], videos: Iterable[Video]) -> dict[str, Place]:
+def find_places(root: Path, layouts: Iterable[Layout], videos: Iterable[EpicVideo]) -> dict[str, Place]:
     """For each video that is there, the first layout in which it is."""
     layouts = tuple(layouts)
     places = {video.video: _find(root, layouts, video) for video in videos}
     return {video: place for video, place in places.items() if place}
 
 
-def _find(root: Path, layouts: Iterable[Layout], video: Video) -> Place | None:
+def _find(root: Path, layouts: Iterable[Layout], video: EpicVideo) -> Place | None:
     for layout in layouts:
         for ending in ENDINGS[layout.kind]:
             path = layout.pattern.format(**video._asdict()) + ending

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.data.manifest import Manifest
-from egonorm.data.readers.features import FeatureReader, MappedFeatures, moments_of
+from egonorm.data.readers.features import FeatureReader, MappedFeatures, window_middles
 from egonorm.data.transforms import FEATURES, Input, as_vector_input
 from egonorm.data.windows import Span
 
@@ -30,7 +30,7 @@ class Stored:
 
 
 @runtime_checkable
-class Source(Protocol):
+class FeatureSource(Protocol):
     """One modality's features on the disk; rows are those of the manifest."""
 
     layout: str
@@ -52,7 +52,7 @@ class FeatureSet:
     root: Path
     manifest: Manifest
     stored: Stored
-    sources: Mapping[str, Source]
+    sources: Mapping[str, FeatureSource]
     """Per modality."""
     notes: tuple[str, ...] = ()
 
@@ -79,7 +79,7 @@ class FeatureSet:
                 remedy="Use the data that the network was trained on, or train one on these features.",
             )
         source = self.sources[modality]
-        return FeatureReader(source.load(), moments_of(self.manifest.clips, source.starts().tolist()))
+        return FeatureReader(source.load(), window_middles(self.manifest.clips, source.starts().tolist()))
 
     def mean_norms(self) -> dict[str, float]:
         """Per modality, how long the training clips' features are on average; those that are not finite do not count."""

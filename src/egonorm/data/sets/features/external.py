@@ -13,7 +13,14 @@ from egonorm.core import DataError
 from egonorm.core.errors import some
 from egonorm.data.sets.features.arrays import Array, arrays_in
 from egonorm.data.sets.features.dataset import FeatureSet, Stored
-from egonorm.data.sets.features.tables import COLUMNS, NAMES, Table, read_table, table_of_arrays, table_of_metadata
+from egonorm.data.sets.features.tables import (
+    NAMES,
+    TABLE_COLUMNS,
+    FeatureTable,
+    read_table,
+    table_of_arrays,
+    table_of_metadata,
+)
 from egonorm.data.windows import Span
 
 ARRAYS, TABLES = (".npy", ".npz", ".safetensors"), (".csv", ".tsv")
@@ -106,7 +113,7 @@ class _File:
 class _Order:
     """From the rows of a file's arrays to the clips of the manifest."""
 
-    table: Table
+    table: FeatureTable
     rows: tuple[int, ...]
     """The clips' rows in the table."""
     uids: tuple[str, ...] | None
@@ -143,7 +150,7 @@ class _Order:
         return (f"{path.name} has {extra} uids that the table has not; they are not used.",) if extra else ()
 
 
-def _open_folder(path: Path) -> tuple[Table, list[_File]]:
+def _open_folder(path: Path) -> tuple[FeatureTable, list[_File]]:
     entries = sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
     tables = [entry for entry in entries if entry.suffix in TABLES]
     chosen = [entry for entry in tables if entry.name == "manifest.csv"] or tables
@@ -153,12 +160,12 @@ def _open_folder(path: Path) -> tuple[Table, list[_File]]:
             f"{path} holds no features that can be read.",
             got=f"{len(tables)} tables and {len(arrays)} files of arrays",
             expected=f"a table ({' or '.join(TABLES)}; manifest.csv among several) and arrays ({', '.join(ARRAYS)})",
-            remedy=f"Write a table with the columns {', '.join(COLUMNS)} and a file for each modality.",
+            remedy=f"Write a table with the columns {', '.join(TABLE_COLUMNS)} and a file for each modality.",
         )
     return read_table(chosen[0]), [_File(entry, arrays_in(entry), False) for entry in arrays]
 
 
-def _open_file(path: Path) -> tuple[Table, list[_File]]:
+def _open_file(path: Path) -> tuple[FeatureTable, list[_File]]:
     if path.suffix not in (".npz", ".safetensors"):
         raise DataError(
             f"{path} is no file of features.",

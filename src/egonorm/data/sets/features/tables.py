@@ -13,30 +13,30 @@ from egonorm.core import DataError
 from egonorm.data.manifest import SPLITS, Clip, Manifest
 from egonorm.data.sets.features.arrays import Array, metadata_of
 
-COLUMNS = ("uid", "label", "domain", "split")
-NAMES = {name: column for column in (*COLUMNS, "classes") for name in (column, f"{column}s")}
+TABLE_COLUMNS = ("uid", "label", "domain", "split")
+NAMES = {name: column for column in (*TABLE_COLUMNS, "classes") for name in (column, f"{column}s")}
 """What the columns may be called, and the names of the classes."""
 VALIDATION = ("val", "valid", "validation")
 
 
 @dataclass(frozen=True)
-class Table:
+class FeatureTable:
     """Texts by column and row, as a file has them."""
 
     path: Path
     columns: Mapping[str, Sequence[str]]
-    """Those of `COLUMNS`, and perhaps `classes`, the names of labels that are numbers."""
+    """Those of `TABLE_COLUMNS`, and perhaps `classes`, the names of labels that are numbers."""
 
     def __post_init__(self):
-        missing = [column for column in COLUMNS if column not in self.columns]
+        missing = [column for column in TABLE_COLUMNS if column not in self.columns]
         if missing:
             raise DataError(
                 f"{self.path} lacks {', '.join(missing)}.",
                 got=", ".join(self.columns) or "none of them",
-                expected=f"{', '.join(COLUMNS)} for every clip",
+                expected=f"{', '.join(TABLE_COLUMNS)} for every clip",
                 remedy="Add what is missing.",
             )
-        lengths = {column: len(self.columns[column]) for column in COLUMNS}
+        lengths = {column: len(self.columns[column]) for column in TABLE_COLUMNS}
         if len(set(lengths.values())) > 1:
             raise DataError(
                 f"{self.path} has columns of several lengths.",
@@ -100,7 +100,7 @@ class Table:
 _SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(VALIDATION, "val")
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> FeatureTable:
     """The table in a CSV or TSV file; values are separated by tabs, semicolons or commas, as its first line is."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -114,7 +114,7 @@ def read_table(path: Path) -> Table:
     first = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=next((x for x in "\t;" if x in first), ","))
     columns = {NAMES.get(name.strip().lower()): name for name in rows.fieldnames or () if name}
-    found = {column: [] for column in COLUMNS if column in columns}
+    found = {column: [] for column in TABLE_COLUMNS if column in columns}
     for line, row in enumerate(rows, start=2):
         for column, values in found.items():
             values.append((row[columns[column]] or "").strip())
@@ -126,16 +126,16 @@ def read_table(path: Path) -> Table:
                 expected=f"{len(columns)} values",
                 remedy="Fill it in, put quotation marks around values with separators, or remove the line.",
             )
-    return Table(path, found)
+    return FeatureTable(path, found)
 
 
-def table_of_arrays(path: Path, arrays: Sequence[Array]) -> Table:
+def table_of_arrays(path: Path, arrays: Sequence[Array]) -> FeatureTable:
     """The table in an .npz file: one array a column."""
     named = {NAMES[array.key]: array for array in arrays if array.key in NAMES}
-    return Table(path, {column: array.texts() for column, array in named.items()})
+    return FeatureTable(path, {column: array.texts() for column, array in named.items()})
 
 
-def table_of_metadata(path: Path) -> Table:
+def table_of_metadata(path: Path) -> FeatureTable:
     """The table in the header of a safetensors file: one JSON list a column."""
     found = {NAMES[key]: text for key, text in metadata_of(path).items() if key in NAMES}
     try:
@@ -147,7 +147,7 @@ def table_of_metadata(path: Path) -> Table:
             expected="a JSON list for each column",
             remedy="Put a table beside it, with the same name and .csv.",
         ) from None
-    return Table(path, columns)
+    return FeatureTable(path, columns)
 
 
 def _counted(splits: Sequence[str]) -> str:

@@ -22,14 +22,14 @@ from egonorm.data.sets.packed.store import Packing, claim
 from egonorm.data.sets.packed.whole import shots_of, sound_of
 from egonorm.data.transforms import Input
 
-MARGIN = 2.0
+CLIP_MARGIN = 2.0
 """Seconds around a clip that its windows may show: half of one that is longer than the clip, and some more."""
 Stretches = tuple[tuple[float, float], ...]
 """Where pictures are wanted, in seconds: sorted, and apart."""
 
 
 @dataclass(frozen=True)
-class Job:
+class PackJob:
     """A medium in one modality, and where to."""
 
     media: str
@@ -66,7 +66,7 @@ class Packed:
     """Media that are broken, and clips that outlast theirs."""
 
 
-def pack(
+def pack_data(
     data: ClipSet,
     inputs: Mapping[str, Input],
     root: Path,
@@ -95,7 +95,7 @@ def pack(
         missing = [job for job in jobs if not job.is_done]
         done = len(jobs) - len(missing)
         progress(done, len(jobs))
-        for count, (job, found) in enumerate(in_processes(perform, [(job,) for job in missing], workers), done + 1):
+        for count, (job, found) in enumerate(in_processes(pack_medium, [(job,) for job in missing], workers), done + 1):
             if isinstance(found, Made):
                 made.append(found)
             else:
@@ -104,7 +104,7 @@ def pack(
     return Packed(tuple(made), _problems(data.manifest, packed, broken))
 
 
-def perform(job: Job) -> tuple[Job, Made | DataError]:
+def pack_medium(job: PackJob) -> tuple[PackJob, Made | DataError]:
     """Pack a medium, or say what is wrong with it; then nothing of it is left."""
     try:
         reader, name = end_of(job.reader, job.media)
@@ -120,15 +120,15 @@ def perform(job: Job) -> tuple[Job, Made | DataError]:
 
 def _jobs(
     clips: Iterable[Clip], readers: Mapping[str, Reader], packed: Mapping[str, Reader], packing: Packing
-) -> Iterator[Job]:
+) -> Iterator[PackJob]:
     by_media = defaultdict(list)
     for clip in clips:
-        by_media[clip.media].append((clip.start - MARGIN, clip.stop + MARGIN))
+        by_media[clip.media].append((clip.start - CLIP_MARGIN, clip.stop + CLIP_MARGIN))
     for media, stretches in by_media.items():
         wanted = joined(stretches) if packing.clips else ((-inf, inf),)
         for modality, reader in readers.items():
             target, name = end_of(packed[modality], media)
-            yield Job(media, modality, reader, target.root / name, packing.quality, wanted)
+            yield PackJob(media, modality, reader, target.root / name, packing.quality, wanted)
 
 
 def joined(stretches: Iterable[tuple[float, float]]) -> Stretches:

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from egonorm.data.readers.audio import AudioReader, count_samples, read_waveforms
 from egonorm.data.readers.flow import FlowReader
-from egonorm.data.readers.image_sequence import Colours, FrameReader, Pictures, open_pictures, resize
+from egonorm.data.readers.image_sequence import Colours, FrameReader, PictureIndex, open_pictures, resize
 from egonorm.data.readers.io.container import open_track
+from egonorm.data.readers.io.video_decode import decode_packets
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.timed_images import ONE, PAIR, Picture, Shot, TimedReader, open_timed
-from egonorm.data.readers.video import VideoReader, frames_of, pictures_of
+from egonorm.data.readers.video import VideoReader, pictures_of
 from egonorm.data.readers.wav import WavReader, open_wav
 
 PIECE = 60
@@ -35,7 +36,7 @@ def shots_of(reader: Reader, media: str) -> Iterator[Shot]:
 @shots_of.register(VideoReader)
 def _of_video(reader: VideoReader, media: str) -> Iterator[Shot]:
     with open_track(reader.root / media, "video") as track:
-        for frame in frames_of(track, track.packets(), jumped=False):
+        for frame in decode_packets(track, track.packets(), jumped=False):
             short = min(reader.short_side or frame.height, frame.height, frame.width)
             yield Shot(track.seconds(frame.pts), partial(_decoded, frame, short))
 
@@ -70,12 +71,12 @@ def _decoded(frame, short_side: int) -> tuple[Picture, ...]:
     return (pictures_of([frame], short_side)[0].numpy(),)
 
 
-def _stored(series: list[Pictures], tick: int, colours: Colours, short_side: int | None) -> tuple[Picture, ...]:
+def _stored(series: list[PictureIndex], tick: int, colours: Colours, short_side: int | None) -> tuple[Picture, ...]:
     """The stored picture of each series as it is, or smaller."""
     return tuple(_fitted(pictures, tick, colours, short_side) for pictures in series)
 
 
-def _fitted(pictures: Pictures, tick: int, colours: Colours, short_side: int | None) -> Picture:
+def _fitted(pictures: PictureIndex, tick: int, colours: Colours, short_side: int | None) -> Picture:
     number = pictures.number_at(tick)
     decoded = pictures.decode([number], colours)
     if short_side is None or short_side >= min(decoded.shape[1:3]):

@@ -12,8 +12,8 @@ from egonorm.data.sets.synthetic.drawing import Lens
 from egonorm.data.sets.synthetic.looks import Look
 from egonorm.data.sets.synthetic.motions import Hand, Thing
 from egonorm.data.sets.synthetic.props import grasp_and_elbow, leaf
-from egonorm.data.sets.synthetic.scene import Part, Sight, draw_mood, see
-from egonorm.data.sets.synthetic.timeline import FRAME_RATE, Video
+from egonorm.data.sets.synthetic.scene import ScenePart, Sight, draw_mood, see
+from egonorm.data.sets.synthetic.timeline import FRAME_RATE, KitchenVideo
 
 APART = 2
 """Frames between the two pictures of a pair, and between the pairs."""
@@ -21,14 +21,14 @@ PAIR_RATE = FRAME_RATE / APART
 """Pairs a second."""
 LIMIT = 20.0
 """Pixels; what moves farther between two pictures is stored as if it moved so far."""
-QUALITY = 95
+FLOW_QUALITY = 95
 UNSEEN = -1e4
 """Where a part is painted to see which pixels it covers: a colour so dark that half a cover tells itself from none."""
 TURNING = ("utensil", "knife", "jug")
 """The things whose size and angle are those of the whole thing; of others they tell something else."""
 
 
-def displacements(video: Video, size: tuple[int, int]) -> Iterator[UInt8[np.ndarray, "height width 2"]]:
+def displacements(video: KitchenVideo, size: tuple[int, int]) -> Iterator[UInt8[np.ndarray, "height width 2"]]:
     """For every second frame, how far what it shows has moved two frames later, to the right and down.
 
     None is 127.5 (128 when rounded), 6.375 a pixel, 0 and 255 the limit of 20 pixels. The wall moves with the head; hands
@@ -78,7 +78,7 @@ def carried(
     return moved[0][:, None] + slope.T @ (pixels - before[0][:, None])
 
 
-def corners(part: Part, lens: Lens) -> Float[np.ndarray, "3 2"]:
+def corners(part: ScenePart, lens: Lens) -> Float[np.ndarray, "3 2"]:
     """Three pixels that move with a hand or a thing; the first is where it is seen best."""
     if isinstance(part.what, Hand):
         grasp, elbow = grasp_and_elbow(lens, part.x, part.what)
@@ -104,14 +104,14 @@ def _across(way: np.ndarray) -> np.ndarray:
     return np.array([-way[1], way[0]]) / np.hypot(*way)
 
 
-def pack(pairs: Iterable[UInt8[np.ndarray, "height width 2"]]) -> bytes:
+def pack_flow(pairs: Iterable[UInt8[np.ndarray, "height width 2"]]) -> bytes:
     """A tar file, not compressed, of grey JPEG pictures u/frame_0000000001.jpg, v/frame_0000000001.jpg, and so on."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for number, pair in enumerate(pairs, start=1):
             for channel, half in enumerate("uv"):
                 grey = np.ascontiguousarray(pair[..., channel : channel + 1])
-                content = simplejpeg.encode_jpeg(grey, QUALITY, "GRAY", "Gray")
+                content = simplejpeg.encode_jpeg(grey, FLOW_QUALITY, "GRAY", "Gray")
                 member = tarfile.TarInfo(f"{half}/frame_{number:010d}.jpg")
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))

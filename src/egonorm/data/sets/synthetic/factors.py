@@ -43,7 +43,7 @@ def colour(hue: tuple[float, float], saturation: tuple[float, float], value: tup
     return _factor(draw)
 
 
-def drawn(kind: type, seed: int, kitchen: int, number: int, **given: Any) -> Any:
+def draw_factors(kind: type, seed: int, kitchen: int, number: int, **given: Any) -> Any:
     """An instance of a dataclass whose factors are drawn, each at its own address, and whose other fields are given."""
     values = {
         factor.name: factor.metadata["draw"](generator(seed, kitchen, number, f"{kind.__name__}.{factor.name}"))

@@ -11,14 +11,14 @@ from egonorm.data.sets.synthetic.looks import BAY_WIDTH, Look, bay_centre
 from egonorm.data.sets.synthetic.motions import DOOR_WIDTH
 from egonorm.data.sets.synthetic.props import paint_door, paint_utensil
 
-MARGIN = 1.2
+WALL_MARGIN = 1.2
 """What is painted to the left, right and below of what the camera looks at, in heights of the picture."""
 
 
 def extent(look: Look, height: int) -> tuple[int, int]:
     """Height and width of the panorama in pixels."""
     scale = height * look.zoom
-    return int(scale * (1 + MARGIN / 2)) + 1, int(scale * (BAY_WIDTH * len(look.bays) + 2 * MARGIN)) + 1
+    return int(scale * (1 + WALL_MARGIN / 2)) + 1, int(scale * (BAY_WIDTH * len(look.bays) + 2 * WALL_MARGIN)) + 1
 
 
 @lru_cache(maxsize=4)
@@ -26,7 +26,7 @@ def panorama(look: Look, height: int, address: tuple[int, int]) -> np.ndarray:
     """The whole wall as float32, channel x height x width; its top left corner lies at (-MARGIN, -MARGIN / 4)."""
     scale, shape = height * look.zoom, extent(look, height)
     rng = generator(*address, 0, "panorama")
-    lens = Lens(scale, scale * MARGIN, scale * MARGIN / 4)
+    lens = Lens(scale, scale * WALL_MARGIN, scale * WALL_MARGIN / 4)
     picture = np.empty((3, *shape), np.float32)
     edge = int(lens.at(0, look.horizon)[1])
     picture[:, :edge] = np.asarray(look.wall, np.float32)[:, None, None] * _tiles(look, scale, (edge, shape[1]), rng)

@@ -3,7 +3,7 @@
 # ruff: noqa: RUF009 (a default says how a field is drawn)
 from dataclasses import dataclass
 
-from egonorm.data.sets.synthetic.factors import between, colour, drawn, generator, one_of, some_of
+from egonorm.data.sets.synthetic.factors import between, colour, draw_factors, generator, one_of, some_of
 
 BAYS = ("counter", "sink", "counter", "hob", "cupboard", "board", "counter", "cupboard")
 """The places along the wall; a kitchen has each of these, in an order of its own."""
@@ -73,8 +73,8 @@ class _Paint:
 def draw_look(seed: int, kitchen: int) -> Look:
     """The look of a kitchen."""
     order = generator(seed, kitchen, 0, "bays").permutation(len(BAYS))
-    paint = drawn(_Paint, seed, kitchen, 0)
-    return drawn(
+    paint = draw_factors(_Paint, seed, kitchen, 0)
+    return draw_factors(
         Look,
         seed,
         kitchen,

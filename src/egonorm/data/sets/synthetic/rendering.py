@@ -17,12 +17,12 @@ from egonorm.core.files import ANOTHER, refuse_foreign, write_atomically
 from egonorm.core.formats import KEY, Format
 from egonorm.core.processes import in_processes
 from egonorm.data.manifest import write_manifest
-from egonorm.data.sets.synthetic.displacement import displacements, pack
+from egonorm.data.sets.synthetic.displacement import displacements, pack_flow
 from egonorm.data.sets.synthetic.looks import Look, draw_look
 from egonorm.data.sets.synthetic.rooms import SAMPLE_RATE, Room, draw_room
 from egonorm.data.sets.synthetic.scene import frames
 from egonorm.data.sets.synthetic.sounds import soundtrack
-from egonorm.data.sets.synthetic.timeline import FRAME_RATE, LEAST, Video, counts, plan_videos
+from egonorm.data.sets.synthetic.timeline import FRAME_RATE, LEAST, KitchenVideo, counts, plan_videos
 from egonorm.data.sets.synthetic.verbs import CLASSES
 
 KITCHENS = Format("rendered kitchens", "render the kitchens again", error=DataError)
@@ -66,7 +66,7 @@ class KitchensConfig:
             )
 
 
-def describe(config: KitchensConfig) -> dict[str, Any]:
+def describe_config(config: KitchensConfig) -> dict[str, Any]:
     """The content of kitchens.json: the configuration, the classes in EPIC's order, and every kitchen's factors."""
     return {
         KEY: KITCHENS.version,
@@ -161,17 +161,17 @@ def _check_same(root: Path, description: dict[str, Any]) -> None:
         )
 
 
-ENCODER = {"preset": "veryfast", "crf": "20", "threads": "1", "g": "15", "bf": "0", "sc_threshold": "0"}
+VIDEO_ENCODER = {"preset": "veryfast", "crf": "20", "threads": "1", "g": "15", "bf": "0", "sc_threshold": "0"}
 """One thread: the same pictures give the same bytes on any number of cores. A key frame every half second."""
 CHUNK = 1024
 """Samples in one packet of AAC."""
 
 
-def encode(pictures: Iterable[np.ndarray], sound: np.ndarray, size: tuple[int, int]) -> bytes:
+def encode_movie(pictures: Iterable[np.ndarray], sound: np.ndarray, size: tuple[int, int]) -> bytes:
     """The file's bytes; pictures are uint8 height x width x 3, sound is float32 in -1..1."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        video = container.add_stream("libx264", rate=FRAME_RATE, options=ENCODER)
+        video = container.add_stream("libx264", rate=FRAME_RATE, options=VIDEO_ENCODER)
         video.height, video.width, video.pix_fmt = *size, "yuv420p"
         audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono", options={"aac_coder": "fast"})
         audio.bit_rate = 96_000
@@ -213,7 +213,7 @@ def render_kitchens(
         RunError: it cannot be written, or a process is lost; finished files are kept.
     """
     progress = progress or (lambda done, of: None)
-    claim(root, describe(config))
+    claim(root, describe_config(config))
     videos = [
         video for kitchen in range(1, config.kitchens + 1) for video in plan_videos(config.seed, kitchen, config.clips)
     ]
@@ -229,9 +229,9 @@ def render_kitchens(
     return root / MANIFEST
 
 
-def render_file(root: Path, name: str, video: Video, size: tuple[int, int]) -> None:
+def render_file(root: Path, name: str, video: KitchenVideo, size: tuple[int, int]) -> None:
     """Render a file of a video: the pictures with their sound, or the flow."""
     if name == video.media:
-        write_atomically(root / name, encode(frames(video, size), soundtrack(video), size))
+        write_atomically(root / name, encode_movie(frames(video, size), soundtrack(video), size))
     else:
-        write_atomically(root / name, pack(displacements(video, size)))
+        write_atomically(root / name, pack_flow(displacements(video, size)))

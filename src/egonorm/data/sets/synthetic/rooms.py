@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import signal
 
-from egonorm.data.sets.synthetic.factors import between, drawn, one_of
+from egonorm.data.sets.synthetic.factors import between, draw_factors, one_of
 
 SAMPLE_RATE = 48_000
 
@@ -37,7 +37,7 @@ class Room:
 
 def draw_room(seed: int, kitchen: int) -> Room:
     """The room of a kitchen."""
-    return drawn(Room, seed, kitchen, 0)
+    return draw_factors(Room, seed, kitchen, 0)
 
 
 def heard(dry: np.ndarray, room: Room, rng: np.random.Generator) -> np.ndarray:

@@ -7,12 +7,12 @@ from math import pi
 import numpy as np
 
 from egonorm.data.sets.synthetic.drawing import Lens, Number
-from egonorm.data.sets.synthetic.factors import between, drawn, generator
-from egonorm.data.sets.synthetic.kitchen_wall import MARGIN, extent, panorama
+from egonorm.data.sets.synthetic.factors import between, draw_factors, generator
+from egonorm.data.sets.synthetic.kitchen_wall import WALL_MARGIN, extent, panorama
 from egonorm.data.sets.synthetic.looks import Look, bay_centre
 from egonorm.data.sets.synthetic.motions import Hand, Thing, pose, rest, smooth
 from egonorm.data.sets.synthetic.props import paint_hand, paint_thing
-from egonorm.data.sets.synthetic.timeline import Video
+from egonorm.data.sets.synthetic.timeline import KitchenVideo
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Mood:
     phase: float = between(0.0, 100.0)  # of the head's movements
 
 
-def draw_mood(video: Video) -> Mood:
+def draw_mood(video: KitchenVideo) -> Mood:
     """The mood of a video."""
-    return drawn(Mood, *video.address)
+    return draw_factors(Mood, *video.address)
 
 
 @dataclass(frozen=True)
-class Part:
+class ScenePart:
     """A hand or a thing before the camera, on the wall's place `x`; `owner` is the number of its act, -1 for hands."""
 
     owner: int
@@ -57,11 +57,11 @@ class Sight:
     left: int
     top: int
     lens: Lens
-    parts: tuple[Part, ...]
+    parts: tuple[ScenePart, ...]
     """From back to front."""
 
 
-def frames(video: Video, size: tuple[int, int]) -> Iterator[np.ndarray]:
+def frames(video: KitchenVideo, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """Every frame of a video: uint8, height x width x (red, green, blue)."""
     look, mood = video.look, draw_mood(video)
     wall = panorama(look, size[0], video.address[:2])
@@ -77,16 +77,18 @@ def frames(video: Video, size: tuple[int, int]) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(np.clip(picture, 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
 
-def see(video: Video, mood: Mood, size: tuple[int, int], tick: int) -> Sight:
+def see(video: KitchenVideo, mood: Mood, size: tuple[int, int], tick: int) -> Sight:
     """What is seen at a frame; before the first and after the last as if the video were longer."""
     x, y = _head(video, mood, tick)
     scale, wall = size[0] * video.look.zoom, extent(video.look, size[0])
-    left, top = round(scale * (x + MARGIN) - size[1] / 2), round(scale * (0.5 + y + MARGIN / 4) - size[0] / 2)
+    left, top = round(scale * (x + WALL_MARGIN) - size[1] / 2), round(scale * (0.5 + y + WALL_MARGIN / 4) - size[0] / 2)
     left, top = max(min(left, wall[1] - size[1]), 0), max(min(top, wall[0] - size[0]), 0)
-    return Sight(left, top, Lens(scale, scale * MARGIN - left, scale * MARGIN / 4 - top), tuple(_parts(video, x, tick)))
+    return Sight(
+        left, top, Lens(scale, scale * WALL_MARGIN - left, scale * WALL_MARGIN / 4 - top), tuple(_parts(video, x, tick))
+    )
 
 
-def _head(video: Video, mood: Mood, tick: int) -> tuple[float, float]:
+def _head(video: KitchenVideo, mood: Mood, tick: int) -> tuple[float, float]:
     """Where the camera looks: at the place of the act, on the way to the next between two acts, never quite still."""
     before, share, after = _between(video, tick)
     x = bay_centre(before) + share * (bay_centre(after) - bay_centre(before))
@@ -96,7 +98,7 @@ def _head(video: Video, mood: Mood, tick: int) -> tuple[float, float]:
     return float(x + sideways), float(up)
 
 
-def _between(video: Video, tick: int) -> tuple[int, float, int]:
+def _between(video: KitchenVideo, tick: int) -> tuple[int, float, int]:
     """The place of the act before, how far the head has turned from it, and the place of the act after."""
     starts, stops, acts = video.starts, video.stops(), video.acts
     number = int(np.searchsorted(stops, tick, side="right"))
@@ -106,21 +108,21 @@ def _between(video: Video, tick: int) -> tuple[int, float, int]:
     return acts[number - 1].bay, smooth(tick, stops[number - 1], starts[number]), acts[number].bay
 
 
-def _parts(video: Video, x: float, tick: int) -> Iterator[Part]:
+def _parts(video: KitchenVideo, x: float, tick: int) -> Iterator[ScenePart]:
     """The things of the acts in sight, and the hands: at work, or waiting before the camera at `x`."""
     busy, numbers = _in_sight(video, tick)
     for number in numbers:
         act, start, stop = video.acts[number], video.starts[number], video.stops()[number]
         for what in pose(act, min(max((tick - start) / (stop - start), 0.0), 1.0)):
             if busy or isinstance(what, Thing):
-                yield Part(number if isinstance(what, Thing) else -1, bay_centre(act.bay), what)
+                yield ScenePart(number if isinstance(what, Thing) else -1, bay_centre(act.bay), what)
     if not busy:
         for side in (-1, 1):
             wobble = 0.02 * float(np.sin(0.11 * tick + side))
-            yield Part(-1, x, Hand(rest(side)[0], rest(side)[1] + wobble, side, 0.3))
+            yield ScenePart(-1, x, Hand(rest(side)[0], rest(side)[1] + wobble, side, 0.3))
 
 
-def _in_sight(video: Video, tick: int) -> tuple[bool, list[int]]:
+def _in_sight(video: KitchenVideo, tick: int) -> tuple[bool, list[int]]:
     """Whether an act goes on, and whose things stand about: its own; in a pause, those of the acts before and after."""
     number = int(np.searchsorted(video.stops(), tick, side="right"))
     if number < len(video.acts) and tick >= video.starts[number]:
@@ -141,6 +143,6 @@ def _light(look: Look, mood: Mood, size: tuple[int, int]) -> np.ndarray:
     return (plane * np.array([1 + warm, 1.0, 1 - warm])[:, None, None]).astype(np.float32)
 
 
-def _noise(look: Look, size: tuple[int, int], video: Video) -> np.ndarray:
+def _noise(look: Look, size: tuple[int, int], video: KitchenVideo) -> np.ndarray:
     rng = generator(*video.address, "sensor")
     return look.sensor_noise * rng.standard_normal((1, size[0] + 64, size[1] + 64), np.float32)

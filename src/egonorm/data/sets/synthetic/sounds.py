@@ -7,7 +7,7 @@ from egonorm.data.sets.synthetic.drawing import Number
 from egonorm.data.sets.synthetic.factors import generator
 from egonorm.data.sets.synthetic.motions import filling, running, swing
 from egonorm.data.sets.synthetic.rooms import SAMPLE_RATE, Room, draw_room, heard
-from egonorm.data.sets.synthetic.timeline import FRAME_RATE, Video
+from egonorm.data.sets.synthetic.timeline import FRAME_RATE, KitchenVideo
 from egonorm.data.sets.synthetic.verbs import WORK, Act
 
 
@@ -165,7 +165,7 @@ _SOUNDS = {
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 
 
-def soundtrack(video: Video) -> np.ndarray:
+def soundtrack(video: KitchenVideo) -> np.ndarray:
     """What is heard from the first frame to the end of the last: float32 at 48 kHz."""
     room = draw_room(*video.address[:2])
     dry = np.zeros(video.frames * SAMPLES_PER_FRAME, np.float32)

@@ -30,7 +30,7 @@ EPIC_COUNTS = {
 
 
 @dataclass(frozen=True)
-class Video:
+class KitchenVideo:
     """One video to be rendered: acts[i] begins at frame starts[i]; the last frame is number `frames` - 1."""
 
     name: str
@@ -81,7 +81,7 @@ def counts(kitchen: int, split: str, clips: int) -> dict[str, int]:
     return {name: int(number) for name, number in zip(CLASSES, numbers, strict=True)}
 
 
-def plan_videos(seed: int, kitchen: int, clips: int) -> list[Video]:
+def plan_videos(seed: int, kitchen: int, clips: int) -> list[KitchenVideo]:
     """The videos of a kitchen, those for training first."""
     look, videos, first = draw_look(seed, kitchen), [], 1
     for split in ("train", "test"):
@@ -95,7 +95,9 @@ def plan_videos(seed: int, kitchen: int, clips: int) -> list[Video]:
     return videos
 
 
-def _video(name: str, split: str, look: Look, address: tuple[int, int, int], verbs: list[str], first: int) -> Video:
+def _video(
+    name: str, split: str, look: Look, address: tuple[int, int, int], verbs: list[str], first: int
+) -> KitchenVideo:
     rng = generator(*address, "pauses")
     acts, starts, frame, bay = [], [], _pause(rng, 0), -1
     for clip, verb in enumerate(verbs, first):
@@ -105,7 +107,7 @@ def _video(name: str, split: str, look: Look, address: tuple[int, int, int], ver
         starts.append(frame)
         frame, bay = frame + round(act.seconds * FRAME_RATE), act.bay
     frames = frame + _pause(rng, 0)
-    return Video(name, address[1], split, look, address, tuple(acts), tuple(starts), frames)
+    return KitchenVideo(name, address[1], split, look, address, tuple(acts), tuple(starts), frames)
 
 
 def _pause(rng: np.random.Generator, bays: int) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from egonorm.data.sets.synthetic.factors import between, drawn, generator, one_of
+from egonorm.data.sets.synthetic.factors import between, draw_factors, generator, one_of
 from egonorm.data.sets.synthetic.looks import Look
 
 CLASSES = ("take", "put", "open", "close", "wash", "cut", "mix", "pour")
@@ -71,6 +71,6 @@ def draw_act(verb: str, look: Look, address: tuple[int, int, int], previous_bay:
     side = 1 if rng.random() < look.right_handed else -1
     seconds = round(30 * float(min(max(1.7 * rng.lognormal(0, 0.32), 1.2), 3.5))) / 30
     cycles = max(round(seconds * (WORK[1] - WORK[0]) * float(rng.uniform(*RATES.get(verb, (1, 1))))), 2)
-    return drawn(
+    return draw_factors(
         Act, *address, verb=verb, bay=bay, side=side, seconds=seconds, cycles=cycles, hinge=look.hinge, address=address
     )
