@@ -11,7 +11,7 @@ from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.net import Net
 from egonorm.training.loop import check_finite, train
-from egonorm.training.monitor import glance, of_domains
+from egonorm.training.monitor import of_domains, step_stats
 from egonorm.training.objective import Objective
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
@@ -72,7 +72,7 @@ def test_rna_adds_one_term_per_domain_before_dropout():
     terms, seen = Objective(net, Rna(weight=0.5))(batches, 0.0)
     expected = 0.5 * sum(relative_norm_alignment(net.features(batch.inputs)) for batch in batches)
     torch.testing.assert_close(terms["rna"], expected)
-    assert set(of_domains(tuple(map(glance, seen.views)))["norms"]) == {"D1/rgb", "D1/audio", "D2/rgb", "D2/audio"}
+    assert set(of_domains(tuple(map(step_stats, seen.views)))["norms"]) == {"D1/rgb", "D1/audio", "D2/rgb", "D2/audio"}
 
 
 @pytest.mark.parametrize("fusion", ["sum", "concat"])
