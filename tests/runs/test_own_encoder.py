@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from egonorm import cli
+from egonorm.aggregate.summary import unlike
 from egonorm.core import EgonormError, SettingError
 from egonorm.data.sets.features.store import read_description
 from egonorm.export.save import Saver
+from egonorm.methods import SourceOnly
 from egonorm.nets import Encoder
 from egonorm.runs.config import from_json, load_trained, read_run, to_json
 from egonorm.runs.presets import configure
@@ -121,6 +123,14 @@ def test_the_width_reaches_those_that_have_one():
     assert (rgb.build().in_channels, rgb.build().num_features) == (3, 4)
     with pytest.raises(SettingError, match=r"own_parts:Colours has no option width.\n +got: +width=0.5"):
         Encoder("own_parts:Colours", 3, width=0.5, options={"size": 4}).build()
+
+
+def test_tables_tell_runs_of_other_encoders_apart():
+    chosen = [[], ["rgb=own_parts:Colours:size=4"], ["rgb=own_parts:Colours:size=6"]]
+    runs = [configure("folder:/x", "dg1:D1:D2", SourceOnly(), "demo", encoder=one) for one in chosen]
+    found = [unlike(run, runs) for run in runs]
+    assert found == ["rgb by i3d, width 0.25", *(f"rgb by own_parts:Colours, size {size}" for size in (4, 6))]
+    assert len({run.name for run in runs}) == 3
 
 
 def test_options_of_our_own_encoders():
