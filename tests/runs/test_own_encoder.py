@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,15 +11,21 @@ import torch
 from egonorm import cli
 from egonorm.aggregate.summary import unlike
 from egonorm.core import EgonormError, SettingError
+from egonorm.data.dataset import TrainKey
+from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.features.store import read_description
 from egonorm.export.save import Saver
 from egonorm.methods import SourceOnly
 from egonorm.nets import Encoder
-from egonorm.runs.config import from_json, load_trained, read_run, to_json
+from egonorm.runs.config import Stream, from_json, load_trained, read_run, to_json
 from egonorm.runs.presets import configure
 from egonorm.runs.records import read_records
+from egonorm.runs.results import is_complete
+from egonorm.runs.run import Options, RunContext, execute
 from egonorm.runs.selection import parse_selector
-from own_parts import Colours
+from egonorm.training.runtime import start_runtime
+from own_parts import Colours, Every
+from small_runs import small_run
 
 SMALL = ["--preset", "demo", "--steps", 4, "--batch", 4, "--width", 0.0625]
 HERE = ["--workers", 0, "--device", "cpu"]
@@ -123,6 +130,19 @@ def test_the_width_reaches_those_that_have_one():
     assert (rgb.build().in_channels, rgb.build().num_features) == (3, 4)
     with pytest.raises(SettingError, match=r"own_parts:Colours has no option width.\n +got: +width=0.5"):
         Encoder("own_parts:Colours", 3, width=0.5, options={"size": 4}).build()
+
+
+def test_an_input_of_ones_own_is_trained_on(kitchens, tmp_path):
+    run = small_run(kitchens)
+    stream = Stream(Every(run.net.span, pixel=3, short_side=30), Encoder("own_parts:Colours", 3, options={"size": 4}))
+    run = replace(run, net=replace(run.net, streams=run.net.streams | {"rgb": stream}))
+    with start_runtime("cpu") as runtime:
+        context = RunContext(run, tmp_path / run.name, runtime, Options(quiet=True))
+        execute(context)
+    assert read_run(context.folder) == run and is_complete(context.folder)
+    data = open_clip_set(run.data)
+    shown = context.clips(data.manifest, context.readers(data))[TrainKey(0, 0)]
+    assert shown.inputs["rgb"].shape == (1, 8, 10, 14, 3) and shown.inputs["rgb"].dtype == torch.uint8
 
 
 def test_tables_tell_runs_of_other_encoders_apart():
