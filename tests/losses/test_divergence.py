@@ -21,15 +21,16 @@ def test_the_twelve_kernels():
     assert len(BANDWIDTHS) == 12
 
 
-@given(st.integers(0, 1000))
+@given(st.integers(0, 1000), st.sampled_from([None, (2.0,), (0.5, 30.0)]))
 @settings(deadline=None, max_examples=20)
-def test_equals_the_formula_pair_by_pair(seed):
+def test_equals_the_formula_pair_by_pair(seed, bandwidths):
     """MM-SADA mmd.py, biased: sum K_XX / m^2 + sum K_YY / n^2 - 2 sum K_XY / (m n), summed over kernels exp(-d^2 / g)."""
     x, y = samples(seed)
-    kernel = lambda a, b: sum(np.exp(-float(((a - b) ** 2).sum()) / g) for g in BANDWIDTHS)  # noqa: E731
+    kernel = lambda a, b: sum(np.exp(-float(((a - b) ** 2).sum()) / g) for g in bandwidths or BANDWIDTHS)  # noqa: E731
     total = sum(kernel(a, b) for a in x for b in x) / 25 + sum(kernel(a, b) for a in y for b in y) / 49
     total -= 2 * sum(kernel(a, b) for a in x for b in y) / 35
-    np.testing.assert_allclose(float(squared_mmd(x, y)), total, rtol=1e-9, atol=1e-12)
+    found = squared_mmd(x, y) if bandwidths is None else squared_mmd(x, y, bandwidths)
+    np.testing.assert_allclose(float(found), total, rtol=1e-9, atol=1e-12)
 
 
 def test_zero_for_the_same_sample_and_larger_for_farther_ones():
@@ -37,6 +38,11 @@ def test_zero_for_the_same_sample_and_larger_for_farther_ones():
     assert abs(float(squared_mmd(x, x))) < 1e-12
     near, far = (float(squared_mmd(*samples(1, shift))) for shift in (0.5, 3.0))
     assert 0 < near < far
+
+
+def test_rounding_of_long_features_makes_no_kernel_larger_than_one():
+    x = torch.randn(16, 1024, generator=torch.Generator().manual_seed(0)) * 100
+    assert 0 < squared_mmd(x[:8], x[8:]) <= 2 * len(BANDWIDTHS)
 
 
 def test_the_gradient_draws_the_samples_together():

@@ -77,6 +77,15 @@ def test_finite_value_and_gradient_at_zero_norm(zero, form):
     assert all(torch.isfinite(x.grad).all() for x in features.values())
 
 
+@pytest.mark.parametrize("form", ["ratio_of_means", "mean_of_ratios"])
+@pytest.mark.parametrize(("length", "below"), [(0.0, 1e-6), (1e-8, 1e-6), (1e-5, 1e-5)])
+def test_a_norm_that_divides_is_a_millionth_or_more(length, below, form):
+    features = {"rgb": torch.tensor([[length, 0.0]]), "audio": torch.tensor([[3.0, 4.0]])}
+    expected = torch.tensor((5 / below - 1) ** 2)
+    torch.testing.assert_close(relative_norm_alignment(features, form=form), expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(relative_norm_alignment(features, "first", form), torch.tensor((length / 5 - 1) ** 2))
+
+
 def test_float32_whatever_the_precision():
     features = {name: (x * 300).half() for name, x in random_features(0).items()}
     assert mean_norm(features["rgb"]).dtype == torch.float32

@@ -58,6 +58,13 @@ def test_ada_bn_gives_a_batch_norm_to_encoders_without_one():
     assert net.necks["audio"].num_batches_tracked == 1
 
 
+def test_ada_bn_keeps_nothing_for_a_backward_pass():
+    net, graphs = make_net(), []
+    net.encoders["rgb"].register_forward_hook(lambda module, inputs, output: graphs.append(output.requires_grad))
+    AdaBn().adapt(net, [Batch("D2", ("a", "b"), {m: torch.randn(2, 3) for m in ("rgb", "audio")}, None)])
+    assert graphs == [False]
+
+
 def test_ada_bn_without_a_batch_to_measure_is_an_error():
     single = [Batch("D2", ("a",), {m: torch.randn(1, 3) for m in ("rgb", "audio")}, None)]
     with pytest.raises(RunError, match=r"no statistics of the target(.|\n)*--batch"):
