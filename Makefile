@@ -1,4 +1,5 @@
 # make demo: the main job, without data or GPU.   make test: the whole test suite.   make check: style, floors.
+# make mutants: do the tests notice a changed line?
 # make bench PEERS="--peer-i3d /path ...": speed against peers and the machine's limit.   make bench-check: has a ratio fallen?
 # Each makes its own environment in .venv first; a second call finds it ready.
 
@@ -8,7 +9,7 @@ BIN := .venv/bin
 COMPILE = @$(BIN)/python -m compileall -qq -j 0 .venv/lib src || true
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: demo test test-fast check bench bench-check install clean
+.PHONY: demo test test-fast check mutants bench bench-check install clean
 
 demo: .venv/installed
 	OMP_WAIT_POLICY=passive $(BIN)/egonorm demo
@@ -23,6 +24,12 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache --no-logo
+
+# Hashes and random examples are those of every run, and no GPU is seen: autograd does not work in forks of a process that used one.
+mutants: .venv/mutants
+	rm -rf mutants
+	CUDA_VISIBLE_DEVICES= PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	$(BIN)/python tests/survivors.py
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks $(PEERS)
@@ -42,6 +49,14 @@ install: .venv/installed
 	$(COMPILE)
 	@touch $@
 
+.venv/mutants: .venv/installed
+	@if command -v uv >/dev/null; then \
+	  uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev,mutants]'; \
+	else \
+	  $(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev,mutants]'; \
+	fi
+	@touch $@
+
 # What the peers' loaders need. mmcv, which SimMMDG's imports, is built here, by the setuptools of its time.
 .venv/bench: .venv/installed benchmarks/build-constraints.txt
 	@if command -v uv >/dev/null; then \
@@ -58,4 +73,4 @@ install: .venv/installed
 	@touch $@
 
 clean:
-	rm -rf .venv demo runs .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv demo runs mutants .pytest_cache .ruff_cache .hypothesis

@@ -19,6 +19,19 @@ def test_a_share_of_a_clip_counts():
     assert below[0] < here[0] < above[0] and below[1] < here[1] < above[1]
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_it_stays_between_0_and_100(confidence):
+    for n in range(1, 1000):
+        assert accuracy_interval(0.0, n, confidence)[0] >= 0.0 and accuracy_interval(100.0, n, confidence)[1] <= 100.0
+
+
+def test_each_accuracy_needs_its_clips_and_its_share():
+    with pytest.raises(ValueError, match="shorter"):
+        mean_accuracy_interval([50.0, 40.0], [60, 60], [1.0])
+    with pytest.raises(ValueError, match="longer"):
+        mean_accuracy_interval([50.0], [60, 60], [1.0])
+
+
 def test_a_mean_of_one_is_wilsons():
     assert mean_accuracy_interval([45.0], [435], [1.0]) == pytest.approx(accuracy_interval(45.0, 435))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, ttest_1samp, ttest_rel
 from scipy.stats import t as student
-from scipy.stats import ttest_1samp, ttest_rel
 
 from egonorm.metrics import holm, paired_test
 
@@ -75,6 +75,28 @@ def test_no_variance_at_all(shape):
         assert paired_test([np.full(shape, gain)]).p == 2.0 ** (1 - shape[1])
 
 
+@pytest.mark.parametrize("shape", [(1, 30), (2, 5)])
+def test_where_nothing_varies_clips_of_another_kind_may_have_been_missed(shape):
+    """The largest share of them is Clopper and Pearson's limit (Biometrika 1934) with none seen among the clips."""
+    missed = binomtest(0, shape[1]).proportion_ci(0.9, "exact").high
+    assert paired_test([np.full(shape, 0.5)]).interval(0.9) == pytest.approx((0.5 - missed, 0.5 + missed))
+
+
+def test_no_variance_is_negative():
+    """Seeds that differ, and clips whose means are the same: MS_clip 0, MS_error 0.02, MS_seed 1.62."""
+    test = paired_test([np.array([[1.0, 0.8], [-1.0, -0.8]])])
+    assert (test.by_seeds, test.by_clips) == (pytest.approx(1.62 / 2), 0.0)
+
+
+def test_the_smallest_p_is_a_millionth_of_a_millionth():
+    gains = 1.0 - 1e-6 * np.random.default_rng(0).random((3, 200))
+    assert paired_test([gains]).p == pytest.approx(1e-12, rel=1e-9, abs=0)
+    gains = np.random.default_rng(0).normal(0.1, 0.15, (1, 80))
+    expected = ttest_1samp(gains[0], 0).pvalue
+    assert 1e-11 < expected < 1e-7
+    assert paired_test([gains]).p == pytest.approx(expected, rel=1e-6, abs=0)
+
+
 def test_what_a_seed_decides_is_shared_by_all_targets():
     """Two targets whose gains depend on the seed alone teach no more about seeds than one; on clips alone, twice as much."""
     seeds = np.array([[0.1], [0.2], [0.0]]).repeat(10, axis=1)
@@ -91,6 +113,26 @@ def test_a_mean_over_targets_weighs_them_as_told():
     assert test.mean == pytest.approx(0.25 * 2 / 3 - 0.75 / 5)
     assert test.by_clips == pytest.approx(0.25**2 * a.var(ddof=1) / 3 + 0.75**2 * b.var(ddof=1) / 5)
     assert test.num_clips == 3
+
+
+def test_with_several_seeds_each_target_weighs_by_the_square_of_its_share():
+    """The layout by hand, of which MS_clip is 5/6 and MS_error 1/6, and one of three clips: MS_clip 1/6 and MS_error 1/6."""
+    one = np.array([[1.0, 0.0, 0.0, 1.0], [1.0, 0.0, -1.0, 0.0]])
+    two = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    assert paired_test([two]).by_clips == pytest.approx(0.0, abs=1e-15)
+    test = paired_test([one, two], (0.25, 0.75))
+    clips, error = 5 / 6 / 8 / 16 + 9 / 16 / 6 / 6, 1 / 6 / 8 / 16 + 9 / 16 / 6 / 6
+    seeds = np.var([0.25 * 0.5 + 0.75 / 3, 0.0], ddof=1) / 2
+    assert test.mean == pytest.approx(0.1875) and test.by_seeds == pytest.approx(seeds)
+    assert test.by_clips == pytest.approx(max(clips - error, error - seeds, 0.0))
+
+
+def test_each_target_needs_a_share():
+    a = np.array([[1.0, 1.0, 0.0]])
+    with pytest.raises(ValueError, match="shorter"):
+        paired_test([a, a])
+    with pytest.raises(ValueError, match="longer"):
+        paired_test([a], (0.5, 0.5))
 
 
 @pytest.mark.parametrize("mix", ["neither", "seeds", "clips", "both", "mostly seeds"])
