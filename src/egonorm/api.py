@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from egonorm.aggregate.render import render
+from egonorm.aggregate.render import render_table
 from egonorm.aggregate.summary import summarise
 from egonorm.core import Batch, DataError, RunError, Setting, View
 from egonorm.core.by_path import find_class, make, read_options, split_choice
@@ -308,5 +308,5 @@ def table(runs: str | Path, select: str = "last-mean:9") -> "pandas.DataFrame":
     """
     import pandas  # half a second that only frames need
 
-    text = render(summarise(find_runs(Path(runs)), parse_selector(select), select), "csv")
+    text = render_table(summarise(find_runs(Path(runs)), parse_selector(select), select), "csv")
     return pandas.read_csv(io.StringIO(text), dtype={"method": str, "setting": str, "tested on": str})

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from egonorm.aggregate.render import render
+from egonorm.aggregate.render import render_table
 from egonorm.aggregate.summary import summarise
 from egonorm.core import RunError, Setting
 from egonorm.methods import Rna, SourceOnly
@@ -67,16 +67,16 @@ def test_unfinished_runs_are_left_out_and_said_so(tmp_path, run):
 def test_formats(tmp_path, run):
     store(tmp_path, run, {10: 51.25})
     table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
-    read = list(csv.reader(io.StringIO(render(table, "csv"))))
+    read = list(csv.reader(io.StringIO(render_table(table, "csv"))))
     written = dict(zip(*read, strict=True))
     assert set(written) == {*table.header, "top-1 fused sd", "top-1 fused low", "top-1 fused high"}
     assert float(written["top-1 fused"]) == 51.25 and written["top-1 fused sd"] == "" and written["|rgb|"] == "3.0"
     assert 44 < float(written["top-1 fused low"]) < 45 and 57 < float(written["top-1 fused high"]) < 59
-    markdown = render(table, "markdown")
+    markdown = render_table(table, "markdown")
     assert markdown.startswith("| method | setting |") and "| --- |" in markdown and r"\|rgb\|" in markdown
-    latex = render(table, "latex")
+    latex = render_table(table, "latex")
     assert r"95 \% interval" in latex and r"51.2 [44, 58]" in latex and latex.count(r"\\") == 2
-    assert "source-only" in render(table, "text") and "Wilson" in render(table, "text")
+    assert "source-only" in render_table(table, "text") and "Wilson" in render_table(table, "text")
 
 
 def test_no_runs_and_broken_rows(tmp_path, run):
@@ -115,4 +115,4 @@ def test_lines_of_one_method_say_in_what_they_differ(tmp_path, run):
 def test_names_are_printed_to_the_letter(tmp_path, run):
     """`:a:` is no emoji and `[red]` no colour."""
     store(tmp_path, replace(run, setting=Setting.parse("dg1:a:[red]b")), {10: 50.0})
-    assert "dg1:a:[red]b" in render(summarise(find_runs(tmp_path), last_mean(9), "last-mean:9"), "text")
+    assert "dg1:a:[red]b" in render_table(summarise(find_runs(tmp_path), last_mean(9), "last-mean:9"), "text")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from egonorm.methods import Rna, SourceOnly
-from egonorm.report.data.runs import read_source
+from egonorm.report.data.runs import read_report_data
 from egonorm.runs.results import COMPLETE, find_runs, predictions_of, read_rows, write_rows
 from egonorm.runs.selection import last_mean
 from egonorm.runs.train_log import LOG
@@ -15,8 +15,8 @@ from stored_runs import plain_run, store
 STEPS = (10, 20)
 
 
-def source_of(out):
-    return read_source(find_runs(out), last_mean(9), "last-mean:9")
+def report_data(out):
+    return read_report_data(find_runs(out), last_mean(9), "last-mean:9")
 
 
 def tell(out, run, measured, norms=None, log=None):

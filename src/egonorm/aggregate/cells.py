@@ -1,20 +1,21 @@
 """What a table is made of: words, and numbers with what says how sure they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from egonorm.aggregate.paired import Comparison
-from egonorm.metrics import PairedTest, holm
+from egonorm.aggregate.aggregate import Aggregate, Average
+from egonorm.aggregate.paired import Gain
+from egonorm.methods import SourceOnly
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number with what says how sure it is: its spread over seeds, and its interval."""
+    """A number with what says how sure it is: its deviation over seeds, and its interval."""
 
     mean: float
     form: str
     """How it is written, as Python's format writes it."""
-    spread: float | None = None
+    deviation: float | None = None
     interval: tuple[float, float] | None = None
     ends: str = ".0f"
     """How the ends of the interval are written."""
@@ -22,9 +23,9 @@ class Cell:
     """A sign behind it that the caption explains."""
 
     def __str__(self) -> str:
-        spread = "" if self.spread is None else f" ± {self.spread:.1f}"
+        deviation = "" if self.deviation is None else f" ± {self.deviation:.1f}"
         interval = "" if self.interval is None else f" [{', '.join(format(end, self.ends) for end in self.interval)}]"
-        return f"{self.mean:{self.form}}{spread}{interval}{self.mark and f' {self.mark}'}"
+        return f"{self.mean:{self.form}}{deviation}{interval}{self.mark and f' {self.mark}'}"
 
 
 @dataclass(frozen=True)
@@ -50,36 +51,51 @@ ABOUT = (
 ABOUT_ONE_SEED = (
     f"{ONE_SEED} one seed: over new clips alone; where seeds differ, such an interval and p are worth nothing."
 )
+ABOUT_NETWORKS = (
+    "Source Only with fewer streams or other fusion is compared with that with all streams and late fusion."
+)
 
 
-def gain_cells(family: Sequence[Comparison | None]) -> list[tuple[str | Cell, str | Cell]]:
-    """The gain and the p value of each comparison; Holm's correction is for all tests of this family."""
-    tests = [None if comparison is None else comparison.test for comparison in family]
-    corrected = iter(holm([test.p for test in tests if test is not None]))
-    return [("", "") if test is None else (_gain(test), _p(test, next(corrected))) for test in tests]
+def average_cell(average: Average | None, form: str) -> str | Cell:
+    """An average with its deviation and its interval."""
+    return "" if average is None else Cell(average.mean, form, average.deviation, average.interval)
 
 
-def count_tests(family: Sequence[Comparison | None]) -> int:
-    """How many of the comparisons are tests."""
-    return sum(comparison is not None and comparison.test is not None for comparison in family)
+def gain_cell(gain: Gain | None) -> str | Cell:
+    """The gain, empty where there is no test."""
+    return "" if gain is None or gain.test is None else Cell(gain.mean, "+z.1f", gain.deviation, gain.interval, "+z.1f")
 
 
-def notes(comparisons: Sequence[Comparison | None]) -> list[str]:
-    """Sentences about what some of the comparisons are like, and need not be."""
-    found = [comparison for comparison in comparisons if comparison is not None]
-    tests = [comparison for comparison in found if comparison.test is not None]
-    sentences = [ABOUT_ONE_SEED] if any(comparison.test.num_seeds == 1 for comparison in tests) else []
-    if any(comparison.left_out for comparison in tests):
-        most = max(comparison.left_out for comparison in tests)
+def p_cell(gain: Gain | None) -> str | Cell:
+    """Its corrected p, empty where there is no test."""
+    if gain is None or gain.test is None:
+        return ""
+    return Cell(gain.p, ".2g", mark=ONE_SEED if gain.test.num_seeds == 1 else "")
+
+
+def about_gains(lines: Sequence[Aggregate]) -> list[str]:
+    """Sentences of a caption: what gains and p are, which are corrected together, and what some are like and need not be."""
+    gains = [line.gain for line in lines if line.gain is not None and line.gain.test is not None]
+    if not gains:
+        return []
+    sentences = [
+        ABOUT,
+        f"Comparisons corrected together, by family of settings in the whole folder: {describe_families(gains)}.",
+    ]
+    if any(line.gain in gains and line.group.run.method == SourceOnly() for line in lines):
+        sentences.append(ABOUT_NETWORKS)
+    if any(gain.test.num_seeds == 1 for gain in gains):
+        sentences.append(ABOUT_ONE_SEED)
+    if most := max(gain.left_out for gain in gains):
         sentences.append(f"Clips that not all compared runs were judged on do not count for gain and p: up to {most}.")
+    if number := sum(bool(gain.unmatched) for gain in gains):
+        sentences.append(
+            f"Seeds that one side of a comparison has alone do not count for gain and p: {number} of them."
+        )
     return sentences
 
 
-def _gain(test: PairedTest) -> Cell:
-    low, high = test.interval()
-    spread = None if test.num_seeds == 1 else 100 * (test.by_seeds * test.num_seeds) ** 0.5
-    return Cell(100 * test.mean, "+z.1f", spread, (100 * low, 100 * high), "+z.1f")
-
-
-def _p(test: PairedTest, corrected: float) -> Cell:
-    return Cell(corrected, ".2g", mark=ONE_SEED if test.num_seeds == 1 else "")
+def describe_families(gains: Iterable[Gain]) -> str:
+    """Which comparisons are corrected together, and how many they are: `dg1 12, dg1 means 4`."""
+    families = {gain.family for gain in gains if gain.family is not None}
+    return ", ".join(f"{family.name} {family.size}" for family in sorted(families, key=lambda family: family.name))

@@ -1,141 +1,214 @@
-"""Which runs of a folder are which systems of the paper: those that its suites would have made in the same network."""
+"""Which runs belong together: those of one configuration, by the domains that they learnt from and are judged on, one a seed."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
-from egonorm.core import RunError, Setting, SettingError
-from egonorm.core.training import Optim
-from egonorm.methods import SourceOnly
+from egonorm.core import Setting
+from egonorm.methods import Method, SourceOnly
 from egonorm.methods.base import unresolved
-from egonorm.runs.config import ANYWHERE, Run, Stream
-from egonorm.runs.presets import paper
+from egonorm.runs.config import ANYWHERE, Run, to_json
 from egonorm.runs.records import Record
-from egonorm.sweeps.paper import System
-from egonorm.sweeps.plan import run_of
-
-NO_RUN = "no run"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A system's runs in one setting, one a seed, sorted by it; or why there are none."""
+class Shift:
+    """From the domains that runs were trained on to one that they are judged on."""
 
-    records: tuple[Record, ...]
-    missing: str = ""
+    family: str
+    """Of the setting."""
+    sources: tuple[str, ...]
+    target: str
+    """Whose unlabelled clips were shown; where none were, the domain they are judged in."""
+    domain: str
+    """Where they are judged."""
+
+    @classmethod
+    def of(cls, setting: Setting, domain: str) -> "Shift":
+        """The shift of runs of a setting that were judged on a domain, perhaps another than the target.
+
+        Runs that never see their target are trained alike for every target: what they give in a domain that they did not
+        learn from is one shift, whichever target they were made for.
+        """
+        unseen = setting.target_visible == "never" and not {domain, setting.target} & set(setting.sources)
+        return cls(setting.family, setting.sources, domain if unseen else setting.target, domain)
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        """The runs' seeds."""
-        return tuple(record.run.seed for record in self.records)
+    def title(self) -> str:
+        """As a person writes it: `D1+D2 → D3`."""
+        seen = f" (target {self.target})" if self.domain != self.target and self.is_unseen else ""
+        return f"{'+'.join(self.sources)} → {self.domain}{seen}"
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether the domain is another than those that labels were learnt in."""
+        return self.domain not in self.sources
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the domain is the one that the setting is about; another may have been judged besides."""
+        return self.domain == self.target and self.is_compared
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether methods are compared here: on a domain without training labels, or, when supervised, on the target."""
+        return self.is_unseen or (self.family == "supervised" and self.domain == self.target)
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """Runs on the same data in the same network with the same training, and what all of them have in common."""
+Runs = Mapping[int, Record]
+"""Runs that differ in nothing but the seed, by it and in its order."""
 
-    base: Run
-    """With every stream that a run has, and with late fusion if there is any."""
-    runs: dict[str, list[Record]]
-    """By the name that the run would have without its seed, and with the usual values where other runs decide."""
 
-    def find(self, system: System, setting: Setting) -> Found:
-        """The runs of a system in a setting."""
-        try:
-            records = self.runs.get(plain(run_of(system, setting, self.base)).name, [])
-        except SettingError:  # a stream that no run has
-            records = []
-        if len({record.run.seed for record in records}) < len(records):
-            several = ", ".join(sorted({record.variant for record in records}))
-            return Found((), f"several runs a seed ({several})")
-        for field in system.method.from_runs:
-            values = sorted({getattr(record.run.method, field) for record in records})
-            if len(values) > 1:
-                return Found((), f"several values of {field} ({', '.join(f'{value:g}' for value in values)})")
-        return Found(tuple(sorted(records, key=lambda r: r.run.seed)), "" if records else NO_RUN)
+@dataclass(frozen=True, eq=False)
+class RunGroup:
+    """The runs of one configuration: they differ in seed and setting alone."""
 
-    def unlike_paper(self) -> list[str]:
-        """What is not as in the paper, or in the preset that stands for it."""
-        net, same = self.base.net, paper()
-        plain = {name: _without_weights(stream) for name, stream in net.streams.items()}
-        alike = {
-            f"data ({self.base.data.partition(':')[0]})": self.base.data.startswith("epic55:"),
-            "network": replace(net, streams=plain) == same.net and list(plain) == list(same.net.streams),
-            "training": self.base.optim == same.optim,
-            f"precision ({self.base.precision})": self.base.precision == "float32",
-            "judgement": self.base.evaluation == same.evaluation,
-            "first weights (random)": all(stream.encoder.weights for stream in net.streams.values()),
+    run: Run
+    """What they have in common: see `plain`."""
+    by_shift: Mapping[Shift, Runs]
+    """Those of one setting in each shift: the one whose target the domain is, else the first that was judged there."""
+    records: tuple[Record, ...]
+    """All of them, also those that `by_shift` does without."""
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.run.method.name()
+
+    @cached_property
+    def text(self) -> str:
+        """The configuration as JSON: equal for equal ones."""
+        return to_json(self.run)
+
+    @property
+    def digits(self) -> str:
+        """Eight digits that differ for any other configuration."""
+        return self.run.name.rpartition("-")[2]
+
+    def trained_on(self, sources: tuple[str, ...], domain: str) -> Runs:
+        """The runs that learnt from these sources alone and were judged on a domain, whatever they were made for.
+
+        For a method that has no use for a target: there they are trained alike. Of several with one seed that counts to
+        which no target was shown, and among those the one whose target the domain is.
+        """
+        return self._alike.get((sources, domain), {})
+
+    @cached_property
+    def _alike(self) -> dict[tuple[tuple[str, ...], str], Runs]:
+        found = defaultdict(list)
+        for record in self.records:
+            for domain in record.measured:
+                found[record.run.setting.sources, domain].append(record)
+        order = lambda setting, domain: (setting.target_visible != "never", setting.target != domain)  # noqa: E731
+        return {
+            key: _one_a_seed(sorted(some, key=lambda record: order(record.run.setting, key[1])))
+            for key, some in found.items()
         }
-        return [what for what, is_alike in alike.items() if not is_alike]
-
-
-def as_sweep(records: Sequence[Record]) -> Sweep:
-    """The runs as one sweep.
-
-    Raises:
-        RunError: when they differ in more than methods, settings, seeds, fusion and streams.
-    """
-    worlds, optim = defaultdict(list), _optim(records)
-    for record in records:
-        worlds[_world(record.run, optim).name].append(record)
-    if len(worlds) > 1:
-        _refuse(
-            [f"{_describe(some[0].run)}: {len(some)} runs, such as {some[0].folder.name}" for some in worlds.values()]
-        )
-    runs = defaultdict(list)
-    for record in records:
-        runs[plain(record.run).name].append(record)
-    fusion = "sum" if any(record.run.net.fusion == "sum" for record in records) else "concat"
-    net = replace(records[0].run.net, streams=_streams(records), fusion=fusion)
-    return Sweep(replace(_world(records[0].run, optim), net=net), dict(runs))
-
-
-def _world(run: Run, optim: Callable[[Run], Optim]) -> Run:
-    """What all runs of a sweep have in common."""
-    net = replace(run.net, streams={}, fusion="sum")
-    return replace(run, setting=ANYWHERE, method=SourceOnly(), seed=0, net=net, optim=optim(run))
-
-
-def _optim(records: Sequence[Record]) -> Callable[[Run], Optim]:
-    """The optimisation of the sweep that a run is of: what it names of streams that the run lacks, the run does not name."""
-    whole = max((record.run.optim for record in records), key=lambda optim: len(optim.blocks))
-    streams = {name for record in records for name in record.run.net.streams}
-    return lambda run: whole if whole.without(streams - run.net.streams.keys()) == run.optim else run.optim
 
 
 def plain(run: Run) -> Run:
-    """The run without its seed; what a sweep takes from other runs, such as a norm, is as usual."""
-    return replace(run, seed=0, method=unresolved(run.method))
+    """The run without seed and setting; what its method takes from other runs, such as a norm, is as usual."""
+    return replace(run, seed=0, setting=ANYWHERE, method=unresolved(run.method))
 
 
-def _streams(records: Sequence[Record]) -> dict[str, Stream]:
-    """Every stream that a run has, in the order of the run with the most."""
-    streams = {}
-    for record in sorted(records, key=lambda record: -len(record.run.net.streams)):
-        for name, stream in record.run.net.streams.items():
-            if streams.setdefault(name, stream) != stream:
-                _refuse([f"two networks for {name}", f"one of them in {record.folder.name}"])
-    return streams
+def group_runs(records: Iterable[Record]) -> tuple[RunGroup, ...]:
+    """The runs by configuration, in the order in which the first of each stands.
+
+    A number that a method takes from other runs differs by shift, and tells no configurations apart. Where one shift has runs
+    with several, those of its family of settings are configurations of their own.
+    """
+    kinds = defaultdict(list)
+    for record in records:
+        kinds[to_json(plain(record.run))].append(record)
+    return tuple(group for kind in kinds.values() for group in _apart(kind))
 
 
-def _without_weights(stream: Stream) -> Stream:
-    return replace(stream, encoder=replace(stream.encoder, weights=None, sha256=None))
+def find_reference(group: RunGroup, groups: Iterable[RunGroup]) -> RunGroup | None:
+    """What a group's gain is over: Source Only in the same network; None where there are no runs of that.
+
+    Source Only itself is compared with Source Only in the network with most streams, late fusion first, so that what a stream
+    and the fusion give is tested too; there, None for that network itself.
+    """
+    references = [other for other in groups if other.run.method == SourceOnly()]
+    if group.run.method != SourceOnly():
+        wanted = to_json(replace(group.run, method=SourceOnly()))
+        return next((other for other in references if other.text == wanted), None)
+    fuller = [other for other in references if _extends(other.run, group.run)]
+    best = max(fuller, key=lambda other: _size(other.run))
+    return best if _size(best.run) > _size(group.run) else None
 
 
-def _describe(run: Run) -> str:
-    optim, evaluation = run.optim, run.evaluation
-    at_once = f", {optim.micro_batch} at a time" if optim.micro_batch else ""
-    unusual = "".join(f", {words}" for words in optim.unusual)
-    return (
-        f"{run.data}, {optim.steps} steps of {optim.batch} clips{at_once} at {optim.lr:g}{unusual}, "
-        f"{evaluation.num_windows} windows, checkpoints every {evaluation.every}, {run.precision}"
-    )
+def describe_differences(run: Run, others: Sequence[Run]) -> str:
+    """In words, what of a run's network, method and optimisation is not so in all runs."""
+    words = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
+    words += ["+".join(run.net.streams)] if len({tuple(other.net.streams) for other in others}) > 1 else []
+    same = [other.method for other in others if type(other.method) is type(run.method)]
+    for field in fields(run.method):
+        if len({repr(getattr(method, field.name)) for method in same}) > 1:
+            words.append(f"{field.name} {getattr(run.method, field.name)}")
+    words += [text for text in run.optim.unusual if any(text not in other.optim.unusual for other in others)]
+    return " ".join(words)
 
 
-def _refuse(several: list[str]) -> None:
-    raise RunError(
-        "These runs are not one sweep.",
-        got="; ".join(several),
-        expected="the same data, network, training and precision in all runs",
-        remedy="Move the runs of each kind to a folder of their own.",
-    )
+def label_groups(groups: Sequence[RunGroup]) -> list[tuple[str, str]]:
+    """Each group's method, and where it has several configurations in what they differ; digits where words do not tell."""
+    methods, runs = [group.method for group in groups], [group.run for group in groups]
+    told = [
+        (group.method, describe_differences(group.run, runs) if methods.count(group.method) > 1 else "")
+        for group in groups
+    ]
+    return [
+        (method, " ".join(filter(None, (words, group.digits if told.count((method, words)) > 1 else ""))))
+        for group, (method, words) in zip(groups, told, strict=True)
+    ]
+
+
+def _apart(records: Sequence[Record]) -> list[RunGroup]:
+    """The runs of one configuration as one group, or as several where a shift has runs with other numbers from other runs."""
+    several = {
+        shift.family
+        for shift, found in _by_shift(records).items()
+        if len({repr(record.run.method) for record in found}) > 1
+    }
+    groups = defaultdict(list)
+    for record in records:
+        groups[repr(record.run.method) if record.run.setting.family in several else ""].append(record)
+    return [_group(some, some[0].run.method if key else None) for key, some in groups.items()]
+
+
+def _group(records: Sequence[Record], method: Method | None) -> RunGroup:
+    run = plain(records[0].run)
+    by_shift = {shift: _one_a_seed(some) for shift, some in _by_shift(records).items()}
+    return RunGroup(run if method is None else replace(run, method=method), by_shift, tuple(records))
+
+
+def _by_shift(records: Iterable[Record]) -> dict[Shift, list[Record]]:
+    """The runs of each shift: of the setting whose target the domain is, else of the first that was judged on it."""
+    found = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        for domain in record.measured:
+            found[Shift.of(record.run.setting, domain)][record.run.setting].append(record)
+    return {
+        shift: next((some for setting, some in of.items() if setting.target == shift.domain), next(iter(of.values())))
+        for shift, of in found.items()
+    }
+
+
+def _one_a_seed(records: Iterable[Record]) -> dict[int, Record]:
+    """The first record of each seed, in the order of seeds."""
+    found = {}
+    for record in records:
+        found.setdefault(record.run.seed, record)
+    return dict(sorted(found.items()))
+
+
+def _extends(run: Run, other: Run) -> bool:
+    """Whether a network has all of the other's streams, and differs in streams and fusion alone, and in what is set for streams."""
+    optim = run.optim.without(run.net.streams.keys() - other.net.streams.keys())
+    same = replace(run, net=replace(run.net, streams=other.net.streams, fusion=other.net.fusion), optim=optim)
+    return other.net.streams.items() <= run.net.streams.items() and same == other
+
+
+def _size(run: Run) -> tuple[int, bool]:
+    return len(run.net.streams), run.net.fusion == "sum"

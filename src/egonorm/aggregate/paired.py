@@ -1,18 +1,17 @@
 """From stored predictions to what they prove: a method's hits against Source Only's, on the same clips with the same seeds."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial, reduce
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from egonorm.aggregate.group import Runs, Shift
 from egonorm.core import RunError
 from egonorm.core.training import FUSED
-from egonorm.methods import SourceOnly
 from egonorm.metrics import PairedTest, paired_test
-from egonorm.runs.config import ANYWHERE, Run
 from egonorm.runs.predictions import hits_of, read_arrays, stated_files
 from egonorm.runs.records import Record
 
@@ -28,74 +27,102 @@ class Hits:
     """The share of the checkpoints whose fused scores put the label first."""
 
 
+NO_REFERENCE = "no Source Only run"
+SCORES = f"scores/{FUSED}"
+"""The array of predictions that decides a hit."""
 HitReader = Callable[[Record, str], Hits | None]
 
 
 @dataclass(frozen=True)
-class Contest:
-    """Runs of a method and runs of Source Only with the same seeds in the same order, judged on one domain."""
+class PairedRuns:
+    """Two sides of a comparison: for each shift, a tuple of runs on either side, of the same seeds in the same order."""
 
-    runs: tuple[Record, ...]
-    references: tuple[Record, ...]
-    domain: str
+    runs: Mapping[Shift, tuple[Record, ...]]
+    references: Mapping[Shift, tuple[Record, ...]]
+    """What they are compared with, in the same shifts."""
+    seeds: tuple[int, ...]
+    """Those that both sides have in all shifts."""
+    unmatched: tuple[int, ...] = ()
+    """Those that one side has alone, in one shift or more; they do not count."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A method's gain over Source Only, or why there is none."""
+class Family:
+    """Comparisons whose p values Holm's correction takes together."""
+
+    name: str
+    size: int
+    """How many tests there are in it."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A gain over other runs on the same clips with the same seeds, in percent points; or why there is none."""
 
     test: PairedTest | None
     missing: str = ""
     """What there was not, when there is no test."""
+    seeds: tuple[int, ...] = ()
+    """Those that both sides have in all shifts."""
+    unmatched: tuple[int, ...] = ()
+    """Those that one side has alone; they do not count."""
     left_out: int = 0
     """Clips on which some of the runs were judged and others not; they do not count."""
+    p: float | None = None
+    """After Holm's correction in its family."""
+    family: Family | None = None
+
+    @property
+    def mean(self) -> float:
+        """The gain."""
+        return 100 * self._test.mean
+
+    @property
+    def deviation(self) -> float | None:
+        """Its standard deviation over seeds; None with one."""
+        return None if self._test.num_seeds == 1 else 100 * (self._test.by_seeds * self._test.num_seeds) ** 0.5
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its 95 % interval over new seeds and new clips."""
+        low, high = self._test.interval()
+        return 100 * low, 100 * high
+
+    @property
+    def _test(self) -> PairedTest:
+        if self.test is None:
+            raise ValueError(f"There is no gain: {self.missing}.")
+        return self.test
 
 
-References = Mapping[tuple[str, tuple[str, ...], str], Mapping[int, Record]]
-"""Source Only runs by `reference_key` and seed."""
-
-
-def reference_key(run: Run) -> tuple[str, tuple[str, ...], str]:
-    """What a run and the Source Only run that it is compared with have in common: all but method, seed and family of setting.
-
-    Source Only trains in every family alike, so that it need not be run in those that show the target to others.
-    """
-    same = replace(run, method=SourceOnly(), seed=0, setting=ANYWHERE)
-    return same.name, run.setting.sources, run.setting.target
-
-
-def find_references(records: Iterable[Record]) -> References:
-    """The Source Only runs among the records; where there are some in several families, those that no target is shown to."""
-    found = defaultdict(dict)
-    for record in records:
-        seeds, run = found[reference_key(record.run)], record.run
-        if run.method == SourceOnly() and (run.seed not in seeds or run.setting.target_visible == "never"):
-            seeds[run.seed] = record
-    return {key: seeds for key, seeds in found.items() if seeds}
-
-
-def oppose(runs: Sequence[Record], references: Mapping[int, Record], domain: str) -> Contest | str:
-    """The runs and the references of their seeds, or what is missing."""
-    if not references:
-        return "no Source Only run"
-    if any(record.run.seed not in references for record in runs):
+def match_seeds(runs: Mapping[Shift, Runs], references: Mapping[Shift, Runs]) -> PairedRuns | str:
+    """The runs and the references of the seeds that both have in all of these shifts; or what is missing."""
+    if not all(references.values()):
+        return NO_REFERENCE
+    sides = [some.keys() for side in (runs, references) for some in side.values()]
+    shared = sorted(reduce(lambda a, b: a & b, sides))
+    if not shared:
         return "Source Only: seeds differ"
-    return Contest(tuple(runs), tuple(references[record.run.seed] for record in runs), domain)
+    pick = lambda side: {shift: tuple(some[seed] for seed in shared) for shift, some in side.items()}  # noqa: E731
+    unmatched = reduce(lambda a, b: a | b, sides) - set(shared)
+    return PairedRuns(pick(runs), pick(references), tuple(shared), tuple(sorted(unmatched)))
 
 
-def compare(contests: Sequence[Contest], read: HitReader) -> Comparison:
-    """The mean gain over several contests with the same seeds; those on one domain share its clips.
+def compare(paired: PairedRuns, read: HitReader) -> Gain:
+    """The mean gain over the shifts of a comparison; those on one domain share its clips. Its p is not corrected yet.
 
     Raises:
         RunError: when a clip has different labels in two runs, or predictions are not those that the rows speak of.
     """
-    domains = tuple(dict.fromkeys(contest.domain for contest in contests))
-    found = [_differences([contest for contest in contests if contest.domain == domain], read) for domain in domains]
+    shifts = defaultdict(list)
+    for shift in paired.runs:
+        shifts[shift.domain].append(shift)
+    found = [_differences(paired, some, read) for some in shifts.values()]
     for missing in found:
         if isinstance(missing, str):
-            return Comparison(None, missing)
-    shares = [sum(contest.domain == domain for contest in contests) / len(contests) for domain in domains]
-    return Comparison(paired_test([gains for gains, _ in found], shares), left_out=sum(out for _, out in found))
+            return Gain(None, missing)
+    test = paired_test([gains for gains, _ in found], [len(some) / len(paired.runs) for some in shifts.values()])
+    return Gain(test, "", paired.seeds, paired.unmatched, sum(left_out for _, left_out in found))
 
 
 def read_hits(record: Record, domain: str) -> Hits | None:
@@ -107,16 +134,19 @@ def read_hits(record: Record, domain: str) -> Hits | None:
     stated = stated_files(record, domain)
     if not stated:
         return None
-    uids, labels = read_arrays(list(stated)[-1], ["uids", "labels"]).values()
-    scores = {path: read_arrays(path, [f"scores/{FUSED}"])[f"scores/{FUSED}"] for path in stated}
-    hits = [hits_of(path, scores[path], labels, value) for path, value in stated.items()]
+    (first, top1), *others = stated.items()
+    uids, labels, scores = read_arrays(first, ["uids", "labels", SCORES]).values()
+    hits = [hits_of(first, scores, labels, top1)]
+    hits += [hits_of(path, read_arrays(path, [SCORES])[SCORES], labels, value) for path, value in others]
     return Hits(uids, labels, np.mean(hits, axis=0))
 
 
-def _differences(contests: Sequence[Contest], read: HitReader) -> tuple[Float[np.ndarray, "seed clip"], int] | str:
-    """One domain's gains on the clips that all have in common, averaged over the contests, and how many others there are."""
-    records = [record for contest in contests for record in (*contest.runs, *contest.references)]
-    hits = [read(record, contests[0].domain) for record in records]
+def _differences(
+    paired: PairedRuns, shifts: Sequence[Shift], read: HitReader
+) -> tuple[Float[np.ndarray, "seed clip"], int] | str:
+    """The gains in shifts on one domain, averaged, on the clips that all have in common; and how many others there are."""
+    records = [record for shift in shifts for record in (*paired.runs[shift], *paired.references[shift])]
+    hits = [read(record, shifts[0].domain) for record in records]
     if any(one is None for one in hits):
         return "no predictions"
     common = reduce(partial(_joined, np.intersect1d), [one.uids for one in hits])
@@ -125,7 +155,7 @@ def _differences(contests: Sequence[Contest], read: HitReader) -> tuple[Float[np
     places = [np.searchsorted(one.uids, common) for one in hits]
     _check_labels(records, [one.labels[place] for one, place in zip(hits, places, strict=True)])
     shares = np.stack([one.shares[place] for one, place in zip(hits, places, strict=True)])
-    gains = shares.reshape(len(contests), 2, -1, len(common))
+    gains = shares.reshape(len(shifts), 2, -1, len(common))
     everywhere = reduce(partial(_joined, np.union1d), [one.uids for one in hits])
     return (gains[:, 0] - gains[:, 1]).mean(axis=0), len(everywhere) - len(common)
 

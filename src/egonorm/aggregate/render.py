@@ -14,7 +14,7 @@ from egonorm.aggregate.cells import Cell, Table
 Format = Literal["text", "markdown", "csv", "latex"]
 
 
-def render(table: Table, form: Format) -> str:
+def render_table(table: Table, form: Format) -> str:
     """The table in a form, with its caption (CSV has none)."""
     return {"text": _text, "markdown": _markdown, "csv": _csv, "latex": _latex}[form](table)
 
@@ -44,7 +44,7 @@ def _markdown(table: Table) -> str:
 
 
 def _csv(table: Table) -> str:
-    """A column a number: each mean, then where there are some its spread over seeds and the ends of its interval."""
+    """A column a number: each mean, then where there are some its deviation over seeds and the ends of its interval."""
     file = io.StringIO()
     names = [_spread_out(title, [row[k] for row in table.rows]) for k, title in enumerate(table.header)]
     writer = csv.writer(file, lineterminator="\n")
@@ -56,13 +56,13 @@ def _csv(table: Table) -> str:
 
 def _spread_out(title: str, cells: list[str | Cell]) -> list[str]:
     parts = [title]
-    if any(isinstance(cell, Cell) and (cell.spread is not None or cell.interval is not None) for cell in cells):
+    if any(isinstance(cell, Cell) and (cell.deviation is not None or cell.interval is not None) for cell in cells):
         parts += [f"{title} {part}" for part in ("sd", "low", "high")]
     return parts
 
 
 def _numbers(cell: str | Cell, number: int) -> list[object]:
-    values = [cell.mean, cell.spread, *(cell.interval or ())] if isinstance(cell, Cell) else [cell]
+    values = [cell.mean, cell.deviation, *(cell.interval or ())] if isinstance(cell, Cell) else [cell]
     return (values + [None] * 3)[:number]
 
 

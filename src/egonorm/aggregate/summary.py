@@ -1,136 +1,106 @@
 """From the rows of many runs to one table: a line per method, setting and judged domain, averaged over seeds."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
-from statistics import fmean, stdev
 
-from egonorm.aggregate.cells import ABOUT, Cell, Table, count_tests, gain_cells, notes
-from egonorm.aggregate.paired import Comparison, References, compare, find_references, oppose, read_hits, reference_key
-from egonorm.methods import SourceOnly
-from egonorm.metrics import accuracy_interval
+from egonorm.aggregate.aggregate import Aggregate, Aggregates
+from egonorm.aggregate.cells import Cell, Table, about_gains, average_cell, gain_cell, p_cell
+from egonorm.aggregate.group import Runs, describe_differences
 from egonorm.runs.config import Run
 from egonorm.runs.records import Record, read_records
 from egonorm.runs.selection import Selector
 
 
-@dataclass(frozen=True)
-class Line:
-    """One method in one setting, judged on one domain: its runs, one a seed, and what they prove."""
-
-    records: tuple[Record, ...]
-    domain: str
-    comparison: Comparison | None
-    """With Source Only; None for Source Only itself, and on a domain that was learnt from and is not the target."""
-
-    def values(self, metric: str) -> tuple[float, ...]:
-        """One value a run, the mean over its selected checkpoints."""
-        measured = [record.measured[self.domain] for record in self.records]
-        return tuple(found[metric][0] for found in measured if metric in found)
-
-    def numbers(self, metric: str) -> tuple[int, ...]:
-        """On how many clips each run was measured; they differ where broken ones were left out."""
-        measured = [record.measured[self.domain] for record in self.records]
-        return tuple(found[metric][1] for found in measured if metric in found)
-
-
 def summarise(folders: Iterable[Path], selector: Selector, selection: str) -> Table:
     """The table of all complete runs. RunError when none is complete."""
     records, left_out = read_records(folders, selector)
-    lines = _lines(records)
+    aggregates = Aggregates(records)
+    lines = _sorted(aggregates.in_shifts())
     caption = [
         f"Selection: {selection} (checkpoints a run: {_some(len(record.steps) for record in records)}). Runs a line (seeds): "
-        f"{_some(len(line.records) for line in lines)}. Accuracies in percent; in brackets "
+        f"{_some(len(line.seeds) for line in lines)}. Accuracies in percent; in brackets "
         "Wilson's 95 % interval over the n clips; after ± the standard deviation over seeds. |x| is the mean feature norm, "
         "delta the difference of two of them (Eq. 1).",
-        *_about_gains(lines),
+        *about_gains(lines),
+        *_about_missing(lines),
+        *about_runs(lines, aggregates),
         *([left_out] if left_out else []),
     ]
     return Table.of(_columns(lines), " ".join(caption))
 
 
-def _lines(records: Sequence[Record]) -> list[Line]:
-    groups, references, read = defaultdict(list), find_references(records), cache(read_hits)
-    for record in records:
-        for domain in record.measured:
-            groups[record.run.method.name(), str(record.run.setting), domain, record.variant].append(record)
-    names = list(dict.fromkeys(name for name, *_ in groups))
-    return [
-        Line(tuple(group), domain, _comparison(group, domain, references, read))
-        for (*_, domain, _), group in sorted(groups.items(), key=lambda item: names.index(item[0][0]))
-    ]
+def about_runs(lines: Iterable[Aggregate], aggregates: Aggregates) -> list[str]:
+    """Sentences about clips and runs that do not count everywhere."""
+    sentences = []
+    if any(len(set(_sizes(some, shift.domain))) > 1 for line in lines for shift, some in line.runs.items()):
+        sentences.append("Where runs of a line were judged on different numbers of clips, n is the smallest.")
+    if number := aggregates.not_shown:
+        sentences.append(
+            f"Counted once: {number} times a run was judged where another of the same training and seed stands in the table."
+        )
+    return sentences
 
 
-def _comparison(group: Sequence[Record], domain: str, references: References, read) -> Comparison | None:
-    run = group[0].run
-    learnt = domain in run.setting.sources and domain != run.setting.target
-    if run.method == SourceOnly() or learnt or not references:
-        return None
-    contest = oppose(group, references.get(reference_key(run), {}), domain)
-    return Comparison(None, contest) if isinstance(contest, str) else compare([contest], read)
+def _sorted(lines: Sequence[Aggregate]) -> list[Aggregate]:
+    """By method, in the order in which the first run of each stands."""
+    names = list(dict.fromkeys(line.group.method for line in lines))
+    return sorted(lines, key=lambda line: names.index(line.group.method))
 
 
-def _about_gains(lines: Sequence[Line]) -> list[str]:
-    comparisons = [line.comparison for line in lines]
-    missing = Counter(comparison.missing for comparison in comparisons if comparison and not comparison.test)
-    without = ", ".join(f"{reason} ({number})" for reason, number in sorted(missing.items()))
-    sentences = [f"Lines without a gain: {without}."] if without else []
-    if not count_tests(comparisons):
-        return sentences
-    return [ABOUT, f"Comparisons: {count_tests(comparisons)}.", *notes(comparisons), *sentences]
+def _about_missing(lines: Iterable[Aggregate]) -> list[str]:
+    missing = Counter(line.gain.missing for line in lines if line.gain is not None and line.gain.test is None)
+    reasons = ", ".join(f"{reason} ({number})" for reason, number in sorted(missing.items()))
+    return [f"Lines without a gain: {reasons}."] if reasons else []
 
 
-def _columns(lines: Sequence[Line]) -> dict[str, list[str | Cell]]:
-    runs = [line.records[0].run for line in lines]
-    columns = {"method": [run.method.name() for run in runs], "setting": [str(run.setting) for run in runs]}
-    columns["tested on"] = [line.domain for line in lines]
-    variants = [line.records[0].variant for line in lines]
-    plain = list(zip(columns["method"], columns["setting"], strict=True))
-    if len(set(zip(plain, variants, strict=True))) > len(set(plain)):
-        columns["config"] = [
-            f"{unlike(run, runs)} {variant}".strip() for run, variant in zip(runs, variants, strict=True)
-        ]
-    columns["seeds"] = [str(len(line.records)) for line in lines]
-    columns["n"] = [_some(line.numbers("top1")) for line in lines]
-    for metric in dict.fromkeys(metric for line in lines for metric in line.records[0].measured[line.domain]):
+def _columns(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
+    columns = {
+        "method": [line.group.method for line in lines],
+        "setting": [str(_run(line).setting) for line in lines],
+        "tested on": [_domain(line) for line in lines],
+        **_configurations(lines),
+        "seeds": [str(len(line.seeds)) for line in lines],
+        "n": [str(line.top1.n) if line.top1 else "" for line in lines],
+    }
+    for metric in dict.fromkeys(metric for line in lines for metric in _measured(line)):
         if not metric.startswith(("recall/", "norm_share/")):
-            columns[_title(metric)] = [_cell(metric, line) for line in lines]
+            columns[_title(metric)] = [average_cell(line.average(metric), _form(metric)) for line in lines]
         columns |= _beside(metric, lines)
     return columns
 
 
-def unlike(run: Run, others: Sequence[Run]) -> str:
-    """In words, what of a run's network, method and optimisation is not so in all runs."""
-    told = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
-    told += ["+".join(run.net.streams)] if len({tuple(other.net.streams) for other in others}) > 1 else []
-    for name, stream in run.net.streams.items():
-        if len({str(other.net.streams[name].encoder) for other in others if name in other.net.streams}) > 1:
-            told.append(f"{name} by {stream.encoder}")
-    same = [other.method for other in others if type(other.method) is type(run.method)]
-    for field in fields(run.method):
-        if len({repr(getattr(method, field.name)) for method in same}) > 1:
-            told.append(f"{field.name} {getattr(run.method, field.name)}")
-    told += [words for words in run.optim.unusual if any(words not in other.optim.unusual for other in others)]
-    return " ".join(told)
+def _configurations(lines: Sequence[Aggregate]) -> dict[str, list[str]]:
+    """A column that tells lines of one method in one setting apart, where there are such."""
+    runs, variants = [_run(line) for line in lines], [_record(line).variant for line in lines]
+    named = [(line.group.method, str(run.setting)) for line, run in zip(lines, runs, strict=True)]
+    if len(set(zip(named, variants, strict=True))) == len(set(named)):
+        return {}
+    words = [describe_differences(run, runs) for run in runs]
+    return {"config": [f"{said} {variant}".strip() for said, variant in zip(words, variants, strict=True)]}
 
 
-def _beside(metric: str, lines: Sequence[Line]) -> dict[str, list[str | Cell]]:
+def _beside(metric: str, lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
     """The columns that stand behind a metric's."""
-    if metric == "top1" and count_tests([line.comparison for line in lines]):
-        gains, ps = zip(*gain_cells([line.comparison for line in lines]), strict=True)
-        return {"gain": list(gains), "p": list(ps)}
+    gains = [line.gain for line in lines]
+    if metric == "top1" and any(gain is not None and gain.test is not None for gain in gains):
+        return {"gain": [gain_cell(gain) for gain in gains], "p": [p_cell(gain) for gain in gains]}
     if metric == "mean_class_accuracy" and any(map(_support, lines)):
         return {"clips a class": [_support(line) for line in lines]}
     return {}
 
 
-def _support(line: Line) -> str:
+def _support(line: Aggregate) -> str:
     """On how many clips the classes' recalls were measured, whose mean is the mean class accuracy."""
-    classes = [metric for metric in line.records[0].measured[line.domain] if metric.startswith("recall/")]
-    sizes = [n for metric in classes for n in line.numbers(metric)]
+    classes = [metric for metric in _measured(line) if metric.startswith("recall/")]
+    sizes = [n for metric in classes for some in line.runs.values() for n in _sizes(some, _domain(line), metric)]
     return f"{min(sizes)} to {max(sizes)} ({len(classes)} classes)" if classes else ""
+
+
+def _sizes(runs: Runs, domain: str, metric: str = "top1") -> list[int]:
+    """On how many clips each run was measured; they differ where broken ones were left out."""
+    measured = [record.measured[domain] for record in runs.values()]
+    return [found[metric][1] for found in measured if metric in found]
 
 
 def _title(metric: str) -> str:
@@ -143,14 +113,24 @@ def _title(metric: str) -> str:
     }.get(kind, metric)
 
 
-def _cell(metric: str, line: Line) -> str | Cell:
-    values = line.values(metric)
-    if not values:
-        return ""
-    mean, spread = fmean(values), stdev(values) if len(values) > 1 else None
-    if metric.startswith("top1"):
-        return Cell(mean, ".1f", spread, accuracy_interval(mean, min(line.numbers(metric))))
-    return Cell(mean, ".1f" if metric == "mean_class_accuracy" else ".2f", spread)
+def _form(metric: str) -> str:
+    return ".1f" if metric.startswith(("top1", "mean_class_accuracy")) else ".2f"
+
+
+def _domain(line: Aggregate) -> str:
+    return line.shifts[0].domain
+
+
+def _record(line: Aggregate) -> Record:
+    return line.records[0]
+
+
+def _run(line: Aggregate) -> Run:
+    return _record(line).run
+
+
+def _measured(line: Aggregate) -> dict[str, tuple[float, int]]:
+    return _record(line).measured[_domain(line)]
 
 
 def _some(numbers: Iterable[int]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from egonorm.aggregate.render import render
+from egonorm.aggregate.render import render_table
 from egonorm.aggregate.summary import summarise
 from egonorm.core.processes import in_processes
 from egonorm.core.progress import bar
@@ -56,7 +56,7 @@ def run_demo(out: Path, workers: int) -> Path:
     jobs = [(*job, max(1, cores // number)) for job in zip(runs, folders, options, strict=True)]
     for _ in in_processes(train_and_judge, jobs, number):
         pass
-    print(render(summarise(folders, last_mean(9), "last-mean:9"), "text"))
+    print(render_table(summarise(folders, last_mean(9), "last-mean:9"), "text"))
     return out / "runs"
 
 

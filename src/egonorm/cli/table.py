@@ -7,7 +7,7 @@ from typing import Literal
 import tyro
 
 from egonorm.aggregate.paper_comparison import against_paper
-from egonorm.aggregate.render import Format, render
+from egonorm.aggregate.render import Format, render_table
 from egonorm.aggregate.summary import summarise
 from egonorm.runs.results import find_runs
 from egonorm.runs.selection import parse_selector
@@ -28,4 +28,4 @@ class Tabulate:
 
     def __call__(self) -> None:
         tabulate = summarise if self.against is None else against_paper
-        print(render(tabulate(find_runs(self.runs), parse_selector(self.select), self.select), self.format))
+        print(render_table(tabulate(find_runs(self.runs), parse_selector(self.select), self.select), self.format))

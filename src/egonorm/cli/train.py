@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from egonorm.aggregate.render import render
+from egonorm.aggregate.render import render_table
 from egonorm.aggregate.summary import summarise
 from egonorm.api import evaluate_run, train_run
 from egonorm.cli.method import first_positional, parsed, subcommands
@@ -101,4 +101,4 @@ class Test:
 
 
 def _print_table(folder: Path) -> None:
-    print(render(summarise([folder], parse_selector("last-mean:9"), "last-mean:9"), "text"))
+    print(render_table(summarise([folder], parse_selector("last-mean:9"), "last-mean:9"), "text"))

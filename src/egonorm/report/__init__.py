@@ -1,7 +1,7 @@
 """Floor 6: tables, figures and the page, from rows, predictions and saved clips alone."""
 
 from egonorm.report.build import compose
-from egonorm.report.data.runs import read_source
+from egonorm.report.data.runs import read_report_data
 from egonorm.report.figures.by_class import training_by_class
 from egonorm.report.figures.curves import training_curves
 from egonorm.report.figures.figure import Exhibit
@@ -16,7 +16,7 @@ __all__ = [
     "cam_figure",
     "compose",
     "norm_histograms",
-    "read_source",
+    "read_report_data",
     "single_and_multiple",
     "stream_accuracy",
     "top_features",

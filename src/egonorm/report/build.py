@@ -6,19 +6,19 @@ from pathlib import Path
 from egonorm.core import RunError
 from egonorm.export.save import save_clips
 from egonorm.report.data.predictions import changes
-from egonorm.report.data.runs import REFERENCE, Pair, Source, read_source
+from egonorm.report.data.runs import REFERENCE, Comparison, ReportData, read_report_data
 from egonorm.report.figures.by_class import training_by_class
 from egonorm.report.figures.curves import training_curves
 from egonorm.report.figures.modalities import single_and_multiple
 from egonorm.report.figures.norm_histograms import norm_histograms
 from egonorm.report.figures.stream_metrics import stream_accuracy, top_features
-from egonorm.report.page.model import Choice, Grid, Note, Page, Part, Player, Section, Tab
+from egonorm.report.page.model import Choice, Element, Grid, Note, Page, Player, Section, Tab
 from egonorm.report.page.output_dir import earlier_files
 from egonorm.report.page.write import write_page
 from egonorm.report.sections.errors import changed_answers, confusion, mistakes, recall_by_class
-from egonorm.report.sections.overview import FAMILIES, summary
+from egonorm.report.sections.overview import FAMILY_TITLES, summary
 from egonorm.report.sections.provenance import making
-from egonorm.report.sections.results import find_numbers, results
+from egonorm.report.sections.results import find_results, results
 from egonorm.report.sections.saliency import looks, wanted_clips
 from egonorm.report.style import label_of
 from egonorm.runs.records import Record
@@ -44,15 +44,17 @@ def make_report(
         RunError: when no run is complete, none is of the method, or `out` holds something that is no report.
     """
     earlier_files(out)  # refuses a folder that holds something else before anything is computed
-    source = read_source(find_runs(runs), parse_selector(select), select)
-    chosen = _choose(source, method)
-    pairs = tuple(pair for family in source.families for pair in of_family(source.pairs(chosen), family))
-    not_saved = save_clips(wanted_clips(source, pairs, clips), progress) if clips else ()
-    return write_page(compose(source, chosen, clips, not_saved), out)
+    data = read_report_data(find_runs(runs), parse_selector(select), select)
+    chosen = _choose(data, method)
+    comparisons = tuple(
+        comparison for family in data.families for comparison in of_family(data.comparisons(chosen), family)
+    )
+    not_saved = save_clips(wanted_clips(data, comparisons, clips), progress) if clips else ()
+    return write_page(compose(data, chosen, clips, not_saved), out)
 
 
-def _choose(source: Source, method: str | None) -> str:
-    others = [name for name in source.methods if name != REFERENCE]
+def _choose(data: ReportData, method: str | None) -> str:
+    others = [name for name in data.methods if name != REFERENCE]
     if method is None:
         return next(iter(others), REFERENCE)
     if method == REFERENCE:
@@ -72,52 +74,58 @@ def _choose(source: Source, method: str | None) -> str:
     return method
 
 
-def compose(source: Source, method: str, most: int = 2, not_saved: Sequence[str] = ()) -> Page:
+def compose(data: ReportData, method: str, most: int = 2, not_saved: Sequence[str] = ()) -> Page:
     """The page that compares a method with Source Only.
 
     Args:
         most: how many clips are shown of each kind and shift.
         not_saved: why some clips could not be saved.
     """
-    pairs = source.pairs(method)
-    official = {family: of_family(pairs, family) for family in source.families}
-    families = sorted(source.families, key=lambda family: not official[family])
-    numbers = {family: find_numbers(source, family) for family in families}
-    looked = {pair: looks(pair, source, most) for family in families for pair in official[family]}
-    told = summary(source, method, tuple(looked), numbers, {pair: _players(parts) for pair, parts in looked.items()})
+    comparisons = data.comparisons(method)
+    official = {family: of_family(comparisons, family) for family in data.families}
+    families = sorted(data.families, key=lambda family: not official[family])
+    found = {family: find_results(data, family) for family in families}
+    looked = {comparison: looks(comparison, data, most) for family in families for comparison in official[family]}
+    told = summary(
+        data, method, tuple(looked), found, {comparison: _players(parts) for comparison, parts in looked.items()}
+    )
     tabs = tuple(
         _tab(
-            source,
+            data,
             method,
-            results(source, family, numbers[family]),
+            results(data, family, found[family]),
             family,
-            {pair: looked[pair] for pair in official[family]},
+            {comparison: looked[comparison] for comparison in official[family]},
             most,
         )
         for family in families
     )
-    modalities = Section("single-and-multiple", "Single against multiple modalities", (single_and_multiple(source),))
-    title = f"{label_of(method)} against {label_of(REFERENCE)}" if pairs else "Results"
-    warnings = tuple(Note(text, is_warning=True) for text in (*source.notes, *not_saved))
-    return Page(title, (*told, *warnings), tabs, (modalities, making(source)))
+    modalities = Section("single-and-multiple", "Single against multiple modalities", (single_and_multiple(data),))
+    title = f"{label_of(method)} against {label_of(REFERENCE)}" if comparisons else "Results"
+    warnings = tuple(Note(text, is_warning=True) for text in (*data.notes, *not_saved))
+    return Page(title, (*told, *warnings), tabs, (modalities, making(data)))
 
 
-def _players(parts: Iterable[Part]) -> tuple[Player, ...]:
+def _players(parts: Iterable[Element]) -> tuple[Player, ...]:
     return tuple(part for part in parts if isinstance(part, Player))
 
 
-def of_family(pairs: Sequence[Pair], family: str) -> tuple[Pair, ...]:
-    """The pairs of a family that are judged on their settings' targets."""
-    return tuple(pair for pair in pairs if pair.shift.family == family and pair.shift.is_official)
+def of_family(comparisons: Sequence[Comparison], family: str) -> tuple[Comparison, ...]:
+    """The comparisons of a family that are judged on their settings' targets."""
+    return tuple(
+        comparison for comparison in comparisons if comparison.shift.family == family and comparison.shift.is_official
+    )
 
 
-Parts = Sequence[Part]
+Elements = Sequence[Element]
 
 
-def _tab(source: Source, method: str, grid: Grid, family: str, looked: Mapping[Pair, Parts], most: int) -> Tab:
+def _tab(
+    data: ReportData, method: str, grid: Grid, family: str, looked: Mapping[Comparison, Elements], most: int
+) -> Tab:
     result = Section(f"{family}-result", "The result", (grid,))
-    further = _comparison(source, family, method, looked, most) if looked else (_nothing(family, method),)
-    return Tab(family, FAMILIES.get(family, family), (result, *further))
+    further = _comparison(data, family, method, looked, most) if looked else (_nothing(family, method),)
+    return Tab(family, FAMILY_TITLES.get(family, family), (result, *further))
 
 
 def _nothing(family: str, method: str) -> Section:
@@ -129,26 +137,40 @@ def _nothing(family: str, method: str) -> Section:
 
 
 def _comparison(
-    source: Source, family: str, method: str, looked: Mapping[Pair, Parts], most: int
+    data: ReportData, family: str, method: str, looked: Mapping[Comparison, Elements], most: int
 ) -> tuple[Section, ...]:
-    pairs = tuple(looked)
-    first = max(pairs, key=lambda pair: _num_changed(pair, source)).shift.title
-    failed = {pair: failures(pair, source, most) for pair in pairs}
+    comparisons = tuple(looked)
+    first = max(comparisons, key=lambda comparison: _num_changed(comparison, data)).shift.title
+    failed = {comparison: failures(comparison, data, most) for comparison in comparisons}
 
-    def by_shift(name: str, parts: Callable[[Pair], Iterable[Part]]) -> Choice:
-        return Choice(f"{family}-{name}", "Shift", {pair.shift.title: tuple(parts(pair)) for pair in pairs}, first)
-
-    def by_runs(name: str, parts: Callable[[Pair], Iterable[Part]]) -> Choice:
+    def by_shift(name: str, parts: Callable[[Comparison], Iterable[Element]]) -> Choice:
         return Choice(
-            f"{family}-{name}", "Runs", {title: tuple(parts(pair)) for title, pair in _by_runs(pairs).items()}, first
+            f"{family}-{name}",
+            "Shift",
+            {comparison.shift.title: tuple(parts(comparison)) for comparison in comparisons},
+            first,
         )
 
-    def answers(pair: Pair) -> tuple[Part, ...]:
-        return (changed_answers(pair, source, {p.uid: p.name for p in _players((*failed[pair], *looked[pair]))}),)
+    def by_runs(name: str, parts: Callable[[Comparison], Iterable[Element]]) -> Choice:
+        return Choice(
+            f"{family}-{name}",
+            "Runs",
+            {title: tuple(parts(comparison)) for title, comparison in _by_runs(comparisons).items()},
+            first,
+        )
 
-    norms = by_runs("norms", lambda pair: [norm_histograms(pair, source)])
-    changed = (stream_accuracy(pairs), norms, top_features(pairs), by_shift("answers", answers))
-    trained = by_runs("training-in", lambda pair: [training_curves(pair, source), training_by_class(pair, source)])
+    def answers(comparison: Comparison) -> tuple[Element, ...]:
+        return (
+            changed_answers(
+                comparison, data, {p.uid: p.name for p in _players((*failed[comparison], *looked[comparison]))}
+            ),
+        )
+
+    norms = by_runs("norms", lambda comparison: [norm_histograms(comparison, data)])
+    changed = (stream_accuracy(comparisons), norms, top_features(comparisons), by_shift("answers", answers))
+    trained = by_runs(
+        "training-in", lambda comparison: [training_curves(comparison, data), training_by_class(comparison, data)]
+    )
     return (
         Section(f"{family}-changes", f"What {label_of(method)} changed", changed),
         Section(f"{family}-looks", "Where it looks", (by_shift("looks-in", looked.__getitem__),)),
@@ -157,21 +179,21 @@ def _comparison(
     )
 
 
-def failures(pair: Pair, source: Source, most: int) -> tuple[Part, ...]:
+def failures(comparison: Comparison, data: ReportData, most: int) -> tuple[Element, ...]:
     """The surest mistakes, what was taken for what, and how often each class was recognised; one warning without predictions."""
-    parts = (*mistakes(pair, source, most), *confusion(pair, source), recall_by_class(pair, source))
+    parts = (*mistakes(comparison, data, most), *confusion(comparison, data), recall_by_class(comparison, data))
     return parts[:1] if isinstance(parts[0], Note) and parts[0].is_warning else parts
 
 
-def _num_changed(pair: Pair, source: Source) -> int:
+def _num_changed(comparison: Comparison, data: ReportData) -> int:
     """On how many clips the method's answer became right or wrong."""
-    found = changes(pair, source)
+    found = changes(comparison, data)
     return len(found.newly_right) + len(found.newly_wrong) if found else 0
 
 
-def _by_runs(pairs: Sequence[Pair]) -> dict[str, Pair]:
-    """One pair of those with the same runs, by all their shifts."""
-    groups: dict[tuple[Record, ...], list[Pair]] = {}
-    for pair in pairs:
-        groups.setdefault((*pair.without, *pair.with_method), []).append(pair)
-    return {", ".join(pair.shift.title for pair in group): group[0] for group in groups.values()}
+def _by_runs(comparisons: Sequence[Comparison]) -> dict[str, Comparison]:
+    """One comparison of those with the same runs, by all their shifts."""
+    groups: dict[tuple[Record, ...], list[Comparison]] = {}
+    for comparison in comparisons:
+        groups.setdefault((*comparison.without, *comparison.with_method), []).append(comparison)
+    return {", ".join(comparison.shift.title for comparison in group): group[0] for group in groups.values()}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from told_runs import lines, source_of, tell, tell_both
+from told_runs import lines, report_data, tell, tell_both
 
 from egonorm.methods import SourceOnly
 from egonorm.methods.align_only import AlignOnly
@@ -28,7 +28,7 @@ def values(method, seed):
 def test_streams_by_hand(tmp_path):
     tell_both(tmp_path, values, seeds=(0, 1))
     tell_both(tmp_path, values, seeds=(0, 1), setting="dg1:D2:D1")
-    exhibit = stream_accuracy(source_of(tmp_path).pairs("rna"))
+    exhibit = stream_accuracy(report_data(tmp_path).comparisons("rna"))
     means = {(row["series"], row["stream"]): row for row in lines(exhibit, shift="mean")}
     assert {key: row["value"] for key, row in means.items()} == {
         ("Source Only", "RGB"): 35.0,
@@ -49,7 +49,7 @@ def test_streams_by_hand(tmp_path):
 
 def test_one_seed_has_the_interval_over_clips_and_says_so(tmp_path):
     tell_both(tmp_path, values)
-    exhibit = stream_accuracy(source_of(tmp_path).pairs("rna"))
+    exhibit = stream_accuracy(report_data(tmp_path).comparisons("rna"))
     (row,) = lines(exhibit, stream="RGB", series="RNA-Net", shift="mean")
     assert (row["low"], row["high"]) == pytest.approx(accuracy_interval(40.0, 20), abs=1e-3)
     assert "Wilson; one seed" in row["error bar"] and "Wilson; one seed" in exhibit.caption
@@ -58,7 +58,9 @@ def test_one_seed_has_the_interval_over_clips_and_says_so(tmp_path):
 def test_shifts_on_the_same_clips_are_not_more_clips(tmp_path):
     for setting in ("dg1:D1:D2", "dg1:D3:D2"):
         tell_both(tmp_path, values, setting=setting)
-    (row,) = lines(stream_accuracy(source_of(tmp_path).pairs("rna")), stream="RGB", series="RNA-Net", shift="mean")
+    (row,) = lines(
+        stream_accuracy(report_data(tmp_path).comparisons("rna")), stream="RGB", series="RNA-Net", shift="mean"
+    )
     assert row["n"] == 20 and (row["low"], row["high"]) == pytest.approx(
         mean_accuracy_interval([40.0], [20], [1.0]), abs=1e-3
     )
@@ -66,14 +68,14 @@ def test_shifts_on_the_same_clips_are_not_more_clips(tmp_path):
 
 def test_the_papers_numbers_stand_beside_its_own_method_and_domains_alone(tmp_path):
     tell_both(tmp_path / "a", values, setting="dg1:kitchen:D2")
-    exhibit = stream_accuracy(source_of(tmp_path / "a").pairs("rna"))
+    exhibit = stream_accuracy(report_data(tmp_path / "a").comparisons("rna"))
     assert {row["paper"] for row in lines(exhibit)} == {None} and "paper" not in exhibit.caption + exhibit.text
     for method in (SourceOnly(), AlignOnly()):
         tell(tmp_path / "b", plain_run("dg1:D1:D2", method), {"D2": values("", 0)})
-    found = lines(stream_accuracy(source_of(tmp_path / "b").pairs("align-only")), stream="RGB", shift="mean")
+    found = lines(stream_accuracy(report_data(tmp_path / "b").comparisons("align-only")), stream="RGB", shift="mean")
     assert {row["series"]: row["paper"] for row in found} == {"Source Only": 19.73, "Align. Only": None}
     tell_both(tmp_path / "c", values, setting="uda:D1:D2")
-    assert {row["paper"] for row in lines(stream_accuracy(source_of(tmp_path / "c").pairs("rna")))} == {None}
+    assert {row["paper"] for row in lines(stream_accuracy(report_data(tmp_path / "c").comparisons("rna")))} == {None}
 
 
 def test_one_stream_has_no_fusion_and_three_have_one_of_all(tmp_path):
@@ -88,7 +90,7 @@ def test_one_stream_has_no_fusion_and_three_have_one_of_all(tmp_path):
         )
 
     def streams(name):
-        return {row[1] for row in stream_accuracy(source_of(tmp_path / name).pairs("align-only")).rows}
+        return {row[1] for row in stream_accuracy(report_data(tmp_path / name).comparisons("align-only")).rows}
 
     assert streams("one") == {"Audio"} and streams("three") == {"RGB", "Audio", "imu", "RGB+Audio+imu"}
 
@@ -96,13 +98,13 @@ def test_one_stream_has_no_fusion_and_three_have_one_of_all(tmp_path):
 def test_shares_are_shown_once_they_are_measured(tmp_path):
     assert "egonorm train" in top_features([]).missing and "egonorm train" in stream_accuracy(()).missing
     tell_both(tmp_path / "old", values)
-    exhibit = top_features(source_of(tmp_path / "old").pairs("rna"))
+    exhibit = top_features(report_data(tmp_path / "old").comparisons("rna"))
     assert exhibit.figure is None and "egonorm test RUN --domain" in exhibit.missing
     tell_both(
         tmp_path / "new",
         lambda method, seed: {"norm_share/rgb": 60.0 + 5 * (method == "rna"), "norm_share/audio": 70.0},
     )
-    exhibit = top_features(source_of(tmp_path / "new").pairs("rna"))
+    exhibit = top_features(report_data(tmp_path / "new").comparisons("rna"))
     assert {(row["stream"], row["series"]): row["value"] for row in lines(exhibit, shift="mean")} == {
         ("RGB", "Source Only"): 60.0,
         ("RGB", "RNA-Net"): 65.0,
@@ -120,7 +122,7 @@ def test_single_and_multiple_by_hand(tmp_path):
             tell(tmp_path, alone(setting, "rgb", seed), {setting[-2:]: {"top1": 40.0}})
         tell(tmp_path, alone("dg1:D1:D2", "audio", seed), {"D2": {"top1": 20.0}})
         tell(tmp_path, alone("supervised:D1:D1", "rgb", seed), {"D1": {"top1": 80.0}})
-    exhibit = single_and_multiple(source_of(tmp_path))
+    exhibit = single_and_multiple(report_data(tmp_path))
     means = {(row["series"], row["stream"]): (row["value"], row["paper"]) for row in lines(exhibit, shift="mean")}
     assert means == {
         ("supervised", "RGB"): (80.0, 57.91),
@@ -137,12 +139,12 @@ def test_single_and_multiple_by_hand(tmp_path):
 
 def test_single_and_multiple_without_the_runs(tmp_path):
     tell(tmp_path / "a", plain_run("uda:D1:D2"), {"D2": {}})
-    assert "egonorm bench paper.figure5" in single_and_multiple(source_of(tmp_path / "a")).missing
+    assert "egonorm bench paper.figure5" in single_and_multiple(report_data(tmp_path / "a")).missing
     tell(tmp_path / "b", alone("dg1:D1:D2", "rgb"), {"D2": {}})
     tell(tmp_path / "b", alone("dg1:D2:D1", "audio"), {"D1": {}})
-    assert "different shifts" in single_and_multiple(source_of(tmp_path / "b")).missing
+    assert "different shifts" in single_and_multiple(report_data(tmp_path / "b")).missing
     tell(tmp_path / "c", plain_run("dg1:D1:D2"), {"D2": {}})
-    assert "of one kind alone" in single_and_multiple(source_of(tmp_path / "c")).missing
+    assert "of one kind alone" in single_and_multiple(report_data(tmp_path / "c")).missing
 
 
 def test_single_and_multiple_keeps_to_one_kind_of_network(tmp_path):
@@ -151,6 +153,6 @@ def test_single_and_multiple_keeps_to_one_kind_of_network(tmp_path):
     tell(tmp_path, replace(run, net=replace(run.net, fusion="concat")), {"D2": {"top1": 90.0}})
     tell(tmp_path, replace(alone("dg1:D1:D2", "rgb"), net=run.net.widen(0.5).choose(("rgb",))), {"D2": {"top1": 95.0}})
     tell(tmp_path, alone("dg1:D1:D2", "audio"), {"D2": {"top1": 30.0}})
-    found = lines(single_and_multiple(source_of(tmp_path)), shift="mean")
+    found = lines(single_and_multiple(report_data(tmp_path)), shift="mean")
     assert {(row["stream"], row["value"]) for row in found} == {("RGB+Audio", 60.0), ("Audio", 30.0)}
     assert np.isfinite(found[0]["low"])

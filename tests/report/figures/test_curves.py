@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from told_runs import lines, log_of, source_of, tell
+from told_runs import lines, log_of, report_data, tell
 
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.figures.by_class import training_by_class
@@ -40,8 +40,8 @@ def tell_pair(out, logs, seeds=(0,), modalities=None, domain="D1"):
 
 
 def shown(make, out):
-    source = source_of(out)
-    return make(source.pairs("rna")[-1], source)
+    data = report_data(out)
+    return make(data.comparisons("rna")[-1], data)
 
 
 def test_a_curve_by_hand():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from told_runs import lines, source_of, tell
+from told_runs import lines, report_data, tell
 
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.figures.norm_histograms import norm_histograms
@@ -25,8 +25,8 @@ def tell_pair(out, norms, seeds=(0,), streams=None):
 
 
 def shown(out):
-    source = source_of(out)
-    return norm_histograms(source.pairs("rna")[-1], source)
+    data = report_data(out)
+    return norm_histograms(data.comparisons("rna")[-1], data)
 
 
 def test_norms_by_hand(tmp_path):

@@ -11,7 +11,7 @@ from egonorm.core import Setting
 from egonorm.export.saved_clip import video_path
 from egonorm.methods import Rna, SourceOnly
 from egonorm.metrics import accuracy_interval, recall
-from egonorm.report.data.runs import Pair, Source, read_source
+from egonorm.report.data.runs import Comparison, ReportData, read_report_data
 from egonorm.report.page.model import Matrix, Note, Player
 from egonorm.report.sections.errors import changed_answers, confusion, mistakes, recall_by_class
 from egonorm.runs.config import Run, to_json
@@ -68,14 +68,14 @@ def _row(name, run, step, metric, value, n):
     return Row(name, run.method.name(), str(run.setting), run.seed, step, "test", "D2", metric, value, n)
 
 
-def opened(out) -> tuple[Pair, Source]:
-    source = read_source(find_runs(out), last_mean(9), "last-mean:9")
-    (pair,) = source.pairs("rna")
-    return pair, source
+def opened(out) -> tuple[Comparison, ReportData]:
+    data = read_report_data(find_runs(out), last_mean(9), "last-mean:9")
+    (comparison,) = data.comparisons("rna")
+    return comparison, data
 
 
 @pytest.fixture
-def two_seeds(tmp_path) -> tuple[Pair, Source]:
+def two_seeds(tmp_path) -> tuple[Comparison, ReportData]:
     """Source Only's two checkpoints disagree about c1; RNA-Net's seeds disagree about c3."""
     for seed in (0, 1):
         store(tmp_path, SourceOnly(), [(0, 1, 1, 2, 2), (0, 0, 1, 2, 2)], seed, alone=(2, 2, 2, 2, 2))
@@ -88,16 +88,16 @@ def mean_recall(records: tuple[Record, ...], name: str) -> float:
 
 
 def test_a_matrix_a_side_whose_diagonal_the_rows_state(two_seeds):
-    pair, source = two_seeds
-    before, after = confusion(pair, source)
+    comparison, data = two_seeds
+    before, after = confusion(comparison, data)
     assert before.classes == CLASSES and before.support == after.support == (2, 2, 1)
     assert before.percents == ((75, 25, 0), (0, 50, 50), (0, 0, 100))
     assert after.percents == ((100, 0, 0), (25, 75, 0), (0, 100, 0))
-    for matrix, records in ((before, pair.without), (after, pair.with_method)):
+    for matrix, records in ((before, comparison.without), (after, comparison.with_method)):
         for k, name in enumerate(CLASSES):
             assert matrix.percents[k][k] == pytest.approx(mean_recall(records, name))
     weighted = sum(n * row[k] for k, (n, row) in enumerate(zip(before.support, before.percents, strict=True)))
-    top1 = np.mean([record.measured["D2"]["top1"][0] for record in pair.without])
+    top1 = np.mean([record.measured["D2"]["top1"][0] for record in comparison.without])
     assert weighted / sum(before.support) == pytest.approx(top1)
     assert len({before.name, after.name}) == 2 and "2 seeds" in before.caption
     assert before.csv().splitlines()[:2] == ["true class,clips,cut,put,take", "cut,2,75.0,25.0,0.0"]
@@ -124,9 +124,9 @@ def test_recall_of_each_class(two_seeds):
 def test_a_class_without_clips(tmp_path):
     for method in (SourceOnly(), Rna()):
         store(tmp_path, method, [(0, 0, 1, 1, 1)], labels=(0, 0, 1, 1, 1))
-    pair, source = opened(tmp_path)
-    assert [cell.text for cell in recall_by_class(pair, source).rows[2]] == ["take", "0", *[""] * 7]
-    assert confusion(pair, source)[0].percents[2] == (0, 0, 0)
+    comparison, data = opened(tmp_path)
+    assert [cell.text for cell in recall_by_class(comparison, data).rows[2]] == ["take", "0", *[""] * 7]
+    assert confusion(comparison, data)[0].percents[2] == (0, 0, 0)
 
 
 def test_clips_whose_answer_changed(tmp_path):
@@ -179,43 +179,43 @@ def test_a_mistake_of_both_sides_is_shown_once(tmp_path):
 def test_without_mistakes_there_is_nothing_to_see(tmp_path):
     for method in (SourceOnly(), Rna()):
         store(tmp_path, method, [LABELS])
-    pair, source = opened(tmp_path)
-    (note,) = mistakes(pair, source)
+    comparison, data = opened(tmp_path)
+    (note,) = mistakes(comparison, data)
     assert "No clip of D2 got a wrong answer" in note.text and not note.is_warning
-    assert changed_answers(pair, source, {}).rows == ()
+    assert changed_answers(comparison, data, {}).rows == ()
 
 
 def test_a_clip_that_one_side_went_without(tmp_path):
     store(tmp_path, SourceOnly(), [(1, 0, 1, 1, 2)])
     store(tmp_path, Rna(), [(0, 1, 1, 1)], uids=UIDS[1:], labels=LABELS[1:])
-    pair, source = opened(tmp_path)
-    players = [part for part in mistakes(pair, source) if isinstance(part, Player)]
+    comparison, data = opened(tmp_path)
+    players = [part for part in mistakes(comparison, data) if isinstance(part, Player)]
     (missing,) = [player for player in players if player.facts.items[0] == ("clip", "c0")]
     assert [cell.text for cell in missing.table.rows[3]] == ["RNA-Net, fused", "not judged", "", "", "", ""]
-    assert "of 4 clips" in changed_answers(pair, source, {}).caption
-    assert all(isinstance(matrix, Matrix) for matrix in confusion(pair, source))
+    assert "of 4 clips" in changed_answers(comparison, data, {}).caption
+    assert all(isinstance(matrix, Matrix) for matrix in confusion(comparison, data))
 
 
 def test_missing_predictions_are_named_with_the_remedy(two_seeds):
-    pair, source = two_seeds
-    gone = pair.with_method[1].folder
+    comparison, data = two_seeds
+    gone = comparison.with_method[1].folder
     predictions_of(gone, 0, "D2").unlink()
     found = [
-        *confusion(pair, source),
-        recall_by_class(pair, source),
-        changed_answers(pair, source, {}),
-        *mistakes(pair, source),
+        *confusion(comparison, data),
+        recall_by_class(comparison, data),
+        changed_answers(comparison, data, {}),
+        *mistakes(comparison, data),
     ]
     assert len(found) == 4
     for note in found:
         assert isinstance(note, Note) and note.is_warning and gone.name in note.text
-        assert "egonorm test RUN --domain D2" in note.text and pair.without[0].folder.name not in note.text
+        assert "egonorm test RUN --domain D2" in note.text and comparison.without[0].folder.name not in note.text
 
 
 def test_broken_predictions_are_as_good_as_missing(two_seeds):
-    pair, source = two_seeds
-    predictions_of(pair.without[0].folder, 1, "D2").write_bytes(b"no zip")
-    assert isinstance(recall_by_class(pair, source), Note) and source.broken
+    comparison, data = two_seeds
+    predictions_of(comparison.without[0].folder, 1, "D2").write_bytes(b"no zip")
+    assert isinstance(recall_by_class(comparison, data), Note) and data.broken
 
 
 def test_runs_with_other_classes_are_not_compared(tmp_path):

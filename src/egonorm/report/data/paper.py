@@ -3,47 +3,53 @@
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from egonorm.aggregate.group import as_sweep, plain
+from egonorm.aggregate.aggregate import Aggregate
+from egonorm.aggregate.group import Shift, plain
+from egonorm.aggregate.paper_comparison import PAPER_MEAN
+from egonorm.aggregate.paper_systems import ERRATUM, PAPER_DOMAINS, shared_base, unlike_paper
 from egonorm.core import RunError
 from egonorm.methods import Rna, SourceOnly
-from egonorm.report.data.runs import Pair, Shift
+from egonorm.report.data.runs import Comparison
 from egonorm.runs.config import Run
 from egonorm.runs.records import Record
-from egonorm.sweeps.paper import Part, System, figure5, reported, suites
-
-DOMAINS = ("D1", "D2", "D3")
-ERRATUM = "†"
+from egonorm.sweeps.paper import Part, System, figure5, reported, shift_of, suites
 
 
-def paper_number(run: Run, shifts: Sequence[Shift]) -> str:
+def paper_number(aggregate: Aggregate) -> str:
     """Top-1 in percent as the paper prints it for one shift, or for the mean over all of a block's; empty where it does not."""
-    if not {domain for shift in shifts for domain in (*shift.sources, shift.domain)} <= set(DOMAINS):
+    shifts, run = aggregate.shifts, aggregate.records[0].run
+    if not is_on_papers_domains(shifts):
         return ""
-    shift = "Mean" if len(shifts) > 1 else f"{','.join(shifts[0].sources)}->{shifts[0].domain}"
+    shift = PAPER_MEAN if len(shifts) > 1 else f"{','.join(shifts[0].sources)}->{shifts[0].domain}"
     for part, system in _places(tuple(run.net.streams)):
-        settings = part.family(DOMAINS)
-        wanted = [s for s in settings if shift in ("Mean", f"{','.join(s.sources)}->{s.target}")]
+        settings = part.family(PAPER_DOMAINS)
+        wanted = [s for s in settings if shift in (PAPER_MEAN, shift_of(s))]
         complete = {(s.sources, s.target) for s in wanted} == {(s.sources, s.domain) for s in shifts}
         number = reported().get((part.table, part.heading, system.name, shift))
-        if number and complete and settings[0].family == run.setting.family and _is(run, system):
+        if number and complete and settings[0].family == run.setting.family and _is(aggregate.group.run, system):
             return f"{number.top1:.2f}{ERRATUM if number.erratum else ''}"
     return ""
 
 
-def unlike_paper(records: Sequence[Record], has_errata: bool) -> list[str]:
+def is_on_papers_domains(shifts: Iterable[Shift]) -> bool:
+    """Whether these shifts are between kitchens of the paper, by their names."""
+    return {domain for shift in shifts for domain in (*shift.sources, shift.domain)} <= set(PAPER_DOMAINS)
+
+
+def sentences_on_paper(records: Sequence[Record], has_errata: bool) -> list[str]:
     """Sentences about how far ours can be compared with the paper's numbers."""
     errata = f"{ERRATUM} contradicts another number of the paper (see the end of this page)."
     return [
         "paper: top-1 of arXiv 2106.01689, which gives neither seeds nor deviations.",
-        unlike(records),
+        describe_unlike_paper(records),
         *([errata] if has_errata else []),
     ]
 
 
-def unlike(records: Sequence[Record]) -> str:
+def describe_unlike_paper(records: Sequence[Record]) -> str:
     """A sentence on whether the paper's numbers can be compared with these runs'."""
     try:
-        different = ", ".join(as_sweep(records).unlike_paper())
+        different = ", ".join(unlike_paper(shared_base(records)))
     except RunError:
         different = "runs of several kinds"
     if not different:
@@ -70,13 +76,9 @@ def _places(modalities: tuple[str, ...]) -> tuple[tuple[Part, System], ...]:
 
 
 def _is(run: Run, system: System) -> bool:
-    """Whether the run is of this system; a system without modalities of its own has the paper's two."""
-    own = plain(run)
-    return (own.method, own.net.fusion, tuple(run.net.streams)) == (
-        system.method,
-        system.fusion,
-        system.modalities or ("rgb", "audio"),
-    )
+    """Whether a configuration is of this system; a system without modalities of its own has the paper's two."""
+    own = (plain(run).method, run.net.fusion, tuple(run.net.streams))
+    return own == (system.method, system.fusion, system.modalities or ("rgb", "audio"))
 
 
 FIGURE_7A = {
@@ -97,8 +99,7 @@ def stream_names(modalities: Sequence[str]) -> dict[tuple[str, ...], str]:
     return {system.modalities: system.name for system in figure5(modalities)[0].systems}
 
 
-def is_papers(pairs: Sequence[Pair]) -> bool:
+def is_papers(comparisons: Sequence[Comparison]) -> bool:
     """Whether the paper's numbers for domain generalisation may stand beside these: the same domains, none of them shown."""
-    shifts = [pair.shift for pair in pairs]
-    domains = {domain for shift in shifts for domain in (*shift.sources, shift.domain)}
-    return domains <= set(DOMAINS) and all(shift.family in ("dg1", "dgn") for shift in shifts)
+    shifts = [comparison.shift for comparison in comparisons]
+    return is_on_papers_domains(shifts) and all(shift.family in ("dg1", "dgn") for shift in shifts)

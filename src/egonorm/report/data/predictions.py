@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from egonorm.core.training import FUSED
-from egonorm.report.data.runs import Pair, Source
+from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.page.model import Note
 from egonorm.runs.predictions import Predicted
 
@@ -31,13 +31,13 @@ class Opinion:
     """The percent of the domain's clips whose feature is shorter."""
 
 
-def judged(pair: Pair, source: Source) -> Judged | Note:
+def judged(comparison: Comparison, data: ReportData) -> Judged | Note:
     """The predictions of both sides, or a warning that says which are missing and what would make them."""
-    domain = pair.shift.domain
-    found = {method: tuple(source.predicted(run, domain) for run in runs) for method, runs in pair.sides.items()}
+    domain = comparison.shift.domain
+    found = {method: tuple(data.predicted(run, domain) for run in runs) for method, runs in comparison.sides.items()}
     missing = [
         run.folder.name
-        for method, runs in pair.sides.items()
+        for method, runs in comparison.sides.items()
         for run, there in zip(runs, found[method], strict=True)
         if there is None
     ]
@@ -94,10 +94,10 @@ class Changes:
     """Wrong on both sides, differently."""
 
 
-def changes(pair: Pair, source: Source) -> Changes | None:
+def changes(comparison: Comparison, data: ReportData) -> Changes | None:
     """What changed from the first seed's Source Only run to that of the method; None where they cannot be compared."""
-    domain = pair.shift.domain
-    sides = source.predicted(pair.without[0], domain), source.predicted(pair.with_method[0], domain)
+    domain = comparison.shift.domain
+    sides = data.predicted(comparison.without[0], domain), data.predicted(comparison.with_method[0], domain)
     if sides[0] is None or sides[1] is None:
         return None
     common = np.intersect1d(sides[0].uids, sides[1].uids)

@@ -1,16 +1,14 @@
-"""What a page is made of: complete runs by setting and method, and beside each method's runs those of Source Only."""
+"""What a page is made of: complete runs with their aggregates, and beside a method's runs those of Source Only."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
-import numpy as np
-
-from egonorm.aggregate.paired import Comparison, Contest, Hits, References, compare, find_references, reference_key
-from egonorm.core import RunError, Setting
-from egonorm.core.training import FUSED
+from egonorm.aggregate.aggregate import Aggregates
+from egonorm.aggregate.group import RunGroup, Runs, Shift
+from egonorm.aggregate.paired import Gain, Hits, PairedRuns, compare, match_seeds, read_hits
+from egonorm.core import RunError
 from egonorm.methods import SourceOnly
 from egonorm.runs.predictions import Predicted, read_predicted
 from egonorm.runs.records import Record, read_records
@@ -19,49 +17,21 @@ from egonorm.runs.selection import Selector
 REFERENCE = SourceOnly.name()
 
 
-@dataclass(frozen=True)
-class Shift:
-    """From the domains that runs were trained on to one that they are judged on."""
-
-    family: str
-    sources: tuple[str, ...]
-    target: str
-    """Whose unlabelled clips were shown; where none were, the domain they are judged in."""
-    domain: str
-    """Where they are judged."""
-
-    @classmethod
-    def of(cls, setting: Setting, domain: str) -> "Shift":
-        """The shift of runs of a setting that were judged on a domain, perhaps another than the target."""
-        unseen = setting.target_visible == "never" and not {domain, setting.target} & set(setting.sources)
-        return cls(setting.family, setting.sources, domain if unseen else setting.target, domain)
-
-    @property
-    def title(self) -> str:
-        """As a person writes it: `D1+D2 → D3`."""
-        seen = f" (target {self.target})" if self.domain != self.target and self.is_unseen else ""
-        return f"{'+'.join(self.sources)} → {self.domain}{seen}"
-
-    @property
-    def is_official(self) -> bool:
-        """Whether the domain is the one that the setting is about; another may have been judged besides."""
-        return self.domain == self.target and (self.is_unseen or self.family == "supervised")
-
-    @property
-    def is_unseen(self) -> bool:
-        """Whether the domain is another than those that labels were learnt in."""
-        return self.domain not in self.sources
-
-
 @dataclass(frozen=True, eq=False)
-class Pair:
+class Comparison:
     """Runs of a method and runs of Source Only with the same seeds, in the same order, judged on the same domain."""
 
     shift: Shift
-    method: str
+    group: RunGroup
+    """The method's configuration."""
     without: tuple[Record, ...]
     """Source Only."""
     with_method: tuple[Record, ...]
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.group.method
 
     @property
     def name(self) -> str:
@@ -77,8 +47,13 @@ class Pair:
         return {REFERENCE: self.without, self.method: self.with_method}
 
 
+def runs_of(comparisons: Iterable[Comparison], method: str) -> dict[Shift, Runs]:
+    """One side's runs by shift, for averages over them."""
+    return {one.shift: {record.run.seed: record for record in one.sides[method]} for one in comparisons}
+
+
 @dataclass(frozen=True, eq=False)
-class Source:
+class ReportData:
     """All that a page reads."""
 
     records: tuple[Record, ...]
@@ -88,6 +63,11 @@ class Source:
     broken: dict[str, str] = field(default_factory=dict)
     """Predictions that could not be read, and why; it grows as they are asked for."""
     _read: dict[tuple[Path, str], Predicted | None] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def aggregates(self) -> Aggregates:
+        """The numbers of the runs; what cannot be compared has no gain, and says why."""
+        return Aggregates(self.records, self._compare)
 
     def predicted(self, record: Record, domain: str) -> Predicted | None:
         """A run's predictions on a domain, read once; None where they are not there, or cannot be read."""
@@ -99,47 +79,21 @@ class Source:
                 self.broken[error.what], self._read[key] = error.got, None
         return self._read[key]
 
-    def hits(self, record: Record, domain: str) -> Hits | None:
-        """The same as shares of right checkpoints, for tests."""
-        found = self.predicted(record, domain)
-        if found is None:
-            return None
-        return Hits(found.uids, found.labels, found.votes[FUSED][np.arange(len(found.labels)), found.labels])
+    def comparisons(self, method: str) -> tuple[Comparison, ...]:
+        """The method's runs beside Source Only's, for every shift, in the records' order.
 
-    def compare(self, contests: Sequence[Contest]) -> Comparison:
-        """The mean gain over the contests; runs on different data are not compared."""
-        try:
-            return compare(contests, self.hits)
-        except RunError as error:
-            return Comparison(None, f"{error.what} Got {error.got}.")
-
-    def pairs(self, method: str) -> tuple[Pair, ...]:
-        """The method's runs beside Source Only's, for every setting and domain, in the records' order.
-
-        Domains that a run was trained on are in it too, as shifts that are not unseen. Of several configurations of the
-        method in one setting, the first is taken.
+        Domains that a run was trained on are among them, as shifts that are not unseen. Of several configurations of the
+        method in one shift, the first is taken.
         """
-        references, groups = self.references, defaultdict(list)
-        for record in self.records:
-            if record.run.method.name() == method != REFERENCE:
-                groups[str(record.run.setting), record.variant].append(record)
-        pairs = {}
-        for records in groups.values():
-            run = records[0].run
-            opposite = references.get(reference_key(run), {})
-            both = [(opposite[r.run.seed], r) for r in records if r.run.seed in opposite]
-            for domain in dict.fromkeys(domain for _, record in both for domain in record.measured):
-                shift = Shift.of(run.setting, domain)
-                judged = [(a, b) for a, b in both if domain in a.measured and domain in b.measured]
-                if judged and shift not in pairs:
-                    without, with_method = zip(*judged, strict=True)
-                    pairs[shift] = Pair(shift, method, without, with_method)
-        return tuple(pairs.values())
-
-    @cached_property
-    def references(self) -> References:
-        """The Source Only runs, by what a run that is compared with them has in common with them."""
-        return find_references(self.records)
+        found = {}
+        for aggregate in self.aggregates.in_shifts():
+            shift, reference = aggregate.shifts[0], self.aggregates.references[aggregate.group]
+            if aggregate.group.method != method or method == REFERENCE or reference is None or shift in found:
+                continue
+            opposite = {shift: reference.trained_on(shift.sources, shift.domain)}
+            if isinstance(paired := match_seeds(aggregate.runs, opposite), PairedRuns):
+                found[shift] = Comparison(shift, aggregate.group, paired.references[shift], paired.runs[shift])
+        return tuple(found.values())
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -154,15 +108,35 @@ class Source:
         found = {record.run.setting.family for record in self.records}
         return tuple(sorted(found, key=lambda family: order.index(family) if family in order else len(order)))
 
+    def _compare(self, paired: PairedRuns) -> Gain:
+        """The gain of paired runs; those on different data are not compared."""
+        try:
+            return compare(paired, self._hits)
+        except RunError as error:
+            return Gain(None, f"{error.what} Got {error.got}.")
 
-def read_source(folders: Iterable[Path], selector: Selector, selection: str) -> Source:
+    @cached_property
+    def _hits(self):
+        """What reads each run's hits once, and None where its predictions are not there or cannot be read."""
+
+        def read(record: Record, domain: str) -> Hits | None:
+            try:
+                return read_hits(record, domain)
+            except RunError as error:
+                self.broken[error.what] = error.got
+                return None
+
+        return cache(read)
+
+
+def read_report_data(folders: Iterable[Path], selector: Selector, selection: str) -> ReportData:
     """The complete runs among the folders, and in words what could not be used.
 
     Raises:
         RunError: when none is complete.
     """
     records, left_out = read_records(folders, selector)
-    return Source(_sorted(records), selection, (left_out,) if left_out else ())
+    return ReportData(_sorted(records), selection, (left_out,) if left_out else ())
 
 
 def _sorted(records: Sequence[Record]) -> tuple[Record, ...]:

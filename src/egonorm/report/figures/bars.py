@@ -8,23 +8,43 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from egonorm.report.data.means import Mean, mean_over
-from egonorm.report.data.paper import is_papers, stream_names, unlike
-from egonorm.report.data.runs import Pair, Shift
+from egonorm.aggregate.aggregate import Average, average
+from egonorm.aggregate.group import Runs, Shift
+from egonorm.report.data.paper import describe_unlike_paper, is_papers, stream_names
+from egonorm.report.data.runs import Comparison, runs_of
 from egonorm.report.figures.figure import Exhibit
 from egonorm.report.style import INK, SIDES, Mark, column, label_of, short
-from egonorm.runs.records import Record
 
-HEADER = ("series", "stream", "shift", "value", "low", "high", "error bar", "seeds", "n", "paper")
+BAR_HEADER = ("series", "stream", "shift", "value", "low", "high", "error bar", "seeds", "n", "paper")
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: a mean over shifts, what each of them gives, and the paper's number."""
+    """One bar: an average over shifts, what each of them gives, and the paper's number."""
 
-    mean: Mean
-    by_shift: dict[Shift, Mean]
+    average: Average
+    by_shift: dict[Shift, Average]
     paper: float | None = None
+
+
+@dataclass(frozen=True)
+class ErrorBar:
+    """From where to where a bar's error reaches, and what it is; at the bar's own end, and no words, where nothing is known."""
+
+    low: float
+    high: float
+    kind: str
+
+    @classmethod
+    def of(cls, of: Average) -> "ErrorBar":
+        """The deviation over seeds; of an accuracy with one seed the interval over test clips."""
+        if of.deviation is not None:
+            kind = f"standard deviation over {len(of.seeds)} seeds"
+            return cls(of.mean - of.deviation, of.mean + of.deviation, kind)
+        if of.interval is None:
+            return cls(of.mean, of.mean, "")
+        why = "one seed" if of.seeds else "no seed that all shifts have"
+        return cls(*of.interval, f"95 % interval over the test clips (Wilson; {why})")
 
 
 @dataclass(frozen=True)
@@ -36,14 +56,12 @@ class Series:
     bars: dict[str, Bar]
 
 
-def make_bar(
-    records: Mapping[Shift, Sequence[Record]], metric: str, paper: float | None, is_accuracy: bool = True
-) -> Bar | None:
+def make_bar(runs: Mapping[Shift, Runs], metric: str, paper: float | None) -> Bar | None:
     """The bar of a metric of some runs; None where none was measured so."""
-    mean = mean_over(records, metric, is_accuracy)
-    if mean is None:
+    over_all = average(runs, metric)
+    if over_all is None:
         return None
-    return Bar(mean, {s: mean_over({s: records[s]}, metric, is_accuracy) for s in mean.shifts}, paper)
+    return Bar(over_all, {shift: average({shift: runs[shift]}, metric) for shift in over_all.shifts}, paper)
 
 
 def draw_bars(groups: Sequence[str], series: Sequence[Series], ylabel: str) -> Figure:
@@ -76,15 +94,15 @@ def _label(group: str, most: int) -> str:
 
 
 def _draw(axes: Axes, left: float, step: float, bar: Bar, mark: Mark) -> None:
-    width, mean = 0.74 * step, bar.mean
+    width, mean, error = 0.74 * step, bar.average.mean, ErrorBar.of(bar.average)
     middle = left + width / 2
-    axes.bar(middle, mean.value, width, color=mark.color, hatch=mark.hatch, edgecolor=INK, linewidth=0.8)
-    if mean.high > mean.low:
-        ends = [[mean.value - mean.low], [mean.high - mean.value]]
-        axes.errorbar(middle, mean.value, ends, color=INK, capsize=3, linewidth=1.2)
+    axes.bar(middle, mean, width, color=mark.color, hatch=mark.hatch, edgecolor=INK, linewidth=0.8)
+    if error.high > error.low:
+        ends = [[mean - error.low], [error.high - mean]]
+        axes.errorbar(middle, mean, ends, color=INK, capsize=3, linewidth=1.2)
     axes.annotate(
-        f"{mean.value:.1f}",
-        (middle, max(mean.high, mean.value)),
+        f"{mean:.1f}",
+        (middle, max(error.high, mean)),
         (0, 2),
         textcoords="offset points",
         ha="center",
@@ -100,14 +118,15 @@ def rows_of(groups: Sequence[str], series: Sequence[Series]) -> tuple[tuple[obje
     for group in groups:
         for one in series:
             if bar := one.bars.get(group):
-                rows.append(_row(one.label, group, "mean", bar.mean, bar.paper))
-                rows += [_row(one.label, group, shift.title, mean, None) for shift, mean in bar.by_shift.items()]
+                rows.append(_row(one.label, group, "mean", bar.average, bar.paper))
+                rows += [_row(one.label, group, shift.title, of, None) for shift, of in bar.by_shift.items()]
     return tuple(rows)
 
 
-def _row(label: str, group: str, shift: str, mean: Mean, paper: float | None) -> tuple[object, ...]:
-    numbers = (round(mean.value, 4), round(mean.low, 4), round(mean.high, 4))
-    return (label, group, shift, *numbers, mean.error, " ".join(map(str, mean.seeds)), mean.n, paper)
+def _row(label: str, group: str, shift: str, of: Average, paper: float | None) -> tuple[object, ...]:
+    error = ErrorBar.of(of)
+    numbers = (round(of.mean, 4), round(error.low, 4), round(error.high, 4))
+    return (label, group, shift, *numbers, error.kind, " ".join(map(str, of.seeds)), of.n, paper)
 
 
 def tell(groups: Sequence[str], series: Sequence[Series], unit: str = "%") -> str:
@@ -118,28 +137,34 @@ def tell(groups: Sequence[str], series: Sequence[Series], unit: str = "%") -> st
 
 
 def _tell(group: str, bars: Sequence[tuple[str, Bar]], unit: str) -> str:
-    told = [
-        f"{label} {bar.mean.value:.1f} {unit}{'' if bar.paper is None else f' (paper {bar.paper:.2f})'}"
+    numbers = [
+        f"{label} {bar.average.mean:.1f} {unit}{'' if bar.paper is None else f' (paper {bar.paper:.2f})'}"
         for label, bar in bars
     ]
-    difference = f"; difference {bars[-1][1].mean.value - bars[0][1].mean.value:+z.1f}" if len(bars) == 2 else ""
-    return f"{group}: {', '.join(told) or 'no runs'}{difference}."
+    difference = f"; difference {bars[-1][1].average.mean - bars[0][1].average.mean:+z.1f}" if len(bars) == 2 else ""
+    return f"{group}: {', '.join(numbers) or 'no runs'}{difference}."
 
 
 def about(series: Sequence[Series], selection: str = "") -> str:
     """Over what the bars are means, and what their bars of error are."""
-    told = {one.label: _over([bar.mean for bar in one.bars.values()]) for one in series if one.bars}
-    alike = len(set(told.values())) < 2
-    over = next(iter(told.values()), "") if alike else "; ".join(f"{label}: {words}" for label, words in told.items())
-    errors = dict.fromkeys(bar.mean.error or "none (one seed)" for one in series for bar in one.bars.values())
+    words_of = {one.label: _over([bar.average for bar in one.bars.values()]) for one in series if one.bars}
+    alike = len(set(words_of.values())) < 2
+    over = (
+        next(iter(words_of.values()), "")
+        if alike
+        else "; ".join(f"{label}: {words}" for label, words in words_of.items())
+    )
+    errors = dict.fromkeys(
+        ErrorBar.of(bar.average).kind or "none (one seed)" for one in series for bar in one.bars.values()
+    )
     chosen = f" Selection: {selection}." if selection else ""
     return f"Bars: mean over seeds, then over shifts ({over}).{chosen} Bars of error: {'; '.join(errors)}."
 
 
-def _over(means: Sequence[Mean]) -> str:
-    """The shifts of some means, and their numbers of seeds and test clips."""
-    shifts = dict.fromkeys(shift.title for mean in means for shift in mean.shifts)
-    seeds, clips = sorted({len(mean.seeds) for mean in means}), sorted({mean.n for mean in means})
+def _over(averages: Sequence[Average]) -> str:
+    """The shifts of some averages, and their numbers of seeds and test clips."""
+    shifts = dict.fromkeys(shift.title for of in averages for shift in of.shifts)
+    seeds, clips = sorted({len(of.seeds) for of in averages}), sorted({of.n for of in averages})
     return f"{', '.join(shifts)}; {_some(seeds)} seed{'s' * (seeds != [1])}; {_some(clips)} test clips"
 
 
@@ -160,52 +185,52 @@ class Question:
     missing: str
     """Why runs may have no such number, and what gives it."""
     about: str = ""
-    is_accuracy: bool = True
 
 
-def compare_sides(pairs: Sequence[Pair], metrics: Mapping[str, str], question: Question) -> Exhibit:
-    """Bars of some metrics, by the name of their group, for Source Only and the pairs' method."""
-    if not pairs:
+def compare_sides(comparisons: Sequence[Comparison], metrics: Mapping[str, str], question: Question) -> Exhibit:
+    """Bars of some metrics, by the name of their group, for Source Only and the comparisons' method."""
+    if not comparisons:
         return Exhibit(
             question.name,
             question.title,
             missing="There is no method with Source Only beside it on the same seeds. "
             "Train both: egonorm train … source-only, and egonorm train … METHOD.",
         )
-    families = "-".join(dict.fromkeys(pair.shift.family for pair in pairs))
-    name = f"{question.name}-{families}-{pairs[0].method}"
-    title = f"{question.title}: {label_of(pairs[0].method)} beside Source Only"
-    series = _series(pairs, metrics, question)
+    families = "-".join(dict.fromkeys(comparison.shift.family for comparison in comparisons))
+    name = f"{question.name}-{families}-{comparisons[0].method}"
+    title = f"{question.title}: {label_of(comparisons[0].method)} beside Source Only"
+    series = _series(comparisons, metrics, question)
     groups = [group for group in metrics if any(group in one.bars for one in series)]
     if not groups:
         return Exhibit(name, title, missing=question.missing)
-    records = [record for pair in pairs for some in pair.sides.values() for record in some]
+    records = [record for comparison in comparisons for some in comparison.sides.values() for record in some]
     has_paper = any(bar.paper is not None for one in series for bar in one.bars.values())
-    told = [question.about, about(series), *([question.about_paper, unlike(records)] if has_paper else [])]
+    caption = [
+        question.about,
+        about(series),
+        *([question.about_paper, describe_unlike_paper(records)] if has_paper else []),
+    ]
     figure = draw_bars(groups, series, question.ylabel)
     return Exhibit(
-        name, title, figure, tell(groups, series), " ".join(filter(None, told)), HEADER, rows_of(groups, series)
+        name, title, figure, tell(groups, series), " ".join(filter(None, caption)), BAR_HEADER, rows_of(groups, series)
     )
 
 
-def _series(pairs: Sequence[Pair], metrics: Mapping[str, str], question: Question) -> list[Series]:
-    paper, series = question.paper if is_papers(pairs) else {}, []
-    for side, mark in zip(pairs[0].sides, SIDES, strict=True):
-        records = {pair.shift: pair.sides[side] for pair in pairs}
-        bars = {
-            group: make_bar(records, metric, paper.get(group, {}).get(side), question.is_accuracy)
-            for group, metric in metrics.items()
-        }
+def _series(comparisons: Sequence[Comparison], metrics: Mapping[str, str], question: Question) -> list[Series]:
+    paper, series = question.paper if is_papers(comparisons) else {}, []
+    for side, mark in zip(comparisons[0].sides, SIDES, strict=True):
+        runs = runs_of(comparisons, side)
+        bars = {group: make_bar(runs, metric, paper.get(group, {}).get(side)) for group, metric in metrics.items()}
         series.append(Series(label_of(side), mark, {group: bar for group, bar in bars.items() if bar}))
     return series
 
 
-def metrics_of(pairs: Sequence[Pair], metric: str) -> dict[str, str]:
+def metrics_of(comparisons: Sequence[Comparison], metric: str) -> dict[str, str]:
     """A metric of each stream, by the stream's name."""
-    return {name: f"{metric}/{streams[0]}" for streams, name in names_of(pairs).items() if len(streams) == 1}
+    return {name: f"{metric}/{streams[0]}" for streams, name in names_of(comparisons).items() if len(streams) == 1}
 
 
-def names_of(pairs: Sequence[Pair]) -> dict[tuple[str, ...], str]:
-    """The streams of the pairs' networks, each alone and all together, and what they are called."""
-    streams = dict.fromkeys(name for pair in pairs for name in pair.with_method[0].run.net.streams)
+def names_of(comparisons: Sequence[Comparison]) -> dict[tuple[str, ...], str]:
+    """The streams of the comparisons' networks, each alone and all together, and what they are called."""
+    streams = dict.fromkeys(name for comparison in comparisons for name in comparison.with_method[0].run.net.streams)
     return stream_names(tuple(streams))

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from egonorm.report.data.runs import Pair, Source
+from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.figures.curves import COLUMNS, GONE, Curve, about_curves, draw_curve, make_curve, read_logs
 from egonorm.report.figures.figure import Exhibit
 from egonorm.report.style import SIDES, Mark, column, label_of, mark_modalities, short
@@ -23,10 +23,13 @@ Key = tuple[str, str, str, str, str]
 Curves = dict[Key, Curve]
 
 
-def training_by_class(pair: Pair, source: Source) -> Exhibit:
+def training_by_class(comparison: Comparison, data: ReportData) -> Exhibit:
     """Norms and training accuracy of each class and domain, as small multiples."""
-    name, title = f"classes-{pair.name}", f"Through training, by class: {label_of(pair.method)} beside Source Only"
-    logs = read_logs(pair)
+    name, title = (
+        f"classes-{comparison.name}",
+        f"Through training, by class: {label_of(comparison.method)} beside Source Only",
+    )
+    logs = read_logs(comparison)
     if not any(logs.values()):
         return Exhibit(name, title, missing=GONE)
     curves, clips = _curves(logs)
@@ -41,7 +44,13 @@ def training_by_class(pair: Pair, source: Source) -> Exhibit:
     rows = tuple((*key[:4], label_of(key[4]), *row) for key, curve in curves.items() for row in curve.rows)
     header = ("domain", "class", "quantity", "modality", "series", *COLUMNS)
     return Exhibit(
-        name, title, _draw(pair, curves, drawn), _tell(curves, drawn), _about(pair, curves, clips, drawn), header, rows
+        name,
+        title,
+        _draw(comparison, curves, drawn),
+        _tell(curves, drawn),
+        _about(comparison, curves, clips, drawn),
+        header,
+        rows,
     )
 
 
@@ -81,10 +90,10 @@ def _chosen(clips: Mapping[tuple[str, str], int]) -> list[tuple[str, str]]:
     return [place for domain in domains for place in [p for p in most if p[0] == domain][:each]]
 
 
-def _draw(pair: Pair, curves: Curves, drawn: Sequence[tuple[str, str]]) -> Figure:
+def _draw(comparison: Comparison, curves: Curves, drawn: Sequence[tuple[str, str]]) -> Figure:
     """A row a class: norms on the left, accuracy on the right."""
     modalities = mark_modalities(dict.fromkeys(key[3] for key in curves if key[2] == NORM))
-    sides = dict(zip(pair.sides, SIDES, strict=True))
+    sides = dict(zip(comparison.sides, SIDES, strict=True))
     marks = {
         (name, side): Mark(mark.color, "", line.line, "")
         for name, mark in modalities.items()
@@ -133,12 +142,14 @@ def _tell(curves: Curves, drawn: Sequence[tuple[str, str]]) -> str:
     return f"Mean norms and training accuracy at the end. {' '.join(told)}"
 
 
-def _about(pair: Pair, curves: Curves, clips: Mapping[tuple[str, str], int], drawn: Sequence[tuple[str, str]]) -> str:
+def _about(
+    comparison: Comparison, curves: Curves, clips: Mapping[tuple[str, str], int], drawn: Sequence[tuple[str, str]]
+) -> str:
     counts = [clips[place] for place in drawn]
     left_out = (
         f" {len(clips) - len(drawn)} classes with fewer are in the data file alone." if len(clips) > len(drawn) else ""
     )
     return (
-        f"{about_curves(pair, curves.values())} Of the clips of every tenth step: {min(counts)} to {max(counts)} clips a class "
-        f"over all runs.{left_out} The classes of domains without labels are not known to training."
+        f"{about_curves(comparison, curves.values())} Of the clips of every tenth step: {min(counts)} to {max(counts)} clips "
+        f"a class over all runs.{left_out} The classes of domains without labels are not known to training."
     )

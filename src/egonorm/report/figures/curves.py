@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from egonorm.metrics import mean_norm_difference
-from egonorm.report.data.runs import Pair, Source
+from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.figures.figure import Exhibit
 from egonorm.report.style import INK, MARKERS, SIDES, Mark, column, label_of, mark_modalities, short
 from egonorm.runs.records import Record
@@ -110,43 +110,45 @@ Curves = dict[Key, Curve]
 GONE = "The logs of these runs (train.jsonl) are gone. Train the runs anew, or put their logs back."
 
 
-def training_curves(pair: Pair, source: Source) -> Exhibit:
-    """What the logs and rows of the pair's runs say of their training, whatever domain the pair was judged on."""
-    name, title = f"training-{pair.name}", f"Through training: {label_of(pair.method)} beside Source Only"
-    logs = read_logs(pair)
-    curves = _curves(pair, logs)
+def training_curves(comparison: Comparison, data: ReportData) -> Exhibit:
+    """What the logs and rows of the comparison's runs say of their training, whatever domain the comparison was judged on."""
+    name, title = f"training-{comparison.name}", f"Through training: {label_of(comparison.method)} beside Source Only"
+    logs = read_logs(comparison)
+    curves = _curves(comparison, logs)
     if not any(logs.values()) or not curves:
         return Exhibit(name, title, missing=GONE)
     rows = tuple((*key[:3], label_of(key[3]), *row) for key, curve in curves.items() for row in curve.rows)
     header = ("quantity", "domain", "modality", "series", *COLUMNS)
-    return Exhibit(name, title, _draw(pair, curves), _tell(curves), _about(pair, curves, logs), header, rows)
+    return Exhibit(
+        name, title, _draw(comparison, curves), _tell(curves), _about(comparison, curves, logs), header, rows
+    )
 
 
-def read_logs(pair: Pair) -> dict[str, list[tuple[Step, ...]]]:
+def read_logs(comparison: Comparison) -> dict[str, list[tuple[Step, ...]]]:
     """By side, the logs of its runs; without those that are gone."""
-    return {side: [log for r in records if (log := read_log(r.folder))] for side, records in pair.sides.items()}
+    return {side: [log for r in records if (log := read_log(r.folder))] for side, records in comparison.sides.items()}
 
 
-def about_curves(pair: Pair, curves: Iterable[Curve]) -> str:
+def about_curves(comparison: Comparison, curves: Iterable[Curve]) -> str:
     """How the lines of the figure came about."""
     curves = tuple(curves)
     seeds, gone = max(curve.num_seeds for curve in curves), sum(curve.num_left_out for curve in curves)
     behind = f"bands from the lowest to the highest of {seeds} seeds" if seeds > 1 else "pale: as measured (one seed)"
     left_out = f" Values that are not finite, or above {LARGEST:g}, are left out: {gone}." if gone else ""
     return (
-        f"Trained on {'+'.join(pair.shift.sources)}. Lines are smoothed by a moving average, the data file has both; "
+        f"Trained on {'+'.join(comparison.shift.sources)}. Lines are smoothed by a moving average, the data file has both; "
         f"{behind}.{left_out}"
     )
 
 
-def _curves(pair: Pair, logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> Curves:
+def _curves(comparison: Comparison, logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> Curves:
     found = defaultdict(list)
     for side, several in logs.items():
         for log in several:
             for key, samples in _of_log(log).items():
                 found[*key, side].append(samples)
     curves = {key: make_curve(samples) for key, samples in found.items()}
-    for side, records in pair.sides.items():
+    for side, records in comparison.sides.items():
         for domain in dict.fromkeys(chain(*(record.measured for record in records))):
             samples = [_of_rows(record, domain) for record in records]
             curves[TEST, domain, "", side] = make_curve(samples, smoothed=False)
@@ -175,11 +177,11 @@ def _of_rows(record: Record, domain: str) -> dict[int, tuple[float, float]]:
     return {row.step: (row.value, 1.0) for row in record.rows if (row.metric, row.domain) == ("top1", domain)}
 
 
-def _draw(pair: Pair, curves: Curves) -> Figure:
+def _draw(comparison: Comparison, curves: Curves) -> Figure:
     """Two panels a row: norms without and with the method, then a panel for each other quantity."""
     modalities = mark_modalities(dict.fromkeys(key[2] for key in curves if key[0] == NORM))
     domains = dict(zip(dict.fromkeys(key[1] for key in curves if key[0] != NORM and key[1]), MARKERS * 9, strict=False))
-    sides = dict(zip(pair.sides, SIDES, strict=True))
+    sides = dict(zip(comparison.sides, SIDES, strict=True))
     panels = [(NORM, domain, side) for domain in dict.fromkeys(k[1] for k in curves if k[0] == NORM) for side in sides]
     panels += [(quantity, "", "") for quantity in _quantities(curves)]
     num_rows = (len(panels) + 1) // 2
@@ -253,9 +255,9 @@ def _tell(curves: Curves) -> str:
     return f"From the first to the last drawn step. {' '.join(told)}"
 
 
-def _about(pair: Pair, curves: Curves, logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> str:
-    told = [about_curves(pair, curves.values())]
-    gone = [label_of(side) for side, records in pair.sides.items() if len(logs[side]) < len(records)]
+def _about(comparison: Comparison, curves: Curves, logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> str:
+    told = [about_curves(comparison, curves.values())]
+    gone = [label_of(side) for side, records in comparison.sides.items() if len(logs[side]) < len(records)]
     told += [f"Some logs are gone, and left out: {', '.join(gone)}."] if gone else []
     told.append(
         "Training accuracy is that of each step's clips, with dropout."

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from egonorm.metrics import mean_norm_difference
-from egonorm.report.data.runs import Pair, Source
+from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.figures.figure import Exhibit
 from egonorm.report.style import INK, Mark, column, label_of, mark_modalities, short
 
@@ -24,33 +24,38 @@ Panels = dict[tuple[str, str], Norms]
 """By domain and side."""
 
 
-def norm_histograms(pair: Pair, source: Source) -> Exhibit:
+def norm_histograms(comparison: Comparison, data: ReportData) -> Exhibit:
     """Histograms of the feature norms of every domain that both sides were judged on; the clips of all seeds together."""
-    name, title = f"norms-{pair.name}", f"Feature norms on test clips: {label_of(pair.method)} beside Source Only"
-    domains = [d for d in pair.with_method[0].measured if all(d in r.measured for r in chain(*pair.sides.values()))]
-    panels, lacking = _read(pair, source, domains)
+    name, title = (
+        f"norms-{comparison.name}",
+        f"Feature norms on test clips: {label_of(comparison.method)} beside Source Only",
+    )
+    domains = [
+        d for d in comparison.with_method[0].measured if all(d in r.measured for r in chain(*comparison.sides.values()))
+    ]
+    panels, lacking = _read(comparison, data, domains)
     if not panels:
         return Exhibit(
             name,
             title,
-            missing=f"Predictions are gone or cannot be read ({_of(pair, source, domains)}). "
+            missing=f"Predictions are gone or cannot be read ({_of(comparison, data, domains)}). "
             "Make them anew: egonorm test RUN --domain DOMAIN.",
         )
     left_out = f" Left out, for their predictions are missing or broken: {', '.join(lacking)}." if lacking else ""
     caption = (
-        f"Trained on {'+'.join(pair.shift.sources)}. A clip's norm is the mean over its windows and the selected checkpoints "
-        f"({source.selection}); the clips of all seeds ({len(pair.without)}) together. Upright lines: means; delta is the "
-        f"difference of two (Eq. 1). The paper draws the same in Figure 6, of clips that it does not name.{left_out}"
+        f"Trained on {'+'.join(comparison.shift.sources)}. A clip's norm is the mean over its windows and the selected "
+        f"checkpoints ({data.selection}); the clips of all seeds ({len(comparison.without)}) together. Upright lines: means; "
+        f"delta is the difference of two (Eq. 1). The paper draws the same in Figure 6, of clips that it does not name.{left_out}"
     )
     edges = _edges(panels)
     return Exhibit(name, title, _draw(panels, edges), _tell(panels), caption, HEADER, tuple(_rows(panels, edges)))
 
 
-def _read(pair: Pair, source: Source, domains: Sequence[str]) -> tuple[Panels, list[str]]:
+def _read(comparison: Comparison, data: ReportData, domains: Sequence[str]) -> tuple[Panels, list[str]]:
     """The norms of the domains that both sides have predictions of, and the other domains."""
     panels, lacking = {}, []
     for domain in domains:
-        found = {s: [source.predicted(r, domain) for r in records] for s, records in pair.sides.items()}
+        found = {s: [data.predicted(r, domain) for r in records] for s, records in comparison.sides.items()}
         names = {name for one in chain(*found.values()) if one is not None for name in one.norms}
         if not names or not all(one is not None and _is_whole(one.norms, names) for one in chain(*found.values())):
             lacking.append(domain)
@@ -64,10 +69,10 @@ def _is_whole(norms: Norms, names: set[str]) -> bool:
     return set(norms) == names and all(len(x) and np.isfinite(x).all() for x in norms.values())
 
 
-def _of(pair: Pair, source: Source, domains: Sequence[str]) -> str:
+def _of(comparison: Comparison, data: ReportData, domains: Sequence[str]) -> str:
     """The runs that lack predictions of a domain."""
-    runs = set(chain(*pair.sides.values()))
-    return ", ".join(sorted(run.folder.name for run in runs if any(source.predicted(run, d) is None for d in domains)))
+    runs = set(chain(*comparison.sides.values()))
+    return ", ".join(sorted(run.folder.name for run in runs if any(data.predicted(run, d) is None for d in domains)))
 
 
 def _edges(panels: Panels) -> Float[np.ndarray, " edge"]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from egonorm.report.data.paper import FIGURE_7A, FIGURE_7B
-from egonorm.report.data.runs import Pair
+from egonorm.report.data.runs import Comparison
 from egonorm.report.figures.bars import Question, compare_sides, metrics_of, names_of
 from egonorm.report.figures.figure import Exhibit
 
@@ -17,13 +17,12 @@ _ASKED_OF_FEATURES = Question(
     missing="These runs were judged before this share was measured. Judge them anew: egonorm test RUN --domain DOMAIN.",
     about="The L2 norm of the largest 29 % of a feature's numbers by magnitude (300 of 1024, as in the paper) over that of all "
     "of them, the mean over windows and test clips. Were all numbers equal it would be 54 %.",
-    is_accuracy=False,
 )
 
 
-def top_features(pairs: Sequence[Pair]) -> Exhibit:
-    """The share of each stream's feature norm that its largest numbers make, averaged over the pairs' shifts."""
-    return compare_sides(pairs, metrics_of(pairs, "norm_share"), _ASKED_OF_FEATURES)
+def top_features(comparisons: Sequence[Comparison]) -> Exhibit:
+    """The share of each stream's feature norm that its largest numbers make, averaged over the comparisons' shifts."""
+    return compare_sides(comparisons, metrics_of(comparisons, "norm_share"), _ASKED_OF_FEATURES)
 
 
 _ASKED_OF_STREAMS = Question(
@@ -38,7 +37,9 @@ _ASKED_OF_STREAMS = Question(
 )
 
 
-def stream_accuracy(pairs: Sequence[Pair]) -> Exhibit:
-    """Top-1 of each stream of the fused network and of their fusion, averaged over the pairs' shifts."""
-    together = {name: "top1" for streams, name in names_of(pairs).items() if len(streams) > 1} if pairs else {}
-    return compare_sides(pairs, metrics_of(pairs, "top1") | together, _ASKED_OF_STREAMS)
+def stream_accuracy(comparisons: Sequence[Comparison]) -> Exhibit:
+    """Top-1 of each stream of the fused network and of their fusion, averaged over the comparisons' shifts."""
+    together = (
+        {name: "top1" for streams, name in names_of(comparisons).items() if len(streams) > 1} if comparisons else {}
+    )
+    return compare_sides(comparisons, metrics_of(comparisons, "top1") | together, _ASKED_OF_STREAMS)

@@ -99,12 +99,12 @@ class Choice:
 
     name: str
     label: str
-    options: Mapping[str, tuple["Part", ...]]
+    options: Mapping[str, tuple["Element", ...]]
     first: str = ""
     """The one that is shown until another is chosen; the first of all if empty."""
 
 
-Part = Note | Facts | Grid | Matrix | Player | Choice | Exhibit
+Element = Note | Facts | Grid | Matrix | Player | Choice | Exhibit
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Section:
 
     name: str
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[Element, ...]
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,13 @@ class Page:
     sections: tuple[Section, ...] = field(default=())
     """After the tabs."""
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[Element]:
         """All parts, those within others too, in the order of the page."""
         sections = (*(section for tab in self.tabs for section in tab.sections), *self.sections)
         return _within(part for section in sections for part in section.parts)
 
 
-def _within(parts: Iterable[Part]) -> Iterator[Part]:
+def _within(parts: Iterable[Element]) -> Iterator[Element]:
     for part in parts:
         yield part
         if isinstance(part, Player):

@@ -12,7 +12,7 @@ from egonorm.export.examples import most_confidently_wrong
 from egonorm.export.saved_clip import video_path
 from egonorm.metrics import accuracy_interval
 from egonorm.report.data.predictions import Judged, Opinion, changes, judged, opinion_of
-from egonorm.report.data.runs import Pair, Source
+from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.figures.figure import csv_of
 from egonorm.report.page.model import Facts, Grid, GridCell, Matrix, Note, Player
 from egonorm.report.style import label_of
@@ -22,20 +22,27 @@ NOT_ASKED = "No clips were asked for; egonorm report shows some with --clips 2."
 RULE = "Of the first seed's wrong fused answers, those with the highest score (mean over the selected checkpoints) are shown."
 
 
-def mistakes(pair: Pair, source: Source, most: int = 3) -> tuple[Player | Note, ...]:
+def mistakes(comparison: Comparison, data: ReportData, most: int = 3) -> tuple[Player | Note, ...]:
     """The surest mistakes of each side, `most` at most of one, what every stream thought of them, and the clips if saved."""
-    sides = judged(pair, source)
+    sides = judged(comparison, data)
     if isinstance(sides, Note):
         return (sides,)
     if not most:
         return (Note(NOT_ASKED),)
     chosen = _chosen(sides, most)
     if not chosen:
-        return (Note(f"No clip of {pair.shift.domain} got a wrong answer with seed {pair.without[0].run.seed}."),)
+        return (
+            Note(
+                f"No clip of {comparison.shift.domain} got a wrong answer with seed {comparison.without[0].run.seed}."
+            ),
+        )
     told = Note(f"The surest mistakes, {most} at most of {' and '.join(map(label_of, sides))}. {RULE}")
     return (
         told,
-        *(_player(pair, sides, uid, number, whose) for number, (uid, whose) in enumerate(chosen.items(), start=1)),
+        *(
+            _player(comparison, sides, uid, number, whose)
+            for number, (uid, whose) in enumerate(chosen.items(), start=1)
+        ),
     )
 
 
@@ -46,7 +53,7 @@ def _chosen(sides: Judged, most: int) -> dict[str, list[str]]:
     return {uid: [method for method, uids in own.items() if uid in uids] for uid in clips}
 
 
-def _player(pair: Pair, sides: Judged, uid: str, number: int, whose: list[str]) -> Player:
+def _player(comparison: Comparison, sides: Judged, uid: str, number: int, whose: list[str]) -> Player:
     own = opinion_of(sides[whose[0]][0], uid, FUSED)
     facts = {
         "clip": uid,
@@ -55,13 +62,13 @@ def _player(pair: Pair, sides: Judged, uid: str, number: int, whose: list[str]) 
             f"{label_of(method)} ({opinion_of(sides[method][0], uid, FUSED).answer})" for method in whose
         ),
     }
-    video, missing = video_of(pair, uid, whose)
-    name = f"{pair.name}-mistake-{number}"
+    video, missing = video_of(comparison, uid, whose)
+    name = f"{comparison.name}-mistake-{number}"
     title = f"{number}. {own.truth} taken for {own.answer}"
-    return Player(name, title, uid, Facts(tuple(facts.items())), thoughts(pair, sides, uid, name), video, missing)
+    return Player(name, title, uid, Facts(tuple(facts.items())), thoughts(comparison, sides, uid, name), video, missing)
 
 
-def thoughts(pair: Pair, sides: Judged, uid: str, name: str) -> Grid:
+def thoughts(comparison: Comparison, sides: Judged, uid: str, name: str) -> Grid:
     """What every stream of each side's first run thought of a clip."""
     header = ("method, stream", "answer", "score", "score of the true class", "norm", "percentile")
     rows = tuple(
@@ -69,8 +76,10 @@ def thoughts(pair: Pair, sides: Judged, uid: str, name: str) -> Grid:
         for method, side in sides.items()
         for stream in side[0].scores
     )
-    caption = f"percentile: of the norm, percent of the clips of {pair.shift.domain} whose feature is shorter."
-    return Grid(f"{name}-thoughts", f"What the streams thought, seed {pair.without[0].run.seed}", header, rows, caption)
+    caption = f"percentile: of the norm, percent of the clips of {comparison.shift.domain} whose feature is shorter."
+    return Grid(
+        f"{name}-thoughts", f"What the streams thought, seed {comparison.without[0].run.seed}", header, rows, caption
+    )
 
 
 def _thought(opinion: Opinion | None) -> list[GridCell]:
@@ -87,9 +96,9 @@ def _thought(opinion: Opinion | None) -> list[GridCell]:
     ]
 
 
-def video_of(pair: Pair, uid: str, first: Sequence[str]) -> tuple[bytes | None, str]:
+def video_of(comparison: Comparison, uid: str, first: Sequence[str]) -> tuple[bytes | None, str]:
     """The clip as one of the first seed's runs saved it, those of the methods named first, or why there is none."""
-    folders = [pair.sides[method][0].folder for method in (*first, *pair.sides)]
+    folders = [comparison.sides[method][0].folder for method in (*first, *comparison.sides)]
     for path in (video_path(folder, uid) for folder in folders):
         try:
             return path.read_bytes(), ""
@@ -103,30 +112,30 @@ def video_of(pair: Pair, uid: str, first: Sequence[str]) -> tuple[bytes | None, 
     )
 
 
-def confusion(pair: Pair, source: Source) -> tuple[Matrix, ...] | tuple[Note]:
+def confusion(comparison: Comparison, data: ReportData) -> tuple[Matrix, ...] | tuple[Note]:
     """For each side, how often clips of a class were taken for another: the mean over checkpoints, then over seeds."""
-    sides = judged(pair, source)
+    sides = judged(comparison, data)
     if isinstance(sides, Note):
         return (sides,)
     return tuple(
         Matrix(
-            f"{pair.name}-confusion-{method}",
-            f"{label_of(method)} on {pair.shift.domain}: what was taken for what",
+            f"{comparison.name}-confusion-{method}",
+            f"{label_of(method)} on {comparison.shift.domain}: what was taken for what",
             side[0].classes,
             tuple(tuple(map(float, row)) for row in _percents(side, FUSED)),
             _support(side[0]),
-            f"Row: the true class. Column: the fused answer. Mean over the selected checkpoints and over {_seeds(pair)}.",
+            f"Row: the true class. Column: the fused answer. Mean over the selected checkpoints and over {_seeds(comparison)}.",
         )
         for method, side in sides.items()
     )
 
 
-def recall_by_class(pair: Pair, source: Source) -> Grid | Note:
+def recall_by_class(comparison: Comparison, data: ReportData) -> Grid | Note:
     """For each class, how often its clips were recognised: fused on each side with its interval, and by each stream alone."""
-    sides = judged(pair, source)
+    sides = judged(comparison, data)
     if isinstance(sides, Note):
         return sides
-    first = sides[pair.method][0]
+    first = sides[comparison.method][0]
     recalls = {
         (method, stream): np.diag(_percents(side, stream))
         for stream in _streams(first)
@@ -139,22 +148,22 @@ def recall_by_class(pair: Pair, source: Source) -> Grid | Note:
     )
     alone = (f"{stream} alone, {label_of(method)}" for method, stream in recalls if stream != FUSED)
     return Grid(
-        f"{pair.name}-recall",
-        f"How often each class is recognised on {pair.shift.domain}, in percent",
+        f"{comparison.name}-recall",
+        f"How often each class is recognised on {comparison.shift.domain}, in percent",
         ("class", "clips", *map(label_of, sides), "difference", *alone),
         rows,
-        f"Recall of the fused answers, mean over the selected checkpoints and over {_seeds(pair)}; in brackets the 95 % interval "
-        "over the class's clips (Wilson). difference: in points. alone: by that stream's own scores.",
+        f"Recall of the fused answers, mean over the selected checkpoints and over {_seeds(comparison)}; in brackets the 95 % "
+        "interval over the class's clips (Wilson). difference: in points. alone: by that stream's own scores.",
         csv_of(("method", "stream", "class", "clips", "recall", "low", "high"), _lines(recalls, support)),
     )
 
 
-def changed_answers(pair: Pair, source: Source, places: Mapping[str, str]) -> Grid | Note:
+def changed_answers(comparison: Comparison, data: ReportData, places: Mapping[str, str]) -> Grid | Note:
     """Every clip whose fused answer differs between the sides' runs of the first seed; `places` are where some can be played."""
-    sides = judged(pair, source)
+    sides = judged(comparison, data)
     if isinstance(sides, Note):
         return sides
-    found = changes(pair, source)
+    found = changes(comparison, data)
     kinds = {"newly right": found.newly_right, "newly wrong": found.newly_wrong, "wrong otherwise": found.other_answer}
     lines = [
         (uid, kind, *_compared(uid, [side[0] for side in sides.values()]))
@@ -162,15 +171,15 @@ def changed_answers(pair: Pair, source: Source, places: Mapping[str, str]) -> Gr
         for uid in uids
     ]
     each = lambda words: [f"{words}, {label_of(method)}" for method in sides]  # noqa: E731
-    norms = [name for stream in sides[pair.method][0].norms for name in each(f"{stream} norm")]
+    norms = [name for stream in sides[comparison.method][0].norms for name in each(f"{stream} norm")]
     header = ("clip", "change", "true class", *each("answer"), *each("score of the true class"), *norms)
     counts = ", ".join(f"{len(uids)} {kind}" for kind, uids in kinds.items())
     return Grid(
-        f"{pair.name}-changed",
-        f"Clips of {pair.shift.domain} whose answer changed",
+        f"{comparison.name}-changed",
+        f"Clips of {comparison.shift.domain} whose answer changed",
         header,
         tuple((GridCell(uid, link=places.get(uid, "")), *map(_cell, line)) for uid, *line in lines),
-        f"From {' to '.join(map(label_of, sides))}, seed {pair.without[0].run.seed}: {counts}, of {found.num_clips} clips. "
+        f"From {' to '.join(map(label_of, sides))}, seed {comparison.without[0].run.seed}: {counts}, of {found.num_clips} clips. "
         "The answer is the class with the highest fused score; scores and norms are means over the selected checkpoints.",
         csv_of(header, lines),
     )
@@ -199,8 +208,8 @@ def _streams(predicted: Predicted) -> tuple[str, ...]:
     return (FUSED, *(streams if len(streams) > 1 else ()))
 
 
-def _seeds(pair: Pair) -> str:
-    return f"{len(pair.without)} seed{'s' * (len(pair.without) > 1)}"
+def _seeds(comparison: Comparison) -> str:
+    return f"{len(comparison.without)} seed{'s' * (len(comparison.without) > 1)}"
 
 
 def _lines(

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import egonorm
-from egonorm.report.data.paper import DOMAINS, errata
-from egonorm.report.data.runs import Source
+from egonorm.aggregate.paper_systems import PAPER_DOMAINS
+from egonorm.report.data.paper import errata
+from egonorm.report.data.runs import ReportData
 from egonorm.report.figures.figure import csv_of
 from egonorm.report.page.model import Facts, Grid, GridCell, Note, Section
 from egonorm.report.style import label_of
@@ -21,35 +22,35 @@ SHOWN = 12
 UNKNOWN = "not stored"
 
 
-def making(source: Source) -> Section:
+def making(data: ReportData) -> Section:
     """The section; made last, when it is known which predictions could not be read."""
-    configs = [_flat(json.loads(to_json(record.run))) for record in source.records]
+    configs = [_flat(json.loads(to_json(record.run))) for record in data.records]
     keys = dict.fromkeys(key for config in configs for key in config)
     values = {key: list(dict.fromkeys(config.get(key, "-") for config in configs)) for key in keys}
     same = tuple((key, found[0]) for key, found in values.items() if len(found) == 1)
     different = tuple((key, _several(found)) for key, found in values.items() if len(found) > 1)
-    missing = [*(f"{what} Got {got}." for what, got in source.broken.items())]
+    missing = [*(f"{what} Got {got}." for what, got in data.broken.items())]
     parts = (
         *(Note(text, is_warning=True) for text in missing),
-        Facts(tuple(_page(source).items()), "This page"),
-        _runs(source.records),
+        Facts(tuple(_page(data).items()), "This page"),
+        _runs(data.records),
         *([Facts(different, "In what the runs differ")] if different else []),
         Facts(same, "What all runs have in common"),
-        *([Facts(errata(), "Numbers of the paper that contradict each other")] if _shows_paper(source) else []),
+        *([Facts(errata(), "Numbers of the paper that contradict each other")] if _shows_paper(data) else []),
     )
     return Section("making", "How it was made", parts)
 
 
-def _page(source: Source) -> dict[str, str]:
-    counts = ", ".join(map(str, sorted({len(record.steps) for record in source.records})))
+def _page(data: ReportData) -> dict[str, str]:
+    counts = ", ".join(map(str, sorted({len(record.steps) for record in data.records})))
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": called_as(),
         "egonorm": egonorm.__version__,
         "commit": find_commit() or UNKNOWN,
-        "runs": str(len(source.records)),
-        "selection": f"{source.selection} (checkpoints a run: {counts})",
-        "methods": ", ".join(f"{label_of(name)} ({name})" for name in source.methods),
+        "runs": str(len(data.records)),
+        "selection": f"{data.selection} (checkpoints a run: {counts})",
+        "methods": ", ".join(f"{label_of(name)} ({name})" for name in data.methods),
     }
 
 
@@ -116,5 +117,5 @@ def _several(values: list[str]) -> str:
     return ", ".join(values[:SHOWN]) + more
 
 
-def _shows_paper(source: Source) -> bool:
-    return any(record.run.setting.target in DOMAINS for record in source.records)
+def _shows_paper(data: ReportData) -> bool:
+    return any(record.run.setting.target in PAPER_DOMAINS for record in data.records)

@@ -3,26 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from egonorm.aggregate.paired import Comparison
+from egonorm.aggregate.aggregate import Aggregate, same_seeds
+from egonorm.aggregate.cells import describe_families
+from egonorm.aggregate.group import RunGroup, Shift, label_groups
+from egonorm.aggregate.paired import Gain, PairedRuns, match_seeds
+from egonorm.aggregate.paper_systems import ERRATUM
+from egonorm.methods import SourceOnly
 from egonorm.metrics import holm
-from egonorm.report.data.entries import (
-    Average,
-    Entry,
-    Shifts,
-    contest,
-    find_entries,
-    find_shifts,
-    reference_of,
-    shared_seeds,
-)
-from egonorm.report.data.paper import ERRATUM, paper_number, unlike_paper
-from egonorm.report.data.runs import Source
+from egonorm.report.data.paper import paper_number, sentences_on_paper
+from egonorm.report.data.runs import ReportData
 from egonorm.report.figures.figure import csv_of
 from egonorm.report.page.model import Grid, GridCell
+from egonorm.report.style import label_of
 
 LEVEL = 0.05
 """Above it, a difference is not told from chance."""
-MEAN = "mean"
 
 
 @dataclass(frozen=True)
@@ -30,184 +25,197 @@ class Column:
     """Shifts whose accuracies are averaged: one, or all of a family."""
 
     title: str
-    shifts: Shifts
+    shifts: tuple[Shift, ...]
 
 
 @dataclass(frozen=True)
-class Number:
-    """What stands in a cell."""
+class ResultCell:
+    """What stands in a cell of the table of results."""
 
-    average: Average
-    gain: Comparison | None
-    """Over Source Only."""
-    seeds: tuple[int, ...]
-    """Those that the gain is of, where they are not all that Source Only and the method have."""
-    p: float | None
-    """Of the gain, corrected."""
+    aggregate: Aggregate
     paper: str
+    """The paper's number; empty where it has none."""
     mark: str
 
 
-Numbers = Mapping[tuple[Entry, Column], Number]
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The numbers of a family of settings."""
+
+    rows: Mapping[RunGroup, str]
+    """A line for each configuration, Source Only first, and its label; where the family has no Source Only, that of another
+    family stands there."""
+    columns: tuple[Column, ...]
+    """One a shift, and where there are several their mean."""
+    cells: Mapping[tuple[RunGroup, Column], ResultCell]
+    """Row by row; none where a configuration has not all runs of a column."""
+
+    def gain(self, group: RunGroup, shifts: Iterable[Shift]) -> Gain | None:
+        """The gain of a configuration over shifts that a column has; None without one."""
+        found = (
+            cell for (row, column), cell in self.cells.items() if row is group and set(column.shifts) == set(shifts)
+        )
+        return next((cell.aggregate.gain for cell in found), None)
 
 
-def results(source: Source, family: str, numbers: Numbers) -> Grid:
+def find_results(data: ReportData, family: str) -> Results:
+    """The numbers of a family, from the aggregates of all runs."""
+    columns, rows = _columns(data, family), _rows(data, family)
+    found = {column: {row: one for row in rows if (one := _aggregate(data, row, column))} for column in columns}
+    marks = {column: _marks(data, of_column) for column, of_column in found.items()}
+    cells = {
+        (row, column): ResultCell(one, paper_number(one), marks[column].get(row, ""))
+        for row in rows
+        for column in columns
+        if (one := found[column].get(row))
+    }
+    return Results(rows, columns, cells)
+
+
+def results(data: ReportData, family: str, found: Results) -> Grid:
     """The grid of a family: top-1 of the fused scores, its gain over Source Only, and the paper's number."""
-    columns, entries = find_columns(source, family), tuple(dict.fromkeys(entry for entry, _ in numbers))
     rows = [
-        (GridCell(entry.label), *(_cell(numbers.get((entry, column)), column) for column in columns))
-        for entry in entries
+        (GridCell(label), *(_cell(found.cells.get((row, column)), column) for column in found.columns))
+        for row, label in found.rows.items()
+        if any((row, column) in found.cells for column in found.columns)
     ]
-    header = ("method", *(column.title for column in columns))
     return Grid(
         f"results-{family}",
         "Top-1 accuracy, fused, in percent",
-        header,
+        ("method", *(column.title for column in found.columns)),
         tuple(rows),
-        _caption(source, numbers.values()),
-        _csv(numbers),
+        _caption(data, found.cells.values()),
+        _csv(found),
     )
 
 
-def find_numbers(source: Source, family: str) -> Numbers:
-    """The numbers of a family, entry by entry; a column's place is empty where an entry has not all of its runs."""
-    entries, columns, numbers = find_entries(source, family), find_columns(source, family), {}
-    for which in ([c for c in columns if c.title != MEAN], [c for c in columns if c.title == MEAN]):
-        numbers |= _numbers(source, entries, which)
-    return {
-        (entry, column): numbers[entry, column] for entry in entries for column in columns if (entry, column) in numbers
-    }
+def _columns(data: ReportData, family: str) -> tuple[Column, ...]:
+    single = [Column(shift.title, (shift,)) for shift in data.aggregates.shifts(family)]
+    official = data.aggregates.official_shifts(family)
+    return (*single, *([Column("mean", official)] if len(official) > 1 else []))
 
 
-def find_columns(source: Source, family: str) -> tuple[Column, ...]:
-    """A column a shift, and where there are several their mean."""
-    shifts = find_shifts(source, family)
-    official = tuple(shift for shift in shifts if shift.is_official)
-    mean = (Column(MEAN, official),) if len(official) > 1 else ()
-    return (*(Column(shift.title, (shift,)) for shift in shifts), *mean)
+def _rows(data: ReportData, family: str) -> dict[RunGroup, str]:
+    groups, references = data.aggregates.groups, data.aggregates.references
+    own = [group for group in groups if any(shift.family == family for shift in group.by_shift)]
+    beside = {references[group] for group in own}
+    chosen = [group for group in groups if group in own or group in beside]
+    labels = [
+        f"{label_of(method)} ({differences})" if differences else label_of(method)
+        for method, differences in label_groups(chosen)
+    ]
+    rows = sorted(zip(chosen, labels, strict=True), key=lambda row: data.methods.index(row[0].method))
+    return dict(rows)
 
 
-def _numbers(source: Source, entries: Sequence[Entry], columns: Sequence[Column]) -> Numbers:
-    """The numbers of some columns, whose comparisons with Source Only are corrected together."""
-    there = [(entry, column) for column in columns for entry in entries if entry.seeds(column.shifts)]
-    references = {entry: reference_of(entry, entries) for entry in entries}
-    gains = {(e, c): (other := references[e]) and contest(source, e, other, c.shifts) for e, c in there}
-    tested = [key for key, gain in gains.items() if gain and gain.test]
-    ps = dict(zip(tested, holm([gains[key].test.p for key in tested]), strict=True))
-    marks = {column: _marks(source, [e for e, c in there if c is column], column) for column in columns}
-    return {
-        (entry, column): Number(
-            entry.average(column.shifts),
-            gains[entry, column],
-            _seeds(entry, references[entry], column.shifts),
-            ps.get((entry, column)),
-            paper_number(entry.run, column.shifts),
-            marks[column].get(entry, ""),
-        )
-        for entry, column in there
-    }
+def _aggregate(data: ReportData, group: RunGroup, column: Column) -> Aggregate | None:
+    """A configuration's aggregate in a column; Source Only's is that of another family where this one has no such runs."""
+    one = len(column.shifts) == 1
+    own = data.aggregates.of(group, *column.shifts) if one else data.aggregates.mean(group, column.shifts)
+    if own or group.run.method != SourceOnly():
+        return own
+    alike = {shift: group.trained_on(shift.sources, shift.domain) for shift in column.shifts}
+    found = same_seeds(alike, column.shifts)
+    return Aggregate(group, found) if found else None
 
 
-def _seeds(entry: Entry, reference: Entry | None, shifts: Shifts) -> tuple[int, ...]:
-    """The seeds of the gain, if one of the two has others."""
-    shared = shared_seeds(entry, reference, shifts) if reference else ()
-    alike = not reference or entry.seeds(shifts) == reference.seeds(shifts)
-    return () if alike else shared
-
-
-def _marks(source: Source, entries: Sequence[Entry], column: Column) -> dict[Entry, str]:
-    """The best entry of a column, and those that a paired test does not tell from it."""
-    if len(entries) < 2:
+def _marks(data: ReportData, aggregates: Mapping[RunGroup, Aggregate]) -> dict[RunGroup, str]:
+    """The best of a column, and those that a paired test does not tell from it."""
+    means = {row: one.top1.mean for row, one in aggregates.items()}
+    if len(means) < 2:
         return {}
-    means = {entry: entry.average(column.shifts).mean for entry in entries}
-    best = max(entries, key=means.__getitem__)
-    against = {entry: contest(source, best, entry, column.shifts) for entry in entries if entry is not best}
-    tested = {entry: found.test.p for entry, found in against.items() if found.test}
+    best = max(means, key=means.__getitem__)
+    pairs = {row: match_seeds(aggregates[best].runs, one.runs) for row, one in aggregates.items() if row is not best}
+    gains = {row: data.aggregates.compare(pair) for row, pair in pairs.items() if isinstance(pair, PairedRuns)}
+    tested = {row: gain.test.p for row, gain in gains.items() if gain.test}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
-    equal = {entry: "best" for entry in entries if means[entry] == means[best]}
-    return {entry: "tied" for entry, p in corrected.items() if p > LEVEL} | equal
+    equal = {row: "best" for row in means if means[row] == means[best]}
+    return {row: "tied" for row, p in corrected.items() if p > LEVEL} | equal
 
 
-def _cell(number: Number | None, column: Column) -> GridCell:
-    if number is None:
-        return GridCell("", lines=("not all shifts with the same seeds",) if column.title == MEAN else ())
-    average = number.average
-    spread = "" if average.spread is None else f" ± {average.spread:.1f}"
-    lines = [f"[{average.interval[0]:.0f}, {average.interval[1]:.0f}]", *_gain(number)]
-    if number.paper:
-        lines.append(f"paper {number.paper}")
-    return GridCell(f"{average.mean:.1f}{spread}", average.mean, tuple(lines), number.mark)
+def _cell(cell: ResultCell | None, column: Column) -> GridCell:
+    if cell is None:
+        return GridCell("", lines=("not all shifts with the same seeds",) if len(column.shifts) > 1 else ())
+    top1 = cell.aggregate.top1
+    deviation = "" if top1.deviation is None else f" ± {top1.deviation:.1f}"
+    lines = [f"[{top1.interval[0]:.0f}, {top1.interval[1]:.0f}]", *_gain(cell.aggregate.gain)]
+    if cell.paper:
+        lines.append(f"paper {cell.paper}")
+    return GridCell(f"{top1.mean:.1f}{deviation}", top1.mean, tuple(lines), cell.mark)
 
 
-def _gain(number: Number) -> list[str]:
+def _gain(gain: Gain | None) -> list[str]:
     """The gain and its p, and on which seeds and clips if not on all."""
-    if number.gain is None:
+    if gain is None:
         return []
-    if number.gain.test is None:
-        return [f"no gain: {number.gain.missing}"]
-    low, high = (100 * end for end in number.gain.test.interval())
-    lines = [f"gain {100 * number.gain.test.mean:+z.1f} [{low:+z.1f}, {high:+z.1f}], p {number.p:.2g}"]
-    seeds = [f"on seeds {', '.join(map(str, number.seeds))}"] if number.seeds else []
-    clips = [f"without {number.gain.left_out} clips that not all were judged on"] if number.gain.left_out else []
+    if gain.test is None:
+        return [f"no gain: {gain.missing}"]
+    low, high = gain.interval
+    lines = [f"gain {gain.mean:+z.1f} [{low:+z.1f}, {high:+z.1f}], p {gain.p:.2g}"]
+    seeds = [f"on seeds {', '.join(map(str, gain.seeds))}"] if gain.unmatched else []
+    clips = [f"without {gain.left_out} clips that not all were judged on"] if gain.left_out else []
     return lines + ([f"({'; '.join(seeds + clips)})"] if seeds or clips else [])
 
 
 _ABOUT_GAINS = (
     "gain: minus Source Only with the same seeds on the same clips, its 95 % interval over new seeds and new clips, and p of the "
-    "two-way paired test after Holm's correction (all shifts of this table together, the means by themselves)."
+    "two-way paired test after Holm's correction, over all comparisons of the family in the folder (shifts and means apart): {}."
 )
 
 
-def _caption(source: Source, numbers: Iterable[Number]) -> str:
-    numbers = tuple(numbers)
-    tests = [number.gain.test for number in numbers if number.gain and number.gain.test]
-    told = [
-        f"Selection: {source.selection}. After ± the standard deviation over seeds; in brackets the 95 % interval over the "
+def _caption(data: ReportData, cells: Iterable[ResultCell]) -> str:
+    cells = tuple(cells)
+    gains = [cell.aggregate.gain for cell in cells if cell.aggregate.gain and cell.aggregate.gain.test]
+    sentences = [
+        f"Selection: {data.selection}. After ± the standard deviation over seeds; in brackets the 95 % interval over the "
         "test clips (Wilson)."
     ]
-    if tests:
-        told.append(_ABOUT_GAINS)
-    if any(test.num_seeds == 1 for test in tests):
-        told.append("With one seed, interval and p are over new clips alone, and say nothing of another seed.")
-    if any(number.mark == "tied" for number in numbers):
-        told.append(
+    if gains:
+        sentences.append(_ABOUT_GAINS.format(describe_families(gains)))
+    if any(gain.test.num_seeds == 1 for gain in gains):
+        sentences.append("With one seed, interval and p are over new clips alone, and say nothing of another seed.")
+    if any(cell.mark == "tied" for cell in cells):
+        sentences.append(
             f"“Not told from the best”: the same test against the best of the column, p > {LEVEL:g} after Holm."
         )
-    papers = [number.paper for number in numbers if number.paper]
-    return " ".join(
-        [*told, *(unlike_paper(source.records, any(ERRATUM in paper for paper in papers)) if papers else [])]
-    )
-
-
-def _csv(numbers: Numbers) -> str:
-    return csv_of(_NAMES, [_line(entry, column, number) for (entry, column), number in numbers.items()])
+    papers = [cell.paper for cell in cells if cell.paper]
+    about_paper = sentences_on_paper(data.records, any(ERRATUM in paper for paper in papers)) if papers else []
+    return " ".join([*sentences, *about_paper])
 
 
 _NAMES = (
-    *("method", "shift", "top1", "sd over seeds", "low", "high", "n", "seeds"),
-    *("gain", "gain low", "gain high", "p", "gain seeds", "clips left out", "paper", "mark"),
+    "method",
+    "shift",
+    "top1",
+    "sd over seeds",
+    "low",
+    "high",
+    "n",
+    "seeds",
+    "gain",
+    "gain low",
+    "gain high",
+    "p",
+    "gain seeds",
+    "clips left out",
+    "paper",
+    "mark",
 )
 
 
-def _line(entry: Entry, column: Column, number: Number) -> tuple[object, ...]:
-    average, test, seeds = number.average, number.gain and number.gain.test, entry.seeds(column.shifts)
-    gain = (None,) * 6
-    if test:
-        ends = (100 * end for end in test.interval())
-        gain = (100 * test.mean, *ends, number.p, _told(number.seeds or seeds), number.gain.left_out)
-    return (
-        entry.label,
-        column.title,
-        average.mean,
-        average.spread,
-        *average.interval,
-        average.n,
-        _told(seeds),
-        *gain,
-        number.paper,
-        number.mark,
-    )
+def _csv(found: Results) -> str:
+    lines = [_line(found.rows[row], column.title, cell) for (row, column), cell in found.cells.items()]
+    return csv_of(_NAMES, lines)
 
 
-def _told(seeds: tuple[int, ...]) -> str:
+def _line(label: str, title: str, cell: ResultCell) -> Sequence[object]:
+    top1, gain = cell.aggregate.top1, cell.aggregate.gain
+    tested = (None,) * 6
+    if gain is not None and gain.test is not None:
+        tested = (gain.mean, *gain.interval, gain.p, _join(gain.seeds), gain.left_out)
+    seeds = _join(cell.aggregate.seeds)
+    return label, title, top1.mean, top1.deviation, *top1.interval, top1.n, seeds, *tested, cell.paper, cell.mark
+
+
+def _join(seeds: Iterable[int]) -> str:
     return " ".join(map(str, seeds))

@@ -9,10 +9,10 @@ from egonorm.core.training import FUSED
 from egonorm.export.examples import Change, largest_changes, most_confidently_wrong
 from egonorm.export.saved_clip import SavedClip, read_clip
 from egonorm.report.data.predictions import Judged, judged
-from egonorm.report.data.runs import Pair, Source
+from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.figures.figure import Exhibit
 from egonorm.report.figures.saliency import cam_figure
-from egonorm.report.page.model import Facts, Note, Part, Player
+from egonorm.report.page.model import Element, Facts, Note, Player
 from egonorm.report.sections.errors import NOT_ASKED, thoughts, video_of
 from egonorm.report.style import label_of
 from egonorm.runs.records import Record
@@ -28,34 +28,34 @@ STALE = (
 LATE = "Where logits are summed, the map of the fused score is that of the stream's own."
 
 
-def wanted_clips(source: Source, pairs: tuple[Pair, ...], most: int) -> dict[Record, tuple[str, ...]]:
+def wanted_clips(data: ReportData, comparisons: tuple[Comparison, ...], most: int) -> dict[Record, tuple[str, ...]]:
     """The clips that a page shows of each run: what changed most, of both sides, and each side's surest mistakes."""
     wanted: dict[Record, dict[str, None]] = {}
-    for pair in pairs:
-        sides = judged(pair, source)
+    for comparison in comparisons:
+        sides = judged(comparison, data)
         if isinstance(sides, Note):
             continue
         changed = [change.uid for change in _changed(sides, most)]
-        for method, records in pair.sides.items():
+        for method, records in comparison.sides.items():
             wrong = [mistake.uid for mistake in most_confidently_wrong(sides[method][0], most)]
             wanted.setdefault(records[0], {}).update(dict.fromkeys([*changed, *wrong]))
     return {record: tuple(uids) for record, uids in wanted.items()}
 
 
-def looks(pair: Pair, source: Source, most: int) -> tuple[Part, ...]:
+def looks(comparison: Comparison, data: ReportData, most: int) -> tuple[Element, ...]:
     """A player for each clip that changed most, with the maps of both sides below it."""
-    sides = judged(pair, source)
+    sides = judged(comparison, data)
     if isinstance(sides, Note):
         return (sides,)
     if not most:
         return (Note(NOT_ASKED),)
     changed = _changed(sides, most)
     if not changed:
-        return (Note(f"No clip of {pair.shift.domain} has another score."),)
-    seed, late = pair.without[0].run.seed, pair.without[0].run.net.fusion == "sum"
+        return (Note(f"No clip of {comparison.shift.domain} has another score."),)
+    seed, late = comparison.without[0].run.seed, comparison.without[0].run.net.fusion == "sum"
     without, method = map(label_of, sides)
     told = Note(RULE.format(without=without, method=method, seed=seed) + late * LATE)
-    return told, *(_player(pair, sides, change, k) for k, change in enumerate(changed, start=1))
+    return told, *(_player(comparison, sides, change, k) for k, change in enumerate(changed, start=1))
 
 
 def _changed(sides: Judged, most: int) -> tuple[Change, ...]:
@@ -65,28 +65,30 @@ def _changed(sides: Judged, most: int) -> tuple[Change, ...]:
     return *rose, *fell
 
 
-def _player(pair: Pair, sides: Judged, change: Change, number: int) -> Player:
-    name = f"{pair.name}-look-{number}"
+def _player(comparison: Comparison, sides: Judged, change: Change, number: int) -> Player:
+    name = f"{comparison.name}-look-{number}"
     truth = next(iter(sides.values()))[0].classes[change.label]
     title = f"{number}. {truth}: score {change.before:.2f} → {change.after:.2f}"
     facts = Facts((("clip", change.uid), ("true class", truth)))
-    video, missing = video_of(pair, change.uid, tuple(pair.sides))
-    pictures = _pictures(pair, change.uid, truth, name)
-    return Player(name, title, change.uid, facts, thoughts(pair, sides, change.uid, name), video, missing, pictures)
+    video, missing = video_of(comparison, change.uid, tuple(comparison.sides))
+    pictures = _pictures(comparison, change.uid, truth, name)
+    return Player(
+        name, title, change.uid, facts, thoughts(comparison, sides, change.uid, name), video, missing, pictures
+    )
 
 
-def _pictures(pair: Pair, uid: str, truth: str, name: str) -> tuple[Exhibit, ...]:
+def _pictures(comparison: Comparison, uid: str, truth: str, name: str) -> tuple[Exhibit, ...]:
     """The maps of the fused logit; where features are concatenated, those of each stream's own logit too."""
     try:
-        saved = {method: read_clip(records[0].folder, uid) for method, records in pair.sides.items()}
+        saved = {method: read_clip(records[0].folder, uid) for method, records in comparison.sides.items()}
     except RunError as error:
         return (Exhibit(f"{name}-cam", f"Activation maps of {uid}", missing=f"{error.what} {error.remedy}"),)
-    is_shown = lambda method, clip: clip.maps and clip.step == pair.sides[method][0].steps[-1]  # noqa: E731
+    is_shown = lambda method, clip: clip.maps and clip.step == comparison.sides[method][0].steps[-1]  # noqa: E731
     there = {method: clip for method, clip in saved.items() if clip is not None and is_shown(method, clip)}
     if not there:
         why = next((clip.missing for clip in saved.values() if clip is not None), "The clip was not saved.") or STALE
         return (Exhibit(f"{name}-cam", f"Activation maps of {uid}", missing=why),)
-    shared = all(records[0].run.net.fusion == "sum" for records in pair.sides.values())
+    shared = all(records[0].run.net.fusion == "sum" for records in comparison.sides.values())
     streams = [m for m in next(iter(there.values())).scores if m != FUSED]
     return tuple(
         _exhibit(there, uid, truth, logit, f"{name}-cam-{logit}") for logit in (FUSED, *([] if shared else streams))
