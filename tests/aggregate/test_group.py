@@ -1,0 +1,83 @@
+"""Which runs are one configuration, which shift they are of, and what tells configurations apart in words."""
+
+from dataclasses import replace
+
+import pytest
+
+from egonorm.aggregate.aggregate import Aggregates
+from egonorm.aggregate.group import Shift, group_runs, label_groups
+from egonorm.core import Setting
+from egonorm.methods import Rna
+from egonorm.methods.hna import Hna
+from egonorm.runs.records import read_records
+from egonorm.runs.selection import last_mean
+from stored_runs import plain_run, store
+
+
+def records_of(out, runs, domains=("D2",)):
+    """The records of these runs, each judged on the domains."""
+    return read_records([store(out, run, {d: [[1, 0]] for d in domains}) for run in runs], last_mean(9))[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "domain", "target", "title"),
+    [
+        ("dg1:D1:D2", "D2", "D2", "D1 → D2"),
+        ("dg1:D1:D2", "D3", "D3", "D1 → D3"),
+        ("dg1:D1:D2", "D1", "D2", "D1 → D1"),
+        ("dgn:D1+D2:D3", "D4", "D4", "D1+D2 → D4"),
+        ("uda:D1:D2", "D3", "D2", "D1 → D3 (target D2)"),
+        ("tta:D1:D2", "D2", "D2", "D1 → D2"),
+        ("supervised:D1:D1", "D1", "D1", "D1 → D1"),
+        ("supervised:D1:D1", "D2", "D1", "D1 → D2 (target D1)"),
+    ],
+)
+def test_the_shift_of_a_run_in_a_domain(setting, domain, target, title):
+    shift = Shift.of(Setting.parse(setting), domain)
+    assert (shift.target, shift.title) == (target, title)
+    assert shift.is_compared == (title != "D1 → D1" or setting.startswith("supervised"))
+    assert shift.is_official == (shift.is_compared and domain == target)
+
+
+def test_runs_made_for_a_domain_stand_for_its_shift_and_others_do_not_count_again(tmp_path):
+    runs = [plain_run("dg1:D1:D2", seed=seed) for seed in (1, 0)] + [plain_run("dg1:D1:D3")]
+    aggregates = Aggregates(records_of(tmp_path, runs, ("D1", "D2", "D3")))
+    (group,) = aggregates.groups
+    found = {shift.title: [str(r.run.setting) for r in some.values()] for shift, some in group.by_shift.items()}
+    assert found["D1 → D3"] == ["dg1:D1:D3"] and found["D1 → D2"] == ["dg1:D1:D2"] * 2
+    shown = [(str(one.records[0].run.setting), one.shifts[0].domain, one.seeds) for one in aggregates.in_shifts()]
+    assert sorted(shown) == [
+        ("dg1:D1:D2", "D1", (0, 1)),
+        ("dg1:D1:D2", "D2", (0, 1)),
+        ("dg1:D1:D3", "D1", (0,)),
+        ("dg1:D1:D3", "D3", (0,)),
+    ]
+    assert aggregates.not_shown == 3
+
+
+def test_a_copy_of_a_run_is_no_second_seed(tmp_path):
+    folders = [store(tmp_path / name, plain_run(), {"D2": [[1, 0]]}) for name in ("a", "b")]
+    aggregates = Aggregates(read_records(folders, last_mean(9))[0])
+    assert [one.seeds for one in aggregates.in_shifts()] == [(0,)] and aggregates.not_shown == 1
+
+
+def test_numbers_from_other_runs_tell_no_configurations_apart_but_within_a_shift(tmp_path):
+    runs = [plain_run(f"dg1:D1:{target}", Hna(radius)) for target, radius in (("D2", 7.0), ("D3", 8.0))]
+    (group,) = group_runs(records_of(tmp_path / "one", runs))
+    assert group.run.method == Hna() and len(group.records) == 2
+    runs += [plain_run("dg1:D1:D2", Hna(9.0), seed=1), plain_run("uda:D1:D2", Hna(7.5))]
+    groups = group_runs(records_of(tmp_path / "two", runs))
+    assert [group.run.method.radius for group in groups] == [7.0, 8.0, 9.0, Hna().radius]
+    assert [{shift.family for shift in group.by_shift} for group in groups] == [{"dg1"}, {"dg1"}, {"dg1"}, {"uda"}]
+    assert label_groups(groups[:2]) == [("hna", "radius 7.0"), ("hna", "radius 8.0")]
+
+
+def test_words_tell_configurations_apart_and_digits_where_words_do_not(tmp_path):
+    run = plain_run()
+    others = [replace(run, method=Rna(weight=weight)) for weight in (1.0, 2.0)]
+    groups = group_runs(records_of(tmp_path / "words", [run, *others]))
+    assert label_groups(groups) == [("source-only", ""), ("rna", "weight 1.0"), ("rna", "weight 2.0")]
+    faster = [replace(run, optim=replace(run.optim, lr=lr)) for lr in (0.1, 0.2)]
+    groups = group_runs(records_of(tmp_path / "digits", faster))
+    assert label_groups(groups) == [("source-only", group.digits) for group in groups]
+    assert len({group.digits for group in groups}) == 2
