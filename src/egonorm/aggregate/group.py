@@ -204,7 +204,7 @@ def _one_a_seed(records: Iterable[Record]) -> dict[int, Record]:
 
 
 def _extends(run: Run, other: Run) -> bool:
-    """Whether a network has all of the other's streams, and differs in streams and fusion alone, and in what is set for streams."""
+    """Whether a network has all of the other's streams, and runs differ in streams, fusion and what is set for those alone."""
     optim = run.optim.without(run.net.streams.keys() - other.net.streams.keys())
     same = replace(run, net=replace(run.net, streams=other.net.streams, fusion=other.net.fusion), optim=optim)
     return other.net.streams.items() <= run.net.streams.items() and same == other

@@ -36,7 +36,9 @@ def shared_base(records: Sequence[Record]) -> Run:
             [f"{_describe(some[0].run)}: {len(some)} runs, such as {some[0].folder.name}" for some in kinds.values()]
         )
     fusion = "sum" if any(record.run.net.fusion == "sum" for record in records) else "concat"
-    return replace(_bare(records[0].run, optim), net=replace(records[0].run.net, streams=_streams(records), fusion=fusion))
+    return replace(
+        _bare(records[0].run, optim), net=replace(records[0].run.net, streams=_streams(records), fusion=fusion)
+    )
 
 
 def unlike_paper(base: Run) -> list[str]:
