@@ -143,6 +143,9 @@ def describe_differences(run: Run, others: Sequence[Run]) -> str:
     """In words, what of a run's network, method and optimisation is not so in all runs."""
     words = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
     words += ["+".join(run.net.streams)] if len({tuple(other.net.streams) for other in others}) > 1 else []
+    for name, stream in run.net.streams.items():
+        if len({str(other.net.streams[name].encoder) for other in others if name in other.net.streams}) > 1:
+            words.append(f"{name} by {stream.encoder}")
     same = [other.method for other in others if type(other.method) is type(run.method)]
     for field in fields(run.method):
         if len({repr(getattr(method, field.name)) for method in same}) > 1:
