@@ -65,10 +65,11 @@ class Checkpoints:
 
         `about` is stored with both: what the network was trained on, as JSON.
         """
+        state = state_of(net, optimizer)
         weights = {name: x.contiguous().cpu() for name, x in net.state_dict().items()}
         metadata = {METADATA: json.dumps({"step": step, **about})}
         write_atomically(self.path(step), safetensors.torch.save(weights, metadata))
-        write_atomically(self.state, safetensors.torch.save(state_of(net, optimizer), metadata))
+        write_atomically(self.state, safetensors.torch.save(state, metadata))
         kept = {self.path(k) for k in self.saved()}
         for path in self.folder.glob("[0-9]*.safetensors"):
             if path not in kept:

@@ -46,5 +46,6 @@ def average_gradients(model: nn.Module) -> nn.Module:
     That holds for every backward pass and for `torch.autograd.grad`, in which all processes must compute the same.
     """
     for parameter in model.parameters():
-        parameter.register_hook(lambda gradient: sum_over_processes(gradient) / num_processes())
+        if parameter.requires_grad:
+            parameter.register_hook(lambda gradient: sum_over_processes(gradient) / num_processes())
     return model

@@ -87,6 +87,7 @@ def check_state(net: nn.Module, optimizer: Optimizer) -> frozenset[str]:
 
 _FILED = {"momentum_buffer": "momentum", "momentum": "momentum_buffer"}
 """What SGD calls its momentum_buffer is `momentum` in a file; what another might call so changes places with it."""
+Value = Tensor | bool | int | float
 _NUMBERS = {bool: torch.bool, int: torch.int64, float: torch.float64}
 
 
@@ -105,7 +106,7 @@ def _key_of(optimizer: Optimizer, key: object, value: object) -> str:
     return key
 
 
-def _placed(value: Tensor | float, key: str, parameter: nn.Parameter, group: Mapping[str, object]) -> Tensor | float:
+def _placed(value: Value, key: str, parameter: nn.Parameter, group: Mapping[str, object]) -> Value:
     """A value in the place and the order of memory in which the optimiser would have made it."""
     if not isinstance(value, Tensor):
         return value
