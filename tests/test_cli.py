@@ -162,6 +162,42 @@ def test_rendering_by_hand_and_again_with_other_options(tmp_path, capsys):
     assert before == {path: path.read_bytes() for path in (tmp_path / "k").rglob("*") if path.is_file()}
 
 
+NEW = ("train", "--data", "folder:/x", "--setting", "dg1:D1:D2", "--device", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--momentum 1", "--momentum cannot be used"),
+        ("--weight-decay -0.1", "--weight-decay cannot be used"),
+        ("--optimizer adamw --betas 0.9 1", "--betas cannot be used"),
+        ("--optimizer adamw --momentum 0.5", "--momentum is of no use"),
+        ("--betas 0.8 0.9", "--betas is of no use"),
+        ("--steps 20 --warm-up 20", "a whole number of steps below 20"),
+        ("--warm-up -0.1", "--warm-up cannot be used"),
+        ("--lr-factor rgb.encoder", "--lr-factor cannot be read"),
+        ("--lr-factor rgb.encoder=slow", "--lr-factor cannot be read"),
+        ("--lr-factor rgb=1 --lr-factor rgb=2", "rgb=2, a second time"),
+        ("--lr-factor rgb.encoder=0", "--freeze rgb.encoder"),
+        ("--lr-factor smell=0.1", "--lr-factor: the network has no block smell"),
+        ("--freeze rgb.encoder.mixd", "rgb.encoder.mixed_5c"),
+        ("--freeze fusion --freeze extra.domain_rgb", "--freeze: the network has no block extra.domain_rgb"),
+        ("--freeze rgb --freeze audio", "Nothing is left to learn"),
+        ("--freeze rgb --lr-factor rgb=2", "cannot be frozen and learn"),
+    ],
+)
+def test_optimisation_that_makes_no_sense_is_refused_before_files_are_opened(words, message, monkeypatch, tmp_path):
+    monkeypatch.setattr("egonorm.runs.run.open_clip_set", lambda text: pytest.fail("a file was opened"))
+    assert message in refusal(*NEW, "--out", tmp_path / "runs", *words.split(), "rna")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_optimizer_that_there_is_not(capsys):
+    with pytest.raises(SystemExit):
+        cli.main([*NEW, "--optimizer", "adagrad", "rna"])
+    assert "sgd" in (text := capsys.readouterr().err) and "adamw" in text
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

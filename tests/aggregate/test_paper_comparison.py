@@ -218,6 +218,21 @@ def test_streams_and_fusion_make_the_system(tmp_path):
     assert rows["Figure 5", "source-only", "Audio", "Mean"]["remark"] == "no run"
 
 
+def test_systems_of_some_streams_are_of_the_sweep_without_the_blocks_of_the_others(tmp_path):
+    base = plain_run()
+    base = replace(base, optim=replace(base.optim, lr_factors={"rgb.encoder": 0.1}, frozen=("audio.encoder",)))
+    parts = suites(("rgb", "audio"))["paper.figure5"]
+    store_suite(tmp_path, parts, SIZES, (0,), ACCURACY, base)
+    _, rows = compared(tmp_path)
+    means = {key[2] for key, row in rows.items() if row["ours"] and key[:2] == ("Figure 5", "source-only")}
+    assert means == {"RGB", "Audio", "RGB+Audio"}
+    store(tmp_path, replace(base, seed=1, optim=replace(base.optim, optimizer="adamw")), {"D2": [[1]]})
+    with pytest.raises(
+        RunError, match=r"not one sweep(.|\n)*at 0.03, adamw, lr of rgb.encoder times 0.1, frozen audio.encoder"
+    ):
+        compared(tmp_path)
+
+
 def test_runs_that_are_not_one_sweep_are_refused(tmp_path):
     store(tmp_path / "data", plain_run(), {"D2": [[1]]})
     store(tmp_path / "data", plain_run(data="kitchens:/other"), {"D2": [[1]]})

@@ -55,6 +55,23 @@ def test_other_configurations_of_a_method_get_lines_of_their_own(tmp_path, run):
     assert "config" in table.header and len({row[table.header.index("config")] for row in table.rows}) == 2
 
 
+def test_the_optimisation_tells_runs_apart_where_it_differs(tmp_path, run):
+    ways = {
+        "adamw weight decay 0.01 cosine": {"optimizer": "adamw", "weight_decay": 0.01, "schedule": "cosine"},
+        "cosine frozen rgb.encoder": {"schedule": "cosine", "frozen": ("rgb.encoder",)},
+        "cosine lr of audio times 0.5": {"schedule": "cosine", "lr_factors": {"audio": 0.5}},
+        "": {},
+    }
+    runs = {words: replace(run, optim=replace(run.optim, warm_up=0.1, **way)) for words, way in ways.items()}
+    for k, one in enumerate(runs.values()):
+        store(tmp_path, one, {10: 10.0 * k})
+    table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    digests = {f"{words} {one.name.rpartition('-')[2]}".strip() for words, one in runs.items()}
+    assert {
+        row[table.header.index("config")] for row in table.rows
+    } == digests  # what all have, the warm-up, is not said
+
+
 def test_unfinished_runs_are_left_out_and_said_so(tmp_path, run):
     store(tmp_path, replace(run, method=SourceOnly()), {10: 50.0})
     unfinished = store(tmp_path, replace(run, method=Rna()), {10: 60.0}, complete=False)

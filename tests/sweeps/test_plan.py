@@ -124,3 +124,13 @@ def test_fusion_of_the_whole_suite(base):
     assert {(job.run.method, job.run.net.fusion) for job in jobs} == {(AlignOnly(), "concat")}
     mixed = {(type(j.run.method), j.run.net.fusion) for j in plan(base, "paper.table3").runs}
     assert {(Rna, "concat"), (Rna, "sum"), (SourceOnly, "concat")} <= mixed
+
+
+def test_a_system_with_some_of_the_streams_goes_without_the_blocks_of_the_others(base):
+    optim = replace(base.optim, lr_factors={"rgb.encoder": 0.1, "fusion": 2.0}, frozen=("audio.encoder",))
+    found = {"+".join(p.run.net.streams): p.run.optim for p in plan(replace(base, optim=optim), "paper.figure5").runs}
+    assert {streams: (x.lr_factors, x.frozen) for streams, x in found.items()} == {
+        "rgb": ({"rgb.encoder": 0.1, "fusion": 2.0}, ()),
+        "audio": ({"fusion": 2.0}, ("audio.encoder",)),
+        "rgb+audio": ({"rgb.encoder": 0.1, "fusion": 2.0}, ("audio.encoder",)),
+    }

@@ -231,6 +231,26 @@ def test_nothing_to_do_is_an_error(small, tmp_path):
         )
 
 
+@pytest.mark.parametrize(("option", "value"), [("--freeze", "rgb.encodr"), ("--lr-factor", "rgb.encodr=0.5")])
+def test_a_block_that_a_network_does_not_have_is_refused_before_any_run(option, value, small, tmp_path):
+    with pytest.raises(
+        SystemExit, match=rf"{option}: the network has no block rgb.encodr(.|\n)*rgb.encoder, rgb.classifier"
+    ):
+        cli.main(["bench", "paper.table1", *small, "--out", str(tmp_path / "runs"), option, value, "--device", "cpu"])
+    assert not (tmp_path / "runs").exists()
+
+
+def test_streams_alone_are_trained_without_the_blocks_of_the_others(small, tmp_path, capsys):
+    options = ("--seeds", "0", "--setting", "dg1:D1:D2", "--freeze", "rgb.encoder", "--lr-factor", "audio=0.5")
+    assert "3 were done now" in bench(capsys, "paper.figure5", tmp_path, small, *options, "--optimizer", "adamw")
+    found = {"+".join(run.net.streams): run.optim for run in map(read_run, find_runs(tmp_path))}
+    assert {streams: (x.lr_factors, x.frozen, x.optimizer) for streams, x in found.items()} == {
+        "rgb": ({}, ("rgb.encoder",), "adamw"),
+        "audio": ({"audio": 0.5}, (), "adamw"),
+        "rgb+audio": ({"audio": 0.5}, ("rgb.encoder",), "adamw"),
+    }
+
+
 def test_runs_of_a_sweep_may_read_in_processes_of_their_own(small, tmp_path, capsys):
     options = ("--seeds", "0", "--methods", "source-only", "--setting", "dg1:D1:D2", "--workers", "1")
     assert "1 were done now" in bench(capsys, "paper.table1", tmp_path, small, *options)
