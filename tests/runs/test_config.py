@@ -54,11 +54,31 @@ def test_names_differ_for_any_difference():
     assert make().name == make().name
 
 
-def test_a_micro_batch_is_written_when_it_is_given():
-    """Runs from before it was an option keep their configuration, and so their folders."""
-    assert "micro_batch" not in to_json(make()) and from_json(to_json(make())).optim.micro_batch is None
-    given = make(optim=replace(make().optim, micro_batch=32))
+@pytest.mark.parametrize(
+    ("preset", "digest"),
+    [("demo", "e4af9292"), ("small", "a03aae17"), ("paper", "8ac2565a"), ("features", "8108f063")],
+)
+def test_runs_are_called_what_they_always_were(preset, digest):
+    """Runs from before something was an option keep their configuration, and so their folders."""
+    assert make(preset).name == f"source-only-dg1-D1-D2-0-{digest}"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"micro_batch": 32},
+        {"optimizer": "adamw"},
+        {"optimizer": "adamw", "betas": (0.8, 0.9)},
+        {"schedule": "cosine"},
+        {"warm_up": 0.05},
+        {"lr_factors": {"rgb.encoder": 0.1, "audio": 1}},
+        {"frozen": ("rgb.encoder", "audio")},
+    ],
+)
+def test_what_is_not_as_by_default_is_written(changes):
+    given = make(optim=replace(make().optim, **changes))
     assert from_json(to_json(given)) == given and given.name != make().name
+    assert set(json.loads(to_json(given))["optim"]) - set(json.loads(to_json(make()))["optim"]) == set(changes)
 
 
 @pytest.mark.parametrize("names", [(), ("rgb", "smell"), ("rgb", "rgb")])

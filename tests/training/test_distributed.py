@@ -71,6 +71,20 @@ def test_two_processes_train_the_weights_of_one_with_backward_passes_of_a_users_
 
 
 @pytest.mark.slow
+def test_two_processes_train_the_weights_of_one_with_any_optimiser_and_frozen_blocks(tmp_path, monkeypatch):
+    worker = str(WORKER.with_name("optimizer_worker.py").absolute())
+    monkeypatch.chdir(WORKER.parent.parent / "methods")  # where the user's methods are
+    run([sys.executable, worker, str(tmp_path / "one.pt")])
+    run([*TORCHRUN, worker, str(tmp_path / "two.pt")])
+    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
+    assert difference(one, two) < 1e-5
+    first = one["adamw/encoders.audio.1.running_mean"]
+    assert not torch.equal(first, torch.zeros_like(first))  # it learns, and where it is frozen it does not
+    for way in ("frozen, adamw, factors", "micro-batch", "gradients of its own"):
+        assert torch.equal(two[f"{way}/encoders.audio.1.running_mean"], torch.zeros_like(first))
+
+
+@pytest.mark.slow
 def test_torchrun_of_the_command_trains_and_judges_as_one_process_does(kitchens, tmp_path):
     command = f"train --data kitchens:{kitchens} --setting dgn:D1+D2:D3 --preset demo --steps 4 --batch 4".split()
     command += ["--width", "0.0625", "--workers", "0", "--device", "cpu"]
