@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -71,8 +71,8 @@ def collate(batches: Sequence[Batch]) -> Batch:
     """
     domains = dict.fromkeys(batch.domain for batch in batches)
     inputs = {name: torch.cat([batch.inputs[name] for batch in batches]) for name in batches[0].inputs}
-    labels = [batch.labels for batch in batches]
-    known = None if any(x is None for x in labels) else torch.cat(labels)
+    labels = [batch.labels for batch in batches if batch.labels is not None]
+    known = torch.cat(labels) if len(labels) == len(batches) else None
     return Batch("+".join(domains), tuple(uid for batch in batches for uid in batch.uids), inputs, known)
 
 
@@ -154,8 +154,8 @@ class Data:
         """
         wanted = tuple(self.domains if domains is None else domains)
         unknown = [name for name in wanted if name not in self.domains]
-        chosen = self.manifest.select(wanted, split) if split in SPLITS and not unknown else ()
-        if not len(chosen):
+        chosen = self.manifest.select(wanted, split) if split in SPLITS and not unknown else None
+        if not chosen:
             raise DataError(
                 f"{self.source} has no clips of split {split!r} in {', '.join(wanted) or 'no domain'}.",
                 got=f"split {split!r}, domains {', '.join(wanted) or 'none'}",
@@ -239,7 +239,7 @@ def train(
     precision: Precision = "float32",
     workers: int = 0,
     skip_broken: bool = False,
-    **changes: object,
+    **changes: Any,
 ) -> Path:
     """Train a method on the sources of a setting, and judge it on every domain that the setting names: the run's folder.
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise
     except _user_errors() as error:
         rank = int(os.environ.get("RANK", 0))  # of torchrun's processes the first tells all, the others what is theirs
-        sys.exit(f"error: {error}" if rank == 0 else f"error in process {rank}: {error.what.splitlines()[0]}")
+        sys.exit(f"error: {error}" if rank == 0 else f"error in process {rank}: {str(error).splitlines()[0]}")
     except BrokenPipeError:  # whoever read the output, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -69,8 +69,10 @@ class _Uncalled:
 
 def _union(commands: dict, words: list[str], group: list[str]):
     """A choice among the commands of a group, as far as `words` need it; a nested dictionary is a group."""
+    union: Any
     union, completes = None, words[:1] and words[0].startswith("--tyro-")  # a shell's completion knows every option
     for name, command in commands.items():
+        target: Any
         path, target, about = [*group, name], _Uncalled, None
         if isinstance(command, dict):
             target, about = _union(command, words, path), _GROUPS[name]
@@ -88,4 +90,5 @@ def _read_docstring(place: str) -> str:
     """What a command says of itself, without importing it, which may take seconds."""
     module, name = place.split(":")
     tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text())
-    return next(ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    found = (ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    return next(found) or ""

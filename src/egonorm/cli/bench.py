@@ -31,7 +31,7 @@ from egonorm.sweeps.sweep import run_sweep
 class Bench:
     """Do all the runs of a suite that are not done yet: every system of the paper's tables, in all settings, with seeds."""
 
-    suite: tyro.conf.Positional[Literal[SUITES]]
+    suite: tyro.conf.Positional[Literal[SUITES]]  # type: ignore[valid-type]
     """Which of the paper's tables, or all of them."""
     data: Annotated[str, named("KIND:PATH")]
     """The clips; the kind is kitchens, folder, epic55, packed or features."""

@@ -4,7 +4,7 @@ import inspect
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import fields
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -27,7 +27,9 @@ def subcommands(text: str | None = None, chosen: Chosen | None = None):
     found: dict[str, Chosen] = dict(sorted(methods().items()))
     if text is not None and chosen is not None:
         found[text] = chosen
-    union = Annotated[None, tyro.conf.subcommand("none", description="No method: with --resume, which knows its own.")]
+    union: Any = Annotated[
+        None, tyro.conf.subcommand("none", description="No method: with --resume, which knows its own.")
+    ]
     for name, method in reversed(found.items()):
         union = _subcommand(name, method) | union
     return union
@@ -44,12 +46,13 @@ def first_positional(words: Sequence[str], flags: Container[str]) -> str | None:
 
 
 def _subcommand(name: str, chosen: Chosen):
-    kind = chosen if isinstance(chosen, type) else type(chosen)
+    kind: Any = chosen if isinstance(chosen, type) else type(chosen)
     about = (inspect.getdoc(kind) or name).splitlines()[0]
-    described = tyro.conf.subcommand(name, description=about, **({} if chosen is kind else {"default": chosen}))
+    usual: dict[str, Any] = {} if chosen is kind else {"default": chosen}
+    described = tyro.conf.subcommand(name, description=about, **usual)
     options = Counter(_options(chosen))
     # as options of its own where that is clear, else as --part.option
-    plain = kind if max(options.values(), default=1) > 1 else tyro.conf.OmitArgPrefixes[kind]
+    plain = kind if max(options.values(), default=1) > 1 else tyro.conf.OmitArgPrefixes[kind]  # type: ignore[misc]  # tyro makes a class of one
     return Annotated[plain, described]
 
 

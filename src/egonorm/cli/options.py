@@ -1,7 +1,7 @@
 """Options that several commands share, each written once."""
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -18,7 +18,7 @@ from egonorm.runs.run import Options
 class RunOptions:
     """What a run is: network, inputs, optimisation."""
 
-    preset: Annotated[Literal[tuple(PRESETS)] | None, named("{" + ",".join(PRESETS) + "}")] = None
+    preset: Annotated[Literal[tuple(PRESETS)] | None, named("{" + ",".join(PRESETS) + "}")] = None  # type: ignore[valid-type]
     """Networks, inputs and optimisation; without it those for features on features, else the small ones."""
     modalities: Annotated[str | None, named("NAMES")] = None
     """Some of the preset's or the data's modalities, in the order of the pairs: rgb,audio (the default), rgb,audio,flow."""
@@ -59,9 +59,11 @@ class RunOptions:
 
     def configure(self, data: str, setting: str, method: Method, seed: int = 0) -> Run:
         """A run of these options."""
-        own = {name: getattr(self, name) for name in ("modalities", "fusion", "width", "encoder", "weights")}
+        own: dict[str, Any] = {
+            name: getattr(self, name) for name in ("modalities", "fusion", "width", "encoder", "weights")
+        }
         optim = {name: getattr(self, name) for name in OF_OPTIM}
-        blocks = {"lr_factors": parse_factors(self.lr_factor) or None, "frozen": self.freeze or None}
+        blocks: dict[str, Any] = {"lr_factors": parse_factors(self.lr_factor) or None, "frozen": self.freeze or None}
         preset = usual_preset(data, self.preset)
         return configure(data, setting, method, preset, seed, self.precision, **own, **optim, **blocks)
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import tyro
 
@@ -16,7 +16,7 @@ from egonorm.core.progress import bar
 from egonorm.data.sets import FeatureSet, open_clip_set
 from egonorm.data.sets.packed.packing import Made, pack_data
 from egonorm.data.sets.packed.store import Packing, finish
-from egonorm.data.transforms import SOUND, AudioInput, Input
+from egonorm.data.transforms import SOUND, AudioInput, Input, VideoInput
 from egonorm.runs.checks import LEFT_OUT, broken, describe_problems, write_left_out
 from egonorm.runs.presets import from_root, paper
 from egonorm.signal import Waveform
@@ -84,14 +84,14 @@ class Pack:
         return {
             name: AudioInput(Waveform(self.rate))
             if given.reads == SOUND
-            else replace(given, short_side=self.short_side)
+            else replace(cast(VideoInput, given), short_side=self.short_side)
             for name, given in inputs.items()
         }
 
 
 def describe_cost(made: Sequence[Made], seconds: float) -> str:
     """What a call has cost, and what the packed media take against what they were packed of."""
-    lasting = defaultdict(float)
+    lasting: defaultdict[str, float] = defaultdict(float)
     for one in made:
         lasting[one.media] = max(lasting[one.media], one.seconds)
     minutes, size = sum(lasting.values()) / 60, sum(one.size for one in made)

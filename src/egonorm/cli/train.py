@@ -55,7 +55,7 @@ class Train:
         choice = tyro.conf.arg(constructor_factory=partial(subcommands, text, parsed(text)), prefix_name=False)
 
         @dataclass(frozen=True)
-        class Called(cls):
+        class Called(cls):  # type: ignore[valid-type,misc]
             method: Annotated[Method | None, choice] = None
 
         Called.__doc__ = cls.__doc__
@@ -70,7 +70,7 @@ class Train:
     def _new(self) -> tuple[Run, Path]:
         given = {"--data": self.data, "--setting": self.setting, "METHOD": self.method}
         missing = [name for name, value in given.items() if value is None]
-        if missing:
+        if self.data is None or self.setting is None or self.method is None:
             raise RunError(
                 "A new run needs more.",
                 got=f"no {', '.join(missing)}",

@@ -128,7 +128,7 @@ def check_options(found: type, values: Mapping[str, Any], name: str) -> dict[str
         raise SettingError(
             f"{name} has no option {unknown[0]}.",
             got=f"{unknown[0]}={values[unknown[0]]}",
-            expected=", ".join(taken) or "no options",
+            expected=", ".join(taken or ()) or "no options",
             remedy="Leave it out, or write name:key=value with one of these.",
         )
     return {option: _fitted(value, hints.get(option, Any), name, option) for option, value in values.items()}
@@ -170,9 +170,10 @@ def _module_of(found: type) -> str:
     if found.__module__ not in ("__main__", "__mp_main__"):
         return found.__module__
     program = sys.modules[found.__module__]
-    if getattr(program, "__spec__", None) is not None:
-        return program.__spec__.name
-    return Path(program.__file__).stem if getattr(program, "__file__", None) else found.__module__
+    if (spec := getattr(program, "__spec__", None)) is not None:
+        return spec.name
+    path = getattr(program, "__file__", None)
+    return Path(path).stem if path else found.__module__
 
 
 def _as_text(value: Any) -> str:
@@ -202,7 +203,7 @@ def _literal(text: str) -> Any:
 def _hints(found: type) -> dict[str, Any]:
     """The types of the constructor's parameters, as far as they can be told."""
     try:
-        return get_type_hints(found.__init__)
+        return get_type_hints(getattr(found, "__init__"))  # noqa: B009 - mypy takes it for a call on an instance
     except (NameError, TypeError):
         return {}
 

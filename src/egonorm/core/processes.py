@@ -14,6 +14,8 @@ from egonorm.core.errors import RunError
 def end_with_parent() -> None:
     """Let this process end when the one that started it is killed, instead of waiting for ever."""
     parent = multiprocessing.parent_process()
+    if parent is None:  # nobody started it
+        return
 
     def watch() -> None:
         parent.join()

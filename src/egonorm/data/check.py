@@ -36,7 +36,7 @@ def find_problems(
     jobs = [(media, modality) for media in clips for modality in readers]
     problems = []
     with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda job: _examine(*job, clips[job[0]], readers[job[1]], thorough), jobs)
+        results = pool.map(lambda job: _examine(job[0], job[1], clips[job[0]], readers[job[1]], thorough), jobs)
         for done, found in enumerate(results, start=1):
             problems += found
             progress(done, len(jobs))

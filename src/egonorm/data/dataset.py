@@ -85,7 +85,7 @@ class Clips(Dataset):
 
     def _seen(self, name: str, looks: Sequence[ClipRequest]) -> Tensor:
         reader, given = self.readers[name], self.inputs[name]
-        if name in self._of_many:
+        if name in self._of_many and isinstance(reader, ManyReader):
             return given.augment(reader.of_many([(look.clip.media, look.windows) for look in looks]), None)
         drawn = lambda look: Random(look.seed) if look.seed is not None and given.varies else None  # noqa: E731
         return torch.cat([given.augment(reader(look.clip.media, look.windows), drawn(look)) for look in looks])

@@ -1,11 +1,12 @@
 """The batches of training and judging: read by other processes, brought to the device one ahead, prepared there."""
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from egonorm.core import Batch, EgonormError
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
@@ -40,11 +41,11 @@ def evaluation_batches(
 
 
 def _load(
-    clips: Clips, keys: Iterable[list[TrainKey | EvalKey]], workers: int, device: torch.device
+    clips: Clips, keys: DomainBatchSampler | ClipSampler, workers: int, device: torch.device
 ) -> Iterator[Batches]:
     """The batches of some keys. An error in a reading process is raised here, as it was there."""
     on_gpu = device.type == "cuda"
-    read = DataLoader(
+    read: DataLoader[Batches | EgonormError] = DataLoader(
         _Reported(clips),
         batch_size=None,
         sampler=keys,
@@ -93,7 +94,7 @@ def _checked(found: Batches | EgonormError) -> Batches:
 
 
 @dataclass(frozen=True)
-class _Reported:
+class _Reported(Dataset[Batches | EgonormError]):
     """The batches of a list of keys, errors being given back in their place: torch would raise them anew as errors of its own."""
 
     clips: Clips
@@ -105,5 +106,5 @@ class _Reported:
             return error
 
 
-def _as_it_is(found: Batches | EgonormError) -> Batches | EgonormError:
+def _as_it_is(found: Any) -> Any:
     return found

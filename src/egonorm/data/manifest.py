@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import accumulate, islice, zip_longest
 from operator import attrgetter, eq
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -102,7 +103,7 @@ class Texts:
         return torch.tensor([text in texts for text in every], dtype=torch.bool)[self.numbers]
 
     def _spelled(self, numbers: np.ndarray) -> list[str]:
-        content, bounds = memoryview(self.content.numpy()), self.bounds.numpy()
+        content, bounds = self.content.numpy().data, self.bounds.numpy()
         places = zip(bounds[numbers].tolist(), bounds[numbers + 1].tolist(), strict=True)
         return [str(content[begin:end], "utf-8", "surrogatepass") for begin, end in places]
 
@@ -121,6 +122,12 @@ class ClipTable(Sequence[Clip]):
 
     def __len__(self) -> int:
         return len(self.start)
+
+    @overload
+    def __getitem__(self, rows: int) -> Clip: ...
+
+    @overload
+    def __getitem__(self, rows: slice) -> "ClipTable": ...
 
     def __getitem__(self, rows: int | slice) -> "Clip | ClipTable":
         chosen = range(len(self))[rows]
@@ -147,7 +154,7 @@ class ClipTable(Sequence[Clip]):
 
     def take(self, rows: Shaped[Tensor, " any"]) -> "ClipTable":
         """The clips of some rows, given by number, or by true and false for each."""
-        return ClipTable(*(column[rows] for column in self._columns))
+        return ClipTable(**{name: column[rows] for name, column in vars(self).items()})
 
     @property
     def _columns(self) -> tuple[Texts | Tensor, ...]:
@@ -157,12 +164,12 @@ class ClipTable(Sequence[Clip]):
 def clip_table(clips: Iterable[Clip]) -> ClipTable:
     """The table of clips, which may come one by one."""
     fields = ClipTable.__match_args__
-    columns = [_Times() if field in ("start", "stop") else _Numbered() for field in fields]
+    columns: list[Any] = [_Times() if field in ("start", "stop") else _Numbered() for field in fields]
     clips = iter(clips)
     while some := list(map(attrgetter(*fields), islice(clips, ROWS))):
         for column, values in zip(columns, zip(*some, strict=True), strict=True):
             column.extend(values)
-    return ClipTable(*(column.finished() for column in columns))
+    return ClipTable(**{field: column.finished() for field, column in zip(fields, columns, strict=True)})
 
 
 class _Times(array):
@@ -198,17 +205,20 @@ class _Numbered(dict[str, int]):
 COLUMNS = ("uid", "media", "start", "stop", "label", "domain", "split")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Manifest:
     """Clips with unique uids, and the ordered class names that give every label its number."""
 
-    clips: Sequence[Clip]
+    clips: ClipTable
     """Held as a table, whatever sequence of clips is given."""
     classes: tuple[str, ...]
 
-    def __post_init__(self):
-        if not isinstance(self.clips, ClipTable):
-            object.__setattr__(self, "clips", clip_table(self.clips))
+    def __init__(self, clips: Sequence[Clip], classes: tuple[str, ...]):
+        object.__setattr__(self, "clips", clips if isinstance(clips, ClipTable) else clip_table(clips))
+        object.__setattr__(self, "classes", classes)
+        self._check()
+
+    def _check(self) -> None:
         repeated = self.clips.uid.found(times=2)
         if repeated:
             raise DataError(
@@ -369,7 +379,8 @@ def _clip(path: Path, line: int, header: Sequence[str], row: Sequence[str]) -> C
             remedy="Write start and stop in seconds.",
         ) from None
     try:
-        return Clip(**text | times)
+        values: dict[str, Any] = {**text, **times}
+        return Clip(**values)
     except DataError as error:
         raise DataError(
             f"{path}, line {line}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy

@@ -45,7 +45,7 @@ class DomainBatchSampler:
 
     def _row(self, domain: str) -> Iterator[TrainKey]:
         """What this process sees of a domain, step after step; of the orders only the present epoch's is kept."""
-        clips, epoch, order = self.indices[domain], -1, None
+        clips, epoch, order = self.indices[domain], -1, np.empty(0, np.int64)
         count = len(clips)
         for step in range(self.first, self.last + 1):
             begin = (step - 1) * self.batch + self.rank * self.share

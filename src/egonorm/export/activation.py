@@ -1,7 +1,8 @@
 """What a network saw of a clip in its test windows, what it answered, and where it found it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import simplejpeg
@@ -45,7 +46,7 @@ def windows_of(run: Run, clip: Clip) -> tuple[Window, ...]:
 
 def frame_moments(run: Run, windows: Sequence[Window], most: int = MAX_FRAMES) -> tuple[Moment, ...]:
     """At most so many of the windows' frames, evenly chosen, in the order of time; what two windows show is taken once."""
-    times = {}
+    times: dict[float, tuple[int, int]] = {}
     for number, window in enumerate(windows):
         for frame, time in enumerate(run.net.span.times(window.start)):
             times.setdefault(round(time, 6), (number, frame))
@@ -57,7 +58,7 @@ def frame_moments(run: Run, windows: Sequence[Window], most: int = MAX_FRAMES) -
 def inputs_of(run: Run, data: ClipSet, manifest: Manifest, clip: Clip) -> dict[str, Tensor]:
     """Per modality, what the network is shown of a clip, a row a window."""
     inputs = {name: stream.input for name, stream in run.net.streams.items()}
-    clips = Clips(replace(manifest, clips=(clip,)), readers_of(data, inputs), inputs, run.net.span)
+    clips = Clips(Manifest((clip,), manifest.classes), readers_of(data, inputs), inputs, run.net.span)
     seen = clips[EvalKey(0, run.evaluation.num_windows)].inputs
     return {name: given.to_inputs(seen[name]) for name, given in inputs.items()}
 
@@ -131,7 +132,7 @@ def sounds_of(run: Run, data: ClipSet, clip: Clip, window: Window) -> dict[str, 
             heard = reader(clip.media, [window])
             latest = max(0.0, reader.examine(clip.media) - look.seconds)
             start = min(max(0.0, (window.start + window.stop - look.seconds) / 2), latest)
-            rows = np.array(look.frequencies, dtype=np.float32)
+            rows = np.array(cast(Any, look).frequencies, dtype=np.float32)
             found[name] = Sound(
                 given.to_inputs(heard)[0, 0].numpy(), rows, heard[0].numpy(), start, start + look.seconds
             )

@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from egonorm.core import DataError, EgonormError, RunError
 from egonorm.core.errors import some
@@ -55,7 +58,9 @@ class Saver:
         made = self._made(clip, shown, media)
         write_atomically(video_path(folder, uid), excerpt(media, shown, windows[0].start, windows[-1].stop))
         write_clip(folder, made)
-        return read_clip(folder, uid)
+        written = read_clip(folder, uid)
+        assert written is not None
+        return written
 
     def _saved(self, uid: str) -> SavedClip | None:
         """What was saved of the same checkpoint, if it can be read."""
@@ -70,7 +75,7 @@ class Saver:
         run, (net, classes) = self.record.run, self._trained
         inputs, label = inputs_of(run, self._data, self._data.manifest, clip), classes.index(clip.label)
         scores, norms = scores_and_norms(run, net, inputs)
-        about = {
+        about: dict[str, Any] = {
             "run": self.record.folder.resolve().name,
             "method": run.method.name(),
             "seed": run.seed,
@@ -88,7 +93,8 @@ class Saver:
         if names := without_maps(net):
             return SavedClip(**about, missing=_why_no_maps(run, names))
         windows = windows_of(run, clip)
-        moments, maps = frame_moments(run, windows), {}
+        moments = frame_moments(run, windows)
+        maps: dict[tuple[int, str, str], np.ndarray] = {}
         for number in dict.fromkeys((label, int(scores["fused"].argmax()))):
             maps |= find_maps(run, net, inputs, windows, moments, number)
         frames = shown_frames(run, media, shown, windows, moments)

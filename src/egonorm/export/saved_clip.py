@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -125,7 +126,8 @@ def write_clip(folder: Path, clip: SavedClip) -> None:
         }
     about = {KEY: CLIP.version} | {name: getattr(clip, name) for name in _ABOUT}
     file = io.BytesIO()
-    np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+    named: dict[str, Any] = {"about": np.array(json.dumps(about)), **arrays}
+    np.savez_compressed(file, **named)
     write_atomically(clip_path(folder, clip.uid), file.getvalue())
 
 
@@ -159,7 +161,7 @@ def read_clip(folder: Path, uid: str) -> SavedClip | None:
 
 def _from_arrays(about: dict, arrays: dict[str, np.ndarray]) -> SavedClip:
     about |= {name: tuple(about[name]) for name in ("classes", "times")}
-    parts = {kind: {} for kind in ("frames", "scores", "maps", "sounds")}
+    parts: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in ("frames", "scores", "maps", "sounds")}
     for name, x in arrays.items():
         kind, _, rest = name.partition("/")
         if kind in parts:

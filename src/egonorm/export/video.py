@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from av.error import FFmpegError
 from jaxtyping import Float, UInt8
 
@@ -16,7 +18,7 @@ from egonorm.core import DataError, RunError
 from egonorm.data.manifest import Clip
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets import ClipSet
-from egonorm.data.transforms import PICTURES, SOUND, AudioInput, FrameInput, Input, SoundInput
+from egonorm.data.transforms import PICTURES, SOUND, AudioInput, FrameInput, Input, SoundInput, VideoInput
 from egonorm.data.windows import Span, Window
 from egonorm.signal import Waveform
 
@@ -41,11 +43,13 @@ class Media:
 
     def seen(self, span: Span, short_side: int | None = None) -> Reader:
         """The reader of the pictures, on a span of one's own."""
-        name, given = self.pictures
+        assert self.pictures is not None
+        name, given = self.pictures[0], cast(VideoInput, self.pictures[1])
         return self.data.reader(name, replace(given, span=span, short_side=short_side or given.short_side))
 
     def heard(self, seconds: float) -> Reader:
         """The reader of so many seconds of waveform."""
+        assert self.sound is not None
         return self.data.reader(self.sound[0], AudioInput(Waveform(RATE, seconds)))
 
     def lasts(self, media: str) -> float:
@@ -61,14 +65,14 @@ def find_media(data: ClipSet, own: dict[str, Input], usual: dict[str, Input], me
     Raises:
         DataError: when `media` has neither, or what the network is fed cannot be read.
     """
-    pictures = [(n, x) for n, x in own.items() if x.reads == PICTURES]
-    sounds = [(n, x) for n, x in own.items() if x.reads == SOUND]
+    pictures = [(n, cast(FrameInput, x)) for n, x in own.items() if x.reads == PICTURES]
+    sounds = [(n, cast(SoundInput, x)) for n, x in own.items() if x.reads == SOUND]
     if not pictures:
-        known = [(n, x) for n, x in usual.items() if x.reads == PICTURES]
-        pictures = [(n, x) for n, x in known if _is_there(Media(data, (n, x), None), media)]
+        seen = [(n, cast(FrameInput, x)) for n, x in usual.items() if x.reads == PICTURES]
+        pictures = [(n, x) for n, x in seen if _is_there(Media(data, (n, x), None), media)]
     if not sounds:
-        known = [(n, x) for n, x in usual.items() if x.reads == SOUND]
-        sounds = [(n, x) for n, x in known if _is_there(Media(data, None, (n, x)), media)]
+        heard = [(n, cast(SoundInput, x)) for n, x in usual.items() if x.reads == SOUND]
+        sounds = [(n, x) for n, x in heard if _is_there(Media(data, None, (n, x)), media)]
     if not pictures and not sounds:
         raise DataError(
             f"{media} has nothing that one could show.",
@@ -133,9 +137,10 @@ def plays(path: Path) -> bool:
         return False
 
 
-def _fill(container, pictures: np.ndarray | None, sound: np.ndarray | None) -> None:
+def _fill(container: OutputContainer, pictures: np.ndarray | None, sound: np.ndarray | None) -> None:
     """Both streams are added before the first packet is written."""
-    video = audio = None
+    video: Any = None
+    audio: Any = None
     if pictures is not None:
         video = container.add_stream("libx264", rate=FPS, options=_PICTURES)
         video.height, video.width = _size(*pictures.shape[1:3])
@@ -148,10 +153,11 @@ def _fill(container, pictures: np.ndarray | None, sound: np.ndarray | None) -> N
         frame = frame.reformat(video.width, video.height, "yuv420p", interpolation="BILINEAR")
         frame.pts, frame.time_base = number, Fraction(1, FPS)
         container.mux(video.encode(frame))
-    for begin in range(0, 0 if sound is None else len(sound), 1024):
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound[None, begin : begin + 1024]), "fltp", "mono")
-        frame.sample_rate, frame.pts, frame.time_base = RATE, begin, Fraction(1, RATE)
-        container.mux(audio.encode(frame))
+    samples = np.empty(0, np.float32) if sound is None else sound
+    for begin in range(0, len(samples), 1024):
+        heard = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None, begin : begin + 1024]), "fltp", "mono")
+        heard.sample_rate, heard.pts, heard.time_base = RATE, begin, Fraction(1, RATE)
+        container.mux(audio.encode(heard))
     for stream in (video, audio):
         if stream is not None:
             container.mux(stream.encode(None))
@@ -160,4 +166,4 @@ def _fill(container, pictures: np.ndarray | None, sound: np.ndarray | None) -> N
 def _size(height: int, width: int) -> tuple[int, int]:
     """Even sides, the longer one at most `SIDE`."""
     scale = min(1.0, SIDE / max(height, width))
-    return tuple(max(2, 2 * round(side * scale / 2)) for side in (height, width))
+    return max(2, 2 * round(height * scale / 2)), max(2, 2 * round(width * scale / 2))

@@ -85,7 +85,7 @@ def num_clips(features: Mapping[str, Tensor]) -> int:
 
 def take(rows: Iterator[Mapping[str, Tensor]], count: int) -> dict[str, Tensor]:
     """The features of the next `count` clips, of as many batches as that takes."""
-    taken = []
+    taken: list[Mapping[str, Tensor]] = []
     while sum(map(num_clips, taken)) < count:
         taken.append(next(rows))
     return {name: torch.cat([piece[name] for piece in taken]) for name in taken[0]}

@@ -31,7 +31,7 @@ class AdaBn(Method):
         """Put a batch norm behind each encoder that has none."""
         for modality, encoder in net.encoders.items():
             if not any(isinstance(module, _BatchNorm) for module in encoder.modules()):
-                net.necks[modality] = FeatureNorm(encoder.num_features)
+                net.necks[modality] = FeatureNorm(net.num_features[modality])
 
     def adapt(self, net: Net, target: Iterable[Batch]) -> None:
         """Measure every batch norm's statistics anew on the target's clips."""

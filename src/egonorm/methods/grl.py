@@ -1,7 +1,9 @@
 """Adversarial Only: a discriminator per modality learns to tell the target from the sources, the features to hide it."""
 
 from dataclasses import dataclass
+from functools import reduce
 from math import exp
+from operator import add
 from typing import ClassVar
 
 import torch
@@ -59,4 +61,4 @@ class Grl(Method):
             features = torch.cat([view.features[modality] for view in seen.views])
             logits = net.extra[f"domain_{modality}"](reverse_gradient(features, coefficient))
             losses.append(cross_entropy(logits, is_target.to(logits.device)))
-        return {"adversarial": (self.discriminator if progress > 0 else 0.0) * sum(losses)}
+        return {"adversarial": (self.discriminator if progress > 0 else 0.0) * reduce(add, losses)}

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from statistics import fmean
 from typing import ClassVar
 
@@ -50,4 +52,6 @@ class Hna(Method):
 
     def terms(self, seen: Seen, net: Net) -> Terms:
         """One term: the sum over the domains and modalities."""
-        return {"hna": self.weight * sum(hard_norm_alignment(view.features, self.radius) for view in seen.views)}
+        return {
+            "hna": self.weight * reduce(add, (hard_norm_alignment(view.features, self.radius) for view in seen.views))
+        }

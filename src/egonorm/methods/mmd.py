@@ -1,6 +1,8 @@
 """MMD: each modality's features of the sources and of the target shall be distributed alike."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import ClassVar
 
 from egonorm.core import Seen, Terms
@@ -31,4 +33,4 @@ class Mmd(Method):
         sources = [view.features for view in seen.views if view.labels is not None]
         targets = [view.features for view in seen.views if view.labels is None]
         losses = [squared_mmd(s[m], t[m]) for s in sources for t in targets for m in s]
-        return {"mmd": (self.weight if seen.progress > self.begin else 0.0) * sum(losses)}
+        return {"mmd": (self.weight if seen.progress > self.begin else 0.0) * reduce(add, losses)}

@@ -1,6 +1,8 @@
 """Orth. Only: the modalities' features of a clip shall be at right angles."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import ClassVar
 
 from egonorm.core import Seen, Terms
@@ -27,4 +29,4 @@ class OrthOnly(Method):
 
     def terms(self, seen: Seen, net: Net) -> Terms:
         """One term: the sum over the domains."""
-        return {"orthogonality": self.weight * sum(squared_cosine(view.features) for view in seen.views)}
+        return {"orthogonality": self.weight * reduce(add, (squared_cosine(view.features) for view in seen.views))}

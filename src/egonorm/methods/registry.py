@@ -113,7 +113,7 @@ def _read(found: type[Method], texts: Mapping[str, str], name: str) -> dict[str,
             raise SettingError(
                 f"{name} has no part {part}.",
                 got=f"{key}={texts[key]}",
-                expected=", ".join([*options_of(found), *(f"{one}.OPTION" for one in held)]) or "no options",
+                expected=", ".join([*(options_of(found) or ()), *(f"{one}.OPTION" for one in held)]) or "no options",
                 remedy="Leave it out, or write one of these.",
             )
         deeper = {key.partition(".")[2]: value for key, value in texts.items() if key.startswith(f"{part}.")}

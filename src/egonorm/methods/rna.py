@@ -1,6 +1,8 @@
 """RNA-Net: relative norm alignment between the modalities, in every domain that a step may see."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import ClassVar
 
 from egonorm.core import Seen, Terms
@@ -32,4 +34,4 @@ class Rna(Method):
     def terms(self, seen: Seen, net: Net) -> Terms:
         """One term: the sum of the domains' misalignments."""
         losses = [relative_norm_alignment(view.features, self.numerator, self.form) for view in seen.views]
-        return {"rna": self.weight * sum(losses)}
+        return {"rna": self.weight * reduce(add, losses)}

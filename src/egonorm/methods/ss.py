@@ -1,6 +1,8 @@
 """SS: self-supervision by synchronisation, telling whether the modalities of a clip belong together."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import ClassVar, Literal
 
 import torch
@@ -51,7 +53,9 @@ class Ss(Method):
         terms = {"correspondence": self.weight * loss}
         if self.class_on == "paired":
             labelled = [
-                (view, paired) for view, (_, paired) in zip(seen.views, mixed, strict=True) if view.labels is not None
+                (view.logits[paired], view.labels[paired])
+                for view, (_, paired) in zip(seen.views, mixed, strict=True)
+                if view.labels is not None
             ]
-            terms["class"] = sum(cross_entropy(view.logits[paired], view.labels[paired]) for view, paired in labelled)
+            terms["class"] = reduce(add, (cross_entropy(logits, labels) for logits, labels in labelled))
         return terms

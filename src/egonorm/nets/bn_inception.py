@@ -106,6 +106,7 @@ class BnInception(nn.Module):
     def _add(self, name: str, in_channels: int, out_channels: int, kernel: int, stride: int = 1):
         conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2)
         nn.init.kaiming_normal_(conv.weight, mode="fan_in", nonlinearity="relu")
+        assert conv.bias is not None
         nn.init.zeros_(conv.bias)
         self.add_module(name, conv)
         self.add_module(name + "_bn", nn.BatchNorm2d(out_channels))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -31,7 +32,7 @@ def load_network(path: Path, net: nn.Module) -> None:
         ) from None
 
 
-def read_metadata(path: Path) -> dict[str, object]:
+def read_metadata(path: Path) -> dict[str, Any]:
     """The `step` of a checkpoint and what was said about it when it was saved. RunError when the file is no checkpoint."""
     try:
         with safetensors.safe_open(path, "pt") as file:

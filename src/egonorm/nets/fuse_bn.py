@@ -2,14 +2,17 @@
 
 import copy
 import itertools
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def fuse_bn(net: nn.Module) -> nn.Module:
+
+def fuse_bn(net: Network) -> Network:
     """A copy of a network that gives the same features in evaluation with fewer operations, and cannot be trained.
 
     Folded is what is inside encoders that declare `norms_follow`: there every batch norm that is registered right behind a
@@ -19,7 +22,7 @@ def fuse_bn(net: nn.Module) -> nn.Module:
     return fuse_bn_in_place(copy.deepcopy(net))
 
 
-def fuse_bn_in_place(net: nn.Module) -> nn.Module:
+def fuse_bn_in_place(net: Network) -> Network:
     """The same without a copy: the network itself is changed and returned."""
     net.eval().requires_grad_(False)
     for encoder in [module for module in net.modules() if getattr(module, "norms_follow", False)]:
@@ -46,6 +49,7 @@ def _absorb(conv: _ConvNd, norm: _BatchNorm) -> None:
 
 
 def _as_scale_and_shift(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
+    assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight.double() * torch.rsqrt(norm.running_var.double() + norm.eps)
     return scale, norm.bias.double() - norm.running_mean.double() * scale
 

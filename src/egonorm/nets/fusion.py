@@ -50,9 +50,12 @@ class ConcatFusion(nn.Module):
         return {m: self({k: x if k == m else torch.zeros_like(x) for k, x in features.items()}) for m in features}
 
 
-def make_fusion(fusion: Fusion, num_features: Mapping[str, int], num_classes: int, dropout: float) -> nn.Module:
+def make_fusion(
+    fusion: Fusion, num_features: Mapping[str, int], num_classes: int, dropout: float
+) -> SumFusion | ConcatFusion:
     """The fusion of a name."""
-    return {"sum": SumFusion, "concat": ConcatFusion}[fusion](num_features, num_classes, dropout)
+    kind = SumFusion if fusion == "sum" else ConcatFusion
+    return kind(num_features, num_classes, dropout)
 
 
 def _linear(num_inputs: int, num_outputs: int) -> nn.Linear:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import cast
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -70,7 +71,7 @@ def _maps_of(name: str, encoder: nn.Module) -> nn.Module:
             expected="an encoder of pictures or sound whose last maps pass `maps`",
             remedy="Use a run that was trained on the media themselves; an encoder of yours has to declare `maps`.",
         )
-    return encoder.maps
+    return cast(nn.Module, encoder.maps)
 
 
 @contextmanager

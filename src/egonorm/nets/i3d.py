@@ -1,5 +1,7 @@
 """I3D, the Inception-V1 network inflated to video, as an encoder: clips in, one feature vector a clip out."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -50,12 +52,14 @@ class I3d(nn.Module):
         """Build with random weights; `width` multiplies every number of channels (to a multiple of 4, at least 4)."""
         super().__init__()
         channels = in_channels
+        plan: Any
         for name, plan in _PLAN.items():
             if name.startswith("MaxPool3d"):
                 self.add_module(name, _SamePool(*plan))
             elif name.startswith("Conv3d"):
-                self.add_module(name, _Unit(channels, scaled(plan[0], width), *plan[1:], momentum))
-                channels = scaled(plan[0], width)
+                size, kernel, stride = plan
+                self.add_module(name, _Unit(channels, scaled(size, width), kernel, stride, momentum))
+                channels = scaled(size, width)
             else:
                 block = _Mixed(channels, [scaled(size, width) for size in plan], momentum)
                 self.add_module(name, block)

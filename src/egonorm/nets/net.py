@@ -1,6 +1,7 @@
 """The network: an encoder per modality, a neck on each feature, and a fusion that decides."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -42,7 +43,7 @@ class Net(nn.Module):
     @property
     def num_features(self) -> dict[str, int]:
         """Per modality, the size of its feature."""
-        return {name: encoder.num_features for name, encoder in self.encoders.items()}
+        return {name: cast(int, encoder.num_features) for name, encoder in self.encoders.items()}
 
     def features(self, inputs: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "clip _"]]:
         """Per modality, the feature before dropout; float32 where the network computes in less."""
@@ -74,4 +75,4 @@ class Net(nn.Module):
 def _laid_out(encoder: nn.Module) -> nn.Module:
     """The encoder with its weights in the order in memory that it declares, which decides its speed and nothing else."""
     order = getattr(encoder, "memory_format", None)
-    return encoder if order is None else encoder.to(memory_format=order)
+    return encoder if order is None else encoder.to(memory_format=order)  # type: ignore[call-overload]  # torch declares it for tensors alone

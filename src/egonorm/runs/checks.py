@@ -87,11 +87,14 @@ def broken(problems: Sequence[Problem]) -> DataError:
 
 def describe_problems(problems: Sequence[Problem]) -> str:
     """All problems: what was got and expected once, then a line for each medium with the clips that cannot be used."""
+    kinds: dict[tuple[str, ...], dict[tuple[str, tuple[str, ...], str], list[str]]]
     kinds = defaultdict(lambda: defaultdict(list))
     for p in problems:
         kinds[p.error.got, p.error.expected, p.error.remedy][p.media, p.uids, p.error.what].append(p.modality)
     return "\n".join(
-        "\n".join([f"  {got} (expected {expected}). {remedy}", *(_line(*key, names) for key, names in media.items())])
+        "\n".join(
+            [f"  {got} (expected {expected}). {remedy}", *(_line(*medium, names) for medium, names in media.items())]
+        )
         for (got, expected, remedy), media in kinds.items()
     )
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cattrs
 import torch
@@ -201,7 +201,7 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook(Setting, str)
     converter.register_structure_hook(Setting, lambda text, _: Setting.parse(text))
     unset = override(omit_if_default=True)  # so that runs from before it was an option keep their names
-    later = dict.fromkeys(LATER, unset)
+    later: dict[str, Any] = dict.fromkeys(LATER, unset)
     converter.register_unstructure_hook(Optim, make_dict_unstructure_fn(Optim, converter, **later))
     converter.register_unstructure_hook(Encoder, make_dict_unstructure_fn(Encoder, converter, options=unset))
     configure_tagged_union(SoundLook, converter, tag_name="kind", default=Spectrogram)
@@ -229,7 +229,7 @@ def _input_tree(converter: cattrs.Converter, given: Input) -> dict[str, Any]:
 
 def _input(converter: cattrs.Converter, tree: dict[str, Any]) -> Input:
     name = tree.pop("kind")
-    kind = _INPUTS[name] if name in _INPUTS else import_class(name, object, "input")
+    kind: Any = _INPUTS[name] if name in _INPUTS else import_class(name, object, "input")
     missing = [part for part in ("reads", "varies", "augment", "to_inputs") if not hasattr(kind, part)]
     if missing or not is_dataclass(kind):
         raise SettingError(
@@ -238,7 +238,8 @@ def _input(converter: cattrs.Converter, tree: dict[str, Any]) -> Input:
             expected="a frozen dataclass with reads, varies, augment and to_inputs",
             remedy="Add what is missing (egonorm.data.Input says what it is), or name another class.",
         )
-    return converter.structure(tree, kind)
+    found: Any = converter.structure(tree, cast(Any, kind))
+    return found
 
 
 _plain = cattrs.Converter(forbid_extra_keys=True)

@@ -113,7 +113,7 @@ def _wrong(arrays: Mapping[str, np.ndarray]) -> str:
     if missing := [name for name in (*_SAME, f"scores/{FUSED}") if name not in arrays]:
         return f"no {', '.join(missing)}"
     uids, labels, classes = (arrays[name] for name in _SAME)
-    sizes = {"uids": (uids.size,), "labels": (uids.size,), "classes": (classes.size,)}
+    sizes: dict[str, tuple[int, ...]] = {"uids": (uids.size,), "labels": (uids.size,), "classes": (classes.size,)}
     sizes |= {name: (uids.size, classes.size) for name in arrays if name.startswith("scores/")}
     sizes |= {name: (uids.size,) for name in arrays if name.startswith("norms/")}
     kinds = {"uids": "U", "labels": "iu", "classes": "U"}

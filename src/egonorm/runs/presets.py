@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.training import Evaluation, Optim, Precision
@@ -92,7 +93,7 @@ def configure(  # noqa: PLR0913 - one for each flag
     width: float | None = None,
     encoder: Sequence[str] = (),
     weights: Sequence[str] = (),
-    **optim: object,
+    **optim: Any,
 ) -> Run:
     """A run of a preset with some of its values replaced.
 

@@ -27,7 +27,8 @@ class Record:
     @cached_property
     def measured(self) -> dict[str, dict[str, tuple[float, int]]]:
         """Per domain and metric: the mean over the selected checkpoints, and on how many clips it was measured."""
-        values, chosen = defaultdict(lambda: defaultdict(list)), set(self.steps)
+        values: dict[str, dict[str, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))
+        chosen = set(self.steps)
         for row in self.rows:
             if row.step in chosen:
                 values[row.domain][row.metric].append((row.value, row.n))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -209,7 +209,8 @@ def _write(path: Path, predictions: Predictions, classes: tuple[str, ...]) -> No
     arrays |= {f"norms/{name}": x for name, x in predictions.norms.items()}
     uids, labels = np.array(predictions.uids), predictions.labels
     file = io.BytesIO()
-    np.savez_compressed(file, uids=uids, labels=labels, classes=np.array(classes), **arrays)
+    named: dict[str, Any] = {"uids": uids, "labels": labels, "classes": np.array(classes), **arrays}
+    np.savez_compressed(file, **named)
     write_atomically(path, file.getvalue())
 
 
@@ -340,7 +341,7 @@ def _train(context: RunContext, clips: Clips) -> None:
     title = f"Training {run.method.name()} on {'+'.join(run.setting.sources)}"
     with bar(title, context.shows_progress) as progress, _log(context, first) as log:
         save = lambda step: context.checkpoints.save(step, net, optimizer, about)  # noqa: E731
-        done = _recorder(context, log, manifest.classes, save, progress) if runtime.is_first else lambda *_: None
+        done = _recorder(context, log, manifest.classes, save, progress) if log is not None else lambda *_: None
         train(model, optimizer, run.optim, batches, first, run.seed, runtime, done)
     runtime.wait()
 
@@ -356,9 +357,7 @@ def _log(context: RunContext, first: int) -> Iterator[TextIO | None]:
         yield log
 
 
-def _recorder(
-    context: RunContext, log: TextIO | None, classes: Sequence[str], save: Callable, progress: Callable
-) -> Callable:
+def _recorder(context: RunContext, log: TextIO, classes: Sequence[str], save: Callable, progress: Callable) -> Callable:
     """What follows each step: a line in the log, a checkpoint when it is due, the bar."""
     optim, began = context.run.optim, time.monotonic()
     saved = began

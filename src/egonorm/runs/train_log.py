@@ -43,7 +43,7 @@ def last_seconds(folder: Path) -> float | None:
     """How many seconds after its last start a training was when it wrote its last readable line; None where no line says it."""
     for line in reversed(_lines(folder)):
         try:
-            seconds = float(parse_line(line)["seconds"])
+            seconds = float((parse_line(line) or {})["seconds"])
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
         if isfinite(seconds):
@@ -72,7 +72,10 @@ def _step(line: str) -> Step | None:
     try:
         if entry is None:
             return None
-        norms = {tuple(name.rpartition("/")[::2]): value for name, value in _floats(entry["norms"]).items()}
+        norms = {}
+        for name, value in _floats(entry["norms"]).items():
+            domain, _, modality = name.rpartition("/")
+            norms[domain, modality] = value
         classes = {
             domain: {name: _of_class(about) for name, about in of.items()}
             for domain, of in entry.get("classes", {}).items()

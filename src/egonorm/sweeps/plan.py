@@ -52,7 +52,7 @@ class Plan:
 
     def _heads(self) -> dict[str, str]:
         """For each run, the first of those that wait for each other."""
-        heads = {}
+        heads: dict[str, str] = {}
         for planned in self.runs:
             heads[planned.run.name] = next((heads[name] for name in planned.waits_for), planned.run.name)
         return heads
@@ -81,7 +81,8 @@ def make_plan(
     chosen = None if names is None else _chosen(names)
     wanted = [(_systems(part, parts, chosen), _possible(part, domains)) for part in parts]
     _check_settings(settings, [setting for _, found in wanted for setting in found])
-    planned, left_out = {}, {}
+    planned: dict[tuple[str, bool], PlannedRun] = {}
+    left_out: dict[str, None] = {}
     for systems, possible in wanted:
         for system in systems:
             for setting in possible:
@@ -120,7 +121,8 @@ def _add(
 
 def _trained_once(several: Iterable[PlannedRun]) -> tuple[PlannedRun, ...]:
     """The runs, each with the one before it that trains as it does."""
-    first, found = {}, []
+    first: dict[tuple[object, ...], Run] = {}
+    found = []
     for planned in several:
         if target_moments(planned.run.method, planned.run.setting) & {"training", "after"}:
             found.append(planned)

@@ -41,7 +41,9 @@ def run_sweep(
         tell: hears of every change: how many there are, were complete before, are done, running and failed.
     """
     waiting = {number: planned for number, planned in enumerate(plan) if not _is_done(planned, out)}
-    skipped, done, running, failed = len(plan) - len(waiting), 0, {}, {}
+    skipped, done = len(plan) - len(waiting), 0
+    running: dict[int, PlannedRun] = {}
+    failed: dict[str, str] = {}
     while waiting or running:
         pending = {planned.run.name for planned in (*waiting.values(), *running.values())}
         ready = [number for number, planned in waiting.items() if pending.isdisjoint(planned.waits_for)]

@@ -1,6 +1,7 @@
 """Networks that a method changes by unlabelled target clips: after training, or while they are judged."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 import torch
 
@@ -54,7 +55,7 @@ class OnlineAdaptation:
         self._runtime.seed(seed_for(self._seed, self._shown))
         with self._runtime.autocast(), torch.set_grad_enabled(self._grad):
             try:
-                next(self._steps)
+                next(cast(Iterator[None], self._steps))
             except StopIteration:
                 return False
             finally:

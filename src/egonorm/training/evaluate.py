@@ -55,7 +55,7 @@ def judge(
     process is then given all batches, and does the same.
     """
     adapts = adaptations or {}
-    parts = {step: [] for step in nets}
+    parts: dict[int, list[Predictions]] = {step: [] for step in nets}
     with kept_heap(runtime.device):
         for (seen,) in batches:
             for step, net in nets.items():
@@ -70,6 +70,7 @@ def judge(
 
 @torch.inference_mode()
 def _predict(net: Net, batch: Batch, evaluation: Evaluation, runtime: Runtime) -> Predictions:
+    assert batch.labels is not None
     with runtime.autocast():
         features = net.eval().features(batch.inputs)
     logits = {FUSED: net.classify(features)} | net.classify_each(features)

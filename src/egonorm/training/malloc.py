@@ -22,7 +22,7 @@ def kept_heap(device: torch.device) -> Iterator[None]:
     than is worth the time (a sixth more for a tenth less), so only passes without gradients are put in here.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" and device.type == "cpu" else None
-    if not hasattr(library, "mallopt"):
+    if library is None or not hasattr(library, "mallopt"):
         yield
         return
     library.mallopt(_MMAP_MAX, 0)

@@ -38,8 +38,8 @@ class Objective(nn.Module):
         features = [self.net.apply_necks(encode_in_pieces(self.net, batch.inputs, self.pieces)) for batch in batches]
         with torch.autocast(next(self.net.parameters()).device.type, enabled=False):
             views = tuple(self._view(batch, found) for batch, found in zip(batches, features, strict=True))
-            labelled = [view for view in views if view.labels is not None]
-            terms = {"class": torch.stack([cross_entropy(v.logits, v.labels) for v in labelled]).sum()}
+            labelled = [(view.logits, view.labels) for view in views if view.labels is not None]
+            terms = {"class": torch.stack([cross_entropy(logits, labels) for logits, labels in labelled]).sum()}
             seen = Seen(views, progress)
             terms |= self.method.terms(seen, self.net)
         return terms, seen

@@ -27,10 +27,11 @@ OPTIMIZERS: dict[str, Callable[[list[dict], Optim], Optimizer]] = {
 
 def make_optimizer(optim: Optim, net: nn.Module) -> Optimizer:
     """The optimiser of all parameters that learn, in one group for each factor on the learning rate (`lr_factor`)."""
-    groups = defaultdict(list)
+    groups: defaultdict[float, list[nn.Parameter]] = defaultdict(list)
     for name, parameter in net.named_parameters():
         if parameter.requires_grad:
-            groups[optim.lr_factors.get(block_of(name, optim.lr_factors), 1.0)].append(parameter)
+            block = block_of(name, optim.lr_factors)
+            groups[1.0 if block is None else optim.lr_factors[block]].append(parameter)
     return OPTIMIZERS[optim.optimizer](
         [{"params": some, "lr_factor": factor} for factor, some in groups.items()], optim
     )

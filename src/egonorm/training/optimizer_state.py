@@ -3,6 +3,7 @@
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ def load_state(net: nn.Module, optimizer: Optimizer, state: Mapping[str, Tensor]
         RunError: when it is the state of another optimiser or of other parameters.
     """
     parameters, kept = dict(net.named_parameters()), check_state(net, optimizer)
-    found = defaultdict(dict)
+    found: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for full, x in state.items():
         label, _, name = full.partition(".")
         key, _, number = label.partition(":")
@@ -101,7 +102,7 @@ def _as_tensor(optimizer: Optimizer, key: object, value: object) -> tuple[str, T
     raise unusable(optimizer, f"{key!r} in the state of a parameter, a {type(value).__name__}")
 
 
-def _key_of(optimizer: Optimizer, key: object, value: object) -> str:
+def _key_of(optimizer: Optimizer, key: Any, value: object) -> str:
     _as_tensor(optimizer, key, value)
     return key
 
@@ -128,7 +129,8 @@ def _own(optimizer: Optimizer) -> dict[str, object]:
 
 def _small(optimizer: Optimizer) -> Optimizer:
     """One of the same kind and settings, for copies of the smallest parameters of each number of axes, with gradients of zero."""
-    groups, state = [], defaultdict(dict)
+    groups = []
+    state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
     for group in optimizer.param_groups:
         smallest = {p.dim(): p for p in sorted(group["params"], key=torch.numel, reverse=True)}
         copies = {id(p): nn.Parameter(torch.zeros_like(p)) for p in smallest.values()}

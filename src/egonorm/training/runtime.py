@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -50,7 +51,7 @@ class Runtime:
         return DistributedDataParallel(objective, device_ids=ids)
 
     @staticmethod
-    def unwrap(model: nn.Module) -> nn.Module:
+    def unwrap(model: nn.Module) -> Any:
         """The objective that `wrap` was given."""
         return model.module if isinstance(model, DistributedDataParallel) else model
 

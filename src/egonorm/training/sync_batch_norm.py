@@ -21,6 +21,8 @@ class WholeBatchNorm(_BatchNorm):
             return super().forward(x)
         with torch.no_grad():
             mean, variance, count = _statistics(x)
+            assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+            assert self.num_batches_tracked is not None
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1

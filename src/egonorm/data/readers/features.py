@@ -124,4 +124,8 @@ def window_middles(clips: Sequence[Clip], starts: Iterable[Sequence[float]]) -> 
         found = windows.setdefault(clip.media, {})
         for window, start in enumerate(several):
             found.setdefault(start, number * len(several) + window)
-    return {media: Moments(*zip(*sorted(found.items()), strict=True), stops[media]) for media, found in windows.items()}
+    moments = {}
+    for media, found in windows.items():
+        begins, rows = zip(*sorted(found.items()), strict=True)
+        moments[media] = Moments(begins, rows, stops[media])
+    return moments

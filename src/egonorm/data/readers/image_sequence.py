@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import floor
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import simplejpeg
@@ -90,7 +90,7 @@ def _one_series(
     path: Path, prefixes: tuple[str, ...], members: Iterable[tuple[str, TarPlace]]
 ) -> tuple[tuple[str, str], dict[str, TarPlace]]:
     """The one prefix and suffix of the pictures among the members, and where each number (still digits) lies."""
-    series: dict[tuple[str, ...], dict[str, TarPlace]] = defaultdict(dict)
+    series: dict[tuple[str, str, str], dict[str, TarPlace]] = defaultdict(dict)
     pattern = _pattern(prefixes)
     for name, place in members:
         if match := pattern.fullmatch(name):
@@ -101,15 +101,15 @@ def _one_series(
         raise DataError(
             f"{path} holds no pictures.", got="no name that fits", remedy=AGAIN, expected=f"{names}, and so on"
         )
-    (_, *names), digits = next(iter(series.items()))
-    if len(series) > 1 or len(set(map(int, digits))) < len(digits):
+    (_, before, after), found = next(iter(series.items()))
+    if len(series) > 1 or len(set(map(int, found))) < len(found):
         raise DataError(
             f"{path} holds more than one series of pictures.",
             expected="every number once",
             got=some([f"{folder}/{prefix}*{suffix}".lstrip("/") for folder, prefix, suffix in series], 3),
             remedy="Keep one series in a folder or tar file.",
         )
-    return tuple(names), digits
+    return (before, after), found
 
 
 @lru_cache(maxsize=1)  # two series of one tar file are asked for one after the other
@@ -187,7 +187,7 @@ class PictureIndex:
 
     def decode(self, numbers: list[int], colours: Colours) -> UInt8[np.ndarray, "picture height width channel"]:
         """Decode some pictures, which must have one size, into one array."""
-        decoded = None
+        decoded: Any = None
         for row, (number, data) in enumerate(self.read(numbers)):
             where = f"{self.name(number)} in {self.path}"
             try:

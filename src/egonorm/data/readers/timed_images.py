@@ -183,7 +183,8 @@ def write_shots(
 def _shown(shots: Iterable[Shot]) -> Iterator[tuple[Shot, float, float]]:
     """Each shot and the time that it is shown: the first from ever, the last for ever."""
     first = True
-    for shot, following in pairwise(chain(shots, [None])):
+    for shot, following in pairwise(chain[Shot | None](shots, [None])):
+        assert shot is not None
         yield shot, -inf if first else shot.time, inf if following is None else following.time
         first = False
 

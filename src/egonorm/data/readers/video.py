@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,7 +91,7 @@ def _upright(picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
 
     The matrix (16.16 numbers, rows of three) takes a pixel (x, y) to (m0 x + m3 y, m1 x + m4 y).
     """
-    side_data = frame.side_data.get("DISPLAYMATRIX")
+    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
     if side_data is None:
         return picture
     matrix = np.frombuffer(bytes(side_data), dtype=np.int32)

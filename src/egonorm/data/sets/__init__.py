@@ -73,4 +73,8 @@ def readers_of(data: ClipSet, inputs: Mapping[str, Input]) -> dict[str, Reader]:
 
 def open_features(text: str) -> FeatureSet | None:
     """The features at `KIND:PATH`, which decide the network's streams; None for media, of which nothing is opened."""
-    return open_clip_set(text) if text.startswith("features:") else None
+    if not text.startswith("features:"):
+        return None
+    found = open_clip_set(text)
+    assert isinstance(found, FeatureSet)
+    return found

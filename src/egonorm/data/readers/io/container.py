@@ -1,22 +1,23 @@
 """One stream of a media file: opening it, its packets and frames by time, and how long it really lasts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any, Literal
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.frame import Frame
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 
 from egonorm.core import DataError
 
+Kind = Literal["video", "audio"]
 JUMPS = (0.0, 0.25, 1.0, 4.0, 16.0)
 """How many seconds before the wanted moment a seek aims, one after the other, until what it finds is early enough."""
 UNSEEKABLE = ("mpeg",)
@@ -71,8 +72,8 @@ class Track:
                 return chain([first], packets)
         return None
 
-    def decode(self, packet: Packet) -> list[Frame]:
-        """The frames that a packet completes.
+    def decode(self, packet: Packet) -> Sequence[Any]:
+        """The frames of sound or picture that a packet completes.
 
         Raises:
             DataError: names the second at which the file is corrupt.
@@ -83,7 +84,7 @@ class Track:
         try:
             frames = packet.decode()
         except FFmpegError as error:
-            raise undecodable(self, when, error.strerror) from None
+            raise undecodable(self, when, error.strerror or str(error)) from None
         corrupt = [frame for frame in frames if frame.is_corrupt]
         if corrupt:
             raise undecodable(self, corrupt[0].pts, "a frame with errors")
@@ -91,7 +92,7 @@ class Track:
 
 
 @contextmanager
-def open_track(path: Path, kind: str, strict: bool = True) -> Iterator[Track]:
+def open_track(path: Path, kind: Kind, strict: bool = True) -> Iterator[Track]:
     """Open the best stream (FFmpeg's `av_find_best_stream`) of a kind, `video` or `audio`, of a media file.
 
     Other streams are not read. A `strict` decoder reports what it would conceal otherwise (`err_detect=explode`). It
@@ -118,7 +119,7 @@ def explained(path: Path) -> Iterator[None]:
         ) from None
 
 
-def opened(path: Path, kind: str, strict: bool = True) -> Track:
+def opened(path: Path, kind: Kind, strict: bool = True) -> Track:
     """A track that somebody has to close; see `open_track`."""
     container = av.open(str(path.absolute()), metadata_errors="replace")
     try:
@@ -170,7 +171,7 @@ def check_file(path: Path) -> None:
         )
 
 
-def _best_stream(path: Path, container: InputContainer, kind: str) -> Stream:
+def _best_stream(path: Path, container: InputContainer, kind: Kind) -> Stream:
     stream = container.streams.best(kind)
     if stream is None or stream.disposition & Disposition.attached_pic:
         found = {other.type for other in container.streams if not other.disposition & Disposition.attached_pic}
@@ -197,7 +198,7 @@ MISSING_TOLERANCE = 0.5
 """Seconds that may be missing at the end, or one packet if that is longer."""
 
 
-def stream_duration(path: Path, kind: str, thorough: bool = False) -> float:
+def stream_duration(path: Path, kind: Kind, thorough: bool = False) -> float:
     """How many seconds after zero a file's best stream of a kind ends; `thorough` decodes it all, else a first frame.
 
     Raises:
@@ -255,7 +256,7 @@ class _Walk:
             return
         rate = getattr(self.track.stream, "average_rate", None)
         default = float(1 / rate) if rate else 0.0
-        seconds = float(packet.duration * self.track.stream.time_base) if packet.duration else default
+        seconds = float(packet.duration * self.track.base) if packet.duration else default
         self.longest = max(self.longest, seconds)
         self.end = max(self.end, self.track.seconds(when) + seconds)
 

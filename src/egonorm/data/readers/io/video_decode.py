@@ -33,9 +33,10 @@ def from_open_gop(track: Track, tick: int) -> Iterator[Packet] | None:
     lenient one shows nothing until it has recovered.
     """
     first, _ = _last_keyframe(track, tick)
-    if first is None or refreshes(track.stream, first):
+    when = None if first is None else shown_at(first)
+    if first is None or when is None or refreshes(track.stream, first):
         return None
-    return track.packets_before(shown_at(first) - 1)
+    return track.packets_before(when - 1)
 
 
 def from_start(track: Track, tick: int) -> Iterator[Packet]:
@@ -150,7 +151,7 @@ def decode_frames(path: Path, times: Sequence[float]) -> list[VideoFrame]:
             jumped = begin is not from_start
             packets = skip_unneeded(track, packets, ticks) if jumped else packets
             frames = _shown(decode_packets(track, packets, jumped), ticks) or []
-            late = any(frame.pts > tick for frame, tick in zip(frames, ticks, strict=False))
+            late = any(tick_of(frame) > tick for frame, tick in zip(frames, ticks, strict=False))
             if frames and not (jumped and late):
                 return frames
     raise DataError(
@@ -167,7 +168,7 @@ def decode_packets(track: Track, packets: Iterator[Packet], jumped: bool) -> Ite
     beginning = shown_at(first) if jumped else None
     for packet in chain([first], packets):
         when = shown_at(packet)
-        leading = None not in (beginning, when) and when < beginning
+        leading = beginning is not None and when is not None and when < beginning
         try:
             frames = track.decode(packet)
         except DataError:
@@ -181,7 +182,13 @@ def decode_packets(track: Track, packets: Iterator[Packet], jumped: bool) -> Ite
                 expected="a container",
                 remedy="Wrap it: ffmpeg -i FILE -c copy FILE.mp4",
             )
-        yield from (frame for frame in frames if beginning is None or frame.pts >= beginning)
+        yield from (frame for frame in frames if beginning is None or tick_of(frame) >= beginning)
+
+
+def tick_of(frame: VideoFrame) -> int:
+    """When a frame is shown; `decode_packets` lets none pass that does not say it."""
+    assert frame.pts is not None
+    return frame.pts
 
 
 def _shown(frames: Iterator[VideoFrame], ticks: Sequence[int]) -> list[VideoFrame] | None:
@@ -192,8 +199,8 @@ def _shown(frames: Iterator[VideoFrame], ticks: Sequence[int]) -> list[VideoFram
         opening = frame if opening is None else opening
         for place, tick in enumerate(ticks):
             held = best[place]
-            if frame.pts <= tick and (held is None or held.pts <= frame.pts):
+            if tick_of(frame) <= tick and (held is None or tick_of(held) <= tick_of(frame)):
                 best[place] = frame
-        if frame.pts > max(ticks):
+        if tick_of(frame) > max(ticks):
             break
     return None if opening is None else [opening if frame is None else frame for frame in best]

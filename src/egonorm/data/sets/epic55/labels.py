@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -39,7 +40,8 @@ def read_clips(root: Path) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
     """
     tables = find_tables(root)
     public = read_public(tables[PUBLIC_LABELS]) if PUBLIC_LABELS in tables else None
-    clips, derived, missing = [], [], []
+    clips: list[Clip] = []
+    derived, missing = [], []
     for domain, participant in PARTICIPANTS.items():
         for split in SPLITS:
             pickled = tables.get(name := f"{domain}_{split}.pkl")
@@ -147,7 +149,7 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
         )
 
 
-def _check_row(path: Path, row: tuple, participant: str) -> None:
+def _check_row(path: Path, row: Any, participant: str) -> None:
     wrong = (
         row.participant_id != participant or not re.fullmatch(rf"{participant}_\d+", row.video_id),
         not 0 <= row.verb_class < len(VERBS),

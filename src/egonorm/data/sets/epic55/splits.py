@@ -2,7 +2,7 @@
 
 import pickle
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -33,7 +33,10 @@ ALLOWED = frozenset(
 """All that a table of numbers and text is rebuilt with, by pandas 1 to 3. Whole modules would allow far more."""
 
 
-class _TableUnpickler(pickle._Unpickler):
+_PythonUnpickler: Any = vars(pickle)["_Unpickler"]
+
+
+class _TableUnpickler(_PythonUnpickler):
     """Python's own unpickler, which finds what is allowed and nothing else.
 
     The one written in Python, not in C: it lets us refuse that a pickle changes what it found, as `DataFrame` itself.
@@ -41,7 +44,8 @@ class _TableUnpickler(pickle._Unpickler):
 
     def __init__(self, file: BinaryIO, path: Path):
         super().__init__(file)
-        self.path, self.found = path, []
+        self.path = path
+        self.found: list[object] = []
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in ALLOWED:
@@ -54,7 +58,7 @@ class _TableUnpickler(pickle._Unpickler):
             raise _refused(self.path, "changes what it is rebuilt with")
         super().load_build()
 
-    dispatch = pickle._Unpickler.dispatch | {pickle.BUILD[0]: load_build}
+    dispatch = _PythonUnpickler.dispatch | {pickle.BUILD[0]: load_build}
 
 
 def read_split(path: Path) -> pd.DataFrame:

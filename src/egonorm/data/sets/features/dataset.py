@@ -33,8 +33,10 @@ class Stored:
 class FeatureSource(Protocol):
     """One modality's features on the disk; rows are those of the manifest."""
 
-    layout: str
-    """How they lie there, for people."""
+    @property
+    def layout(self) -> str:
+        """How they lie there, for people."""
+        ...
 
     def starts(self) -> Float64[Tensor, "clip window"]:
         """When each window starts, in seconds."""

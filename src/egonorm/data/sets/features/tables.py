@@ -114,7 +114,7 @@ def read_table(path: Path) -> FeatureTable:
     first = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=next((x for x in "\t;" if x in first), ","))
     columns = {NAMES.get(name.strip().lower()): name for name in rows.fieldnames or () if name}
-    found = {column: [] for column in TABLE_COLUMNS if column in columns}
+    found: dict[str, list[str]] = {column: [] for column in TABLE_COLUMNS if column in columns}
     for line, row in enumerate(rows, start=2):
         for column, values in found.items():
             values.append((row[columns[column]] or "").strip())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import inf
 from pathlib import Path
+from typing import Any
 
 from egonorm.core import DataError, RunError
 from egonorm.core.files import locked
@@ -107,7 +108,7 @@ def pack_data(
 def pack_medium(job: PackJob) -> tuple[PackJob, Made | DataError]:
     """Pack a medium, or say what is wrong with it; then nothing of it is left."""
     try:
-        reader, name = end_of(job.reader, job.media)
+        reader, name = _file_reader(job.reader, job.media)
         seconds = reader.examine(name)
         if job.path.suffix == WAV:
             write_wav(job.path, sound_of(reader, name), reader.look.rate)
@@ -116,6 +117,11 @@ def pack_medium(job: PackJob) -> tuple[PackJob, Made | DataError]:
     except DataError as error:
         return job, error
     return job, Made(job.media, seconds, job.path.stat().st_size, reader.root / name)
+
+
+def _file_reader(reader: Reader, media: str) -> tuple[Any, str]:
+    """The reader that opens a medium itself, which has a `root` (and for sound a `look`), and the medium's name below that."""
+    return end_of(reader, media)
 
 
 def _jobs(
@@ -127,13 +133,13 @@ def _jobs(
     for media, stretches in by_media.items():
         wanted = joined(stretches) if packing.clips else ((-inf, inf),)
         for modality, reader in readers.items():
-            target, name = end_of(packed[modality], media)
+            target, name = _file_reader(packed[modality], media)
             yield PackJob(media, modality, reader, target.root / name, packing.quality, wanted)
 
 
 def joined(stretches: Iterable[tuple[float, float]]) -> Stretches:
     """The same moments, sorted, those that touch as one."""
-    found = []
+    found: list[tuple[float, float]] = []
     for start, stop in sorted(stretches):
         if found and start <= found[-1][1]:
             found[-1] = (found[-1][0], max(stop, found[-1][1]))

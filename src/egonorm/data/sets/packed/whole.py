@@ -11,7 +11,7 @@ from egonorm.data.readers.audio import AudioReader, count_samples, read_waveform
 from egonorm.data.readers.flow import FlowReader
 from egonorm.data.readers.image_sequence import Colours, FrameReader, PictureIndex, open_pictures, resize
 from egonorm.data.readers.io.container import open_track
-from egonorm.data.readers.io.video_decode import decode_packets
+from egonorm.data.readers.io.video_decode import decode_packets, tick_of
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.timed_images import ONE, PAIR, Picture, Shot, TimedReader, open_timed
 from egonorm.data.readers.video import VideoReader, pictures_of
@@ -38,7 +38,7 @@ def _of_video(reader: VideoReader, media: str) -> Iterator[Shot]:
     with open_track(reader.root / media, "video") as track:
         for frame in decode_packets(track, track.packets(), jumped=False):
             short = min(reader.short_side or frame.height, frame.height, frame.width)
-            yield Shot(track.seconds(frame.pts), partial(_decoded, frame, short))
+            yield Shot(track.seconds(tick_of(frame)), partial(_decoded, frame, short))
 
 
 @shots_of.register(FrameReader)

@@ -93,7 +93,7 @@ def polygon(
         return
     edges = list(zip(corners, (*corners[1:], corners[0]), strict=True))
     sense = 1.0 if sum(ax * by - bx * ay for (ax, ay), (bx, by) in edges) > 0 else -1.0
-    distance = np.float32(-1e9)
+    distance: Any = np.float32(-1e9)
     for (ax, ay), (bx, by) in edges:
         length = max(float(np.hypot(bx - ax, by - ay)), 1e-6) * sense
         distance = np.maximum(distance, (x - ax) * ((by - ay) / length) - (y - ay) * ((bx - ax) / length))

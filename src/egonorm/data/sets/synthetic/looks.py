@@ -48,7 +48,7 @@ class Look:
     hand_size: float = between(0.85, 1.2)
     right_handed: float = between(0.1, 0.9)  # probability that the right hand acts
     utensils: tuple[str, ...] = some_of(3, "mug", "bottle", "jar", "bowl", "carton")
-    utensil_colours: tuple[Colour, ...]
+    utensil_colours: tuple[Colour, ...]  # type: ignore[misc]  # draw_look gives every one, whatever stands before it
     vessel: str = one_of("bowl", "pan")
     vessel_colour: Colour = colour(ANY_HUE, (0.0, 0.8), (0.2, 0.95))
     food: Colour = colour((0.0, 0.4), (0.55, 0.9), (0.5, 0.95))

@@ -83,7 +83,8 @@ def counts(kitchen: int, split: str, clips: int) -> dict[str, int]:
 
 def plan_videos(seed: int, kitchen: int, clips: int) -> list[KitchenVideo]:
     """The videos of a kitchen, those for training first."""
-    look, videos, first = draw_look(seed, kitchen), [], 1
+    look, first = draw_look(seed, kitchen), 1
+    videos: list[KitchenVideo] = []
     for split in ("train", "test"):
         verbs = [verb for verb, number in counts(kitchen, split, clips).items() for _ in range(number)]
         order = generator(seed, kitchen, 0, f"order of {split}").permutation(len(verbs))
@@ -99,7 +100,8 @@ def _video(
     name: str, split: str, look: Look, address: tuple[int, int, int], verbs: list[str], first: int
 ) -> KitchenVideo:
     rng = generator(*address, "pauses")
-    acts, starts, frame, bay = [], [], _pause(rng, 0), -1
+    starts, frame, bay = [], _pause(rng, 0), -1
+    acts: list[Act] = []
     for clip, verb in enumerate(verbs, first):
         act = draw_act(verb, look, (*address[:2], clip), bay)
         frame += _pause(rng, abs(act.bay - bay)) if acts else 0
