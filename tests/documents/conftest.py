@@ -2,10 +2,21 @@
 
 import csv
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from blocks import blocks
 from running import LYING, run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def my_methods(tmp_path_factory) -> None:
+    """The module whose code CONTRIBUTING.md shows, where its commands find it."""
+    folder, document = tmp_path_factory.mktemp("my_methods"), "CONTRIBUTING.md"
+    parts = [block.text for block in blocks(document) if block.language == "python"]
+    (folder / "my_methods.py").write_text("\n".join(parts))
+    sys.path.append(str(folder))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from egonorm import cli
 
 LYING = {
     ("README.md", "sh"): {"KITCHENS": "kitchens", "FEATURES": "small_features", "CLIPS": "own_clips"},
+    ("CONTRIBUTING.md", "sh"): {"FEATURES": "feature_store"},
     ("docs/data.md", "sh"): {"K": "kitchens", "CLIPS": "own_clips"},
     ("docs/features.md", "sh"): {"RUN": "rna_run", "CLIPS": "own_clips"},
     ("docs/python.md", "python"): {"clips": "own_clips", "runs": "small_runs", "features": "small_features"},
