@@ -14,12 +14,11 @@ from torch.utils.data import Dataset
 from egonorm.aggregate.render import render_table
 from egonorm.aggregate.summary import summarise
 from egonorm.core import Batch, DataError, RunError, Setting, View
-from egonorm.core.by_path import find_class, make, read_options, split_choice
 from egonorm.core.training import Precision
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import ClipSet, open_clip_set, readers_of
-from egonorm.methods import Method, methods
+from egonorm.methods import Method, parse_method
 from egonorm.nets.net import Net
 from egonorm.runs.config import NetConfig, Run, load_trained, read_run
 from egonorm.runs.presets import configure, preset_on, usual_preset
@@ -254,13 +253,6 @@ def train(
     folder = Path(out) / run.name
     train_run(run, folder, device, Options(workers, skip_broken))
     return folder
-
-
-def parse_method(text: str) -> Method:
-    """The method that a text names, with its options. EgonormError when there is none, or it does not take such options."""
-    name, options = split_choice(text)
-    found = find_class(name, methods(), Method, "method")
-    return make(found, read_options(found, options, name), name)
 
 
 def train_run(run: Run, folder: Path, device: str, options: Options) -> bool:
