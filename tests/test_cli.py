@@ -19,7 +19,7 @@ FLAGS = {
     "RenderKitchens": "folder clips kitchens seed size flow",
     "Check": "data modalities thorough",
     "Pack": "data out modalities short_side quality rate clips_only workers skip_broken",
-    "Extract": "sources data out encoder preset windows shard batch device precision workers skip_broken",
+    "Extract": f"sources data out encoder preset windows shard batch precision {MACHINE}",
     "Train": f"data setting seed out resume {RUN} {MACHINE} method",
     "Bench": f"suite data seeds out methods setting radius {RUN} shard engine jobs {MACHINE}",
     "Test": f"run domain data {MACHINE}",

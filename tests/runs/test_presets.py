@@ -8,7 +8,7 @@ from egonorm import cli
 from egonorm.core import RunError, SettingError
 from egonorm.methods import Rna, SourceOnly
 from egonorm.runs.config import from_json, to_json
-from egonorm.runs.presets import configure, usual_preset
+from egonorm.runs.presets import configure, demo, usual_preset
 from egonorm.runs.results import read_rows
 
 MEDIA_PRESETS = ("demo", "small", "paper")
@@ -86,3 +86,17 @@ def test_the_micro_batch_is_chosen():
         configured("paper", micro_batch=0)
     with pytest.raises(RunError, match=r"--micro-batch 32, batch 48[\s\S]*Correct --micro-batch or --batch"):
         configured("paper", batch=48, micro_batch=32)
+
+
+def test_optimisation_is_chosen_by_the_names_of_the_options():
+    own = {"optimizer": "adamw", "schedule": "cosine", "warm_up": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.01}
+    one = configured("demo", **own, lr_factor={"rgb.encoder": 0.1}, freeze=["audio.encoder"], momentum=None).optim
+    two = configured("demo", **own, lr_factor=["rgb.encoder=0.1"], freeze=("audio.encoder",)).optim
+    assert one == two == replace(demo().optim, **own, lr_factors={"rgb.encoder": 0.1}, frozen=("audio.encoder",))
+    assert configured("demo", lr_factor=(), freeze=()).optim == demo().optim
+    with pytest.raises(
+        RunError, match=r"--lr-factor cannot be read(.|\n)*rgb\n(.|\n)*BLOCK=FLOAT(.|\n)*rgb.encoder=0.1"
+    ):
+        configured("demo", lr_factor=["rgb"])
+    with pytest.raises(TypeError, match="learning_rate"):
+        configured("demo", learning_rate=1)

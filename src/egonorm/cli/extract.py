@@ -1,11 +1,12 @@
 """The verb that computes features once, for trainings without media."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from egonorm.cli.options import MachineOptions
 from egonorm.cli.words import named
 from egonorm.core.shard import Shard
 from egonorm.core.training import Precision
@@ -13,7 +14,6 @@ from egonorm.data.sets.features.store import Description
 from egonorm.features.encoders import find_encoders
 from egonorm.features.extract import Extraction, extract
 from egonorm.runs.presets import from_root
-from egonorm.runs.run import Options
 from egonorm.training.runtime import start_runtime
 
 
@@ -37,18 +37,13 @@ class Extract:
     """Do every N-th part of the work, from the I-th on; N calls, on as many machines, fill one folder."""
     batch: int = 16
     """Windows that are computed together."""
-    device: str = "auto"
-    """auto, cpu, or a GPU such as cuda:0."""
     precision: Precision = "float32"
     """Precision of the networks; features are stored in float32."""
-    workers: int = 2
-    """Processes that read clips."""
-    skip_broken: bool = False
-    """Leave out clips whose media are missing or broken, and store which, instead of refusing to start."""
+    machine: MachineOptions = field(default_factory=MachineOptions)
 
     def __call__(self) -> None:
-        shard, options = Shard.parse(self.shard), Options(self.workers, self.skip_broken)
-        with start_runtime(self.device, self.precision) as runtime:
+        shard, options = Shard.parse(self.shard), self.machine.as_options()
+        with start_runtime(self.machine.device, self.precision) as runtime:
             encoders = find_encoders(self.sources, self.encoder, self.preset, runtime)
             job = Extraction(
                 from_root(self.data), self.out, encoders, runtime, self.windows, self.batch, shard, options

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from egonorm.cli.words import named
-from egonorm.core.training import Optim, OptimizerName, Precision, Schedule
+from egonorm.core.training import OptimizerName, Precision, Schedule
 from egonorm.methods import Method
 from egonorm.nets.fusion import Fusion
 from egonorm.runs.config import Run
-from egonorm.runs.presets import PRESETS, configure, parse_factors, usual_preset
+from egonorm.runs.presets import PRESETS, configure, usual_preset
 from egonorm.runs.run import Options
 
 
@@ -59,17 +59,9 @@ class RunOptions:
 
     def configure(self, data: str, setting: str, method: Method, seed: int = 0) -> Run:
         """A run of these options."""
-        own: dict[str, Any] = {
-            name: getattr(self, name) for name in ("modalities", "fusion", "width", "encoder", "weights")
-        }
-        optim = {name: getattr(self, name) for name in OF_OPTIM}
-        blocks: dict[str, Any] = {"lr_factors": parse_factors(self.lr_factor) or None, "frozen": self.freeze or None}
-        preset = usual_preset(data, self.preset)
-        return configure(data, setting, method, preset, seed, self.precision, **own, **optim, **blocks)
-
-
-OF_OPTIM = {field.name for field in fields(Optim)} & {field.name for field in fields(RunOptions)}
-"""What is called on the command line as it is in `Optim`."""
+        changes: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        preset, precision = usual_preset(data, changes.pop("preset")), changes.pop("precision")
+        return configure(data, setting, method, preset, seed, precision, **changes)
 
 
 @dataclass(frozen=True)

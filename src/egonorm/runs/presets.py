@@ -1,6 +1,6 @@
 """Whole configurations of network, training and judgement, as functions: the paper's, a small one, and the demo's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,8 @@ def configure(  # noqa: PLR0913 - one for each flag
     width: float | None = None,
     encoder: Sequence[str] = (),
     weights: Sequence[str] = (),
+    lr_factor: Mapping[str, float] | Sequence[str] = (),
+    freeze: Sequence[str] = (),
     **optim: Any,
 ) -> Run:
     """A run of a preset with some of its values replaced.
@@ -104,6 +106,8 @@ def configure(  # noqa: PLR0913 - one for each flag
         encoder: encoders in place of the preset's, each `MODALITY=NAME` or `MODALITY=package.module:Class`, with options
             behind it as `:key=value`.
         weights: published weights to start from, each `MODALITY=PATH_OR_URL` or `MODALITY=PATH_OR_URL#SHA256`.
+        lr_factor: by block, what its learning rate is multiplied by; or each as `BLOCK=FLOAT`.
+        freeze: blocks that stay as they are.
         optim: of `Optim`, by the names there; the preset's where None.
 
     Raises:
@@ -123,7 +127,13 @@ def configure(  # noqa: PLR0913 - one for each flag
         net = net.encode_by(modality, choice)
     for choice in weights:
         net = net.start_from(*parse_weights(choice))
-    descent = replace(parts.optim, **{name: value for name, value in optim.items() if value is not None})
+    changes = {name: value for name, value in optim.items() if value is not None}
+    factors = lr_factor if isinstance(lr_factor, Mapping) else parse_factors(lr_factor)
+    blocks: dict[str, Any] = {
+        "lr_factors": factors or parts.optim.lr_factors,
+        "frozen": tuple(freeze) or parts.optim.frozen,
+    }
+    descent = replace(parts.optim, **blocks | changes)
     return Run(place, Setting.parse(setting), net, method, descent, parts.evaluation, seed, precision)
 
 
