@@ -6,7 +6,7 @@ Every table, figure and page shows these, so that a number is the same wherever 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial, reduce
+from functools import cache, cached_property, partial
 from operator import attrgetter
 from statistics import fmean, stdev
 from typing import TypeVar
@@ -44,10 +44,11 @@ def average(runs: Mapping[Shift, Runs], metric: str = "top1") -> Average | None:
     measured = {shift: by_seed for shift, by_seed in measured.items() if by_seed}
     if not measured:
         return None
-    seeds = sorted(reduce(lambda a, b: a & b, (by_seed.keys() for by_seed in measured.values())))
+    seeds = sorted(set.intersection(*map(set, measured.values())))
     of_seed = [fmean(by_seed[seed][0] for by_seed in measured.values()) for seed in seeds]
     means = {shift: fmean(value for value, _ in by_seed.values()) for shift, by_seed in measured.items()}
-    percents, ns = defaultdict(list), defaultdict(list)
+    percents: defaultdict[str, list[float]] = defaultdict(list)
+    ns: defaultdict[str, list[int]] = defaultdict(list)
     for shift, by_seed in measured.items():
         percents[shift.domain].append(means[shift])
         ns[shift.domain] += [n for _, n in by_seed.values()]
@@ -154,7 +155,7 @@ class Aggregates:
     def _places(self) -> tuple[tuple[RunGroup, Shift], ...]:
         """The groups' shifts, in the order of the records."""
         group_of = {record: group for group in self.groups for record in group.records}
-        places = {}
+        places: dict[tuple[RunGroup, Shift], None] = {}
         for record in self.records:
             for domain in record.measured:
                 group, shift = group_of[record], Shift.of(record.run.setting, domain)
@@ -204,4 +205,4 @@ def _correct(name: str, gains: Mapping[Key, Gain | None]) -> dict[Key, Gain | No
     tests = {key: gain.test for key, gain in gains.items() if gain is not None and gain.test is not None}
     ps = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
     family = Family(name, len(tests))
-    return {key: replace(gain, p=ps[key], family=family) if key in ps else gain for key, gain in gains.items()}
+    return {key: replace(gain, p=ps[key], family=family) if gain and key in ps else gain for key, gain in gains.items()}

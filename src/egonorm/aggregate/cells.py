@@ -68,7 +68,7 @@ def gain_cell(gain: Gain | None) -> str | Cell:
 
 def p_cell(gain: Gain | None) -> str | Cell:
     """Its corrected p, empty where there is no test."""
-    if gain is None or gain.test is None:
+    if gain is None or gain.test is None or gain.p is None:
         return ""
     return Cell(gain.p, ".2g", mark=ONE_SEED if gain.test.num_seeds == 1 else "")
 
@@ -84,7 +84,7 @@ def about_gains(lines: Sequence[Aggregate]) -> list[str]:
     ]
     if any(line.gain in gains and line.group.run.method == SourceOnly() for line in lines):
         sentences.append(ABOUT_NETWORKS)
-    if any(gain.test.num_seeds == 1 for gain in gains):
+    if any(gain.test and gain.test.num_seeds == 1 for gain in gains):
         sentences.append(ABOUT_ONE_SEED)
     if most := max(gain.left_out for gain in gains):
         sentences.append(f"Clips that not all compared runs were judged on do not count for gain and p: up to {most}.")

@@ -141,7 +141,7 @@ def find_reference(group: RunGroup, groups: Iterable[RunGroup]) -> RunGroup | No
 
 def describe_differences(run: Run, others: Sequence[Run]) -> str:
     """In words, what of a run's network, method and optimisation is not so in all runs."""
-    words = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
+    words: list[str] = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
     words += ["+".join(run.net.streams)] if len({tuple(other.net.streams) for other in others}) > 1 else []
     for name, stream in run.net.streams.items():
         if len({str(other.net.streams[name].encoder) for other in others if name in other.net.streams}) > 1:
@@ -188,7 +188,7 @@ def _group(records: Sequence[Record], method: Method | None) -> RunGroup:
 
 def _by_shift(records: Iterable[Record]) -> dict[Shift, list[Record]]:
     """The runs of each shift: of the setting whose target the domain is, else of the first that was judged on it."""
-    found = defaultdict(lambda: defaultdict(list))
+    found: dict[Shift, dict[Setting, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         for domain in record.measured:
             found[Shift.of(record.run.setting, domain)][record.run.setting].append(record)
@@ -200,7 +200,7 @@ def _by_shift(records: Iterable[Record]) -> dict[Shift, list[Record]]:
 
 def _one_a_seed(records: Iterable[Record]) -> dict[int, Record]:
     """The first record of each seed, in the order of seeds."""
-    found = {}
+    found: dict[int, Record] = {}
     for record in records:
         found.setdefault(record.run.seed, record)
     return dict(sorted(found.items()))

@@ -100,11 +100,11 @@ def match_seeds(runs: Mapping[Shift, Runs], references: Mapping[Shift, Runs]) ->
     if not all(references.values()):
         return NO_REFERENCE
     sides = [some.keys() for side in (runs, references) for some in side.values()]
-    shared = sorted(reduce(lambda a, b: a & b, sides))
+    shared = sorted(set.intersection(*map(set, sides)))
     if not shared:
         return "Source Only: seeds differ"
     pick = lambda side: {shift: tuple(some[seed] for seed in shared) for shift, some in side.items()}  # noqa: E731
-    unmatched = reduce(lambda a, b: a | b, sides) - set(shared)
+    unmatched = set().union(*sides) - set(shared)
     return PairedRuns(pick(runs), pick(references), tuple(shared), tuple(sorted(unmatched)))
 
 
@@ -117,10 +117,12 @@ def compare(paired: PairedRuns, read: HitReader) -> Gain:
     shifts = defaultdict(list)
     for shift in paired.runs:
         shifts[shift.domain].append(shift)
-    found = [_differences(paired, some, read) for some in shifts.values()]
-    for missing in found:
-        if isinstance(missing, str):
-            return Gain(None, missing)
+    found = []
+    for some in shifts.values():
+        differences = _differences(paired, some, read)
+        if isinstance(differences, str):
+            return Gain(None, differences)
+        found.append(differences)
     test = paired_test([gains for gains, _ in found], [len(some) / len(paired.runs) for some in shifts.values()])
     return Gain(test, "", paired.seeds, paired.unmatched, sum(left_out for _, left_out in found))
 
@@ -146,8 +148,8 @@ def _differences(
 ) -> tuple[Float[np.ndarray, "seed clip"], int] | str:
     """The gains in shifts on one domain, averaged, on the clips that all have in common; and how many others there are."""
     records = [record for shift in shifts for record in (*paired.runs[shift], *paired.references[shift])]
-    hits = [read(record, shifts[0].domain) for record in records]
-    if any(one is None for one in hits):
+    hits = [one for record in records if (one := read(record, shifts[0].domain)) is not None]
+    if len(hits) < len(records):
         return "no predictions"
     common = reduce(partial(_joined, np.intersect1d), [one.uids for one in hits])
     if not len(common):

@@ -9,6 +9,7 @@ from egonorm.aggregate.group import RunGroup, Shift, plain
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.training import Optim
 from egonorm.methods import SourceOnly
+from egonorm.nets.fusion import Fusion
 from egonorm.runs.config import ANYWHERE, Run, Stream, to_json
 from egonorm.runs.presets import paper
 from egonorm.runs.records import Record
@@ -35,7 +36,7 @@ def shared_base(records: Sequence[Record]) -> Run:
         _refuse(
             [f"{_describe(some[0].run)}: {len(some)} runs, such as {some[0].folder.name}" for some in kinds.values()]
         )
-    fusion = "sum" if any(record.run.net.fusion == "sum" for record in records) else "concat"
+    fusion: Fusion = "sum" if any(record.run.net.fusion == "sum" for record in records) else "concat"
     return replace(
         _bare(records[0].run, optim), net=replace(records[0].run.net, streams=_streams(records), fusion=fusion)
     )
@@ -122,7 +123,7 @@ def _optim(records: Sequence[Record]) -> Callable[[Run], Optim]:
 
 def _streams(records: Sequence[Record]) -> dict[str, Stream]:
     """Every stream that a run has, in the order of the run with the most."""
-    streams = {}
+    streams: dict[str, Stream] = {}
     for record in sorted(records, key=lambda record: -len(record.run.net.streams)):
         for name, stream in record.run.net.streams.items():
             if streams.setdefault(name, stream) != stream:

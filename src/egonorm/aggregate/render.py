@@ -25,10 +25,11 @@ def _text(table: Table) -> str:
         grid.add_column(Text(title))
     for row in table.rows:
         grid.add_row(*(Text(str(cell)) for cell in row))
-    console = Console(file=io.StringIO(), width=_width(table))
+    file = io.StringIO()
+    console = Console(file=file, width=_width(table))
     console.print(grid)
     console.print(Text(table.caption), width=100)
-    return console.file.getvalue()
+    return file.getvalue()
 
 
 def _width(table: Table) -> int:

@@ -55,7 +55,7 @@ def _about_missing(lines: Iterable[Aggregate]) -> list[str]:
 
 
 def _columns(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
-    columns = {
+    columns: dict[str, list[str | Cell]] = {
         "method": [line.group.method for line in lines],
         "setting": [str(_run(line).setting) for line in lines],
         "tested on": [_domain(line) for line in lines],
@@ -70,7 +70,7 @@ def _columns(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
     return columns
 
 
-def _configurations(lines: Sequence[Aggregate]) -> dict[str, list[str]]:
+def _configurations(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
     """A column that tells lines of one method in one setting apart, where there are such."""
     runs, variants = [_run(line) for line in lines], [_record(line).variant for line in lines]
     named = [(line.group.method, str(run.setting)) for line, run in zip(lines, runs, strict=True)]

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, Literal, cast
 from xml.etree import ElementTree
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from egonorm.sweeps.paper import suites
 
@@ -20,13 +22,16 @@ INK = "#010203"
 """Text, axes and outlines: nearly black in pixels, `currentColor` in drawings."""
 
 
+LineStyle = Literal["-", "-.", ":", ""] | tuple[int, tuple[float, ...]]
+
+
 @dataclass(frozen=True)
 class Mark:
     """How one thing is drawn in every figure: by colour, and for print by hatch, line and marker."""
 
     color: str
     hatch: str
-    line: str | tuple[int, tuple[float, ...]]
+    line: LineStyle
     """As matplotlib writes it."""
     marker: str
 
@@ -45,7 +50,7 @@ _MODALITIES = (
 )
 MARKERS = ("", "o", "^", "s", "D", "v", "P", "X")
 """Along lines, by the order of what they tell apart."""
-_RC = {
+_RC: dict[Any, Any] = {
     "font.size": 10.5,
     "axes.titlesize": 10.5,
     "axes.labelsize": 10.5,
@@ -82,7 +87,7 @@ def column(height: float) -> Iterator[Figure]:
     """An empty figure, one column wide and so many inches high, to be drawn on; its parts are put in their places at the end."""
     with drawing():
         figure = Figure((WIDTH, height), layout="constrained", facecolor="white")
-        figure.get_layout_engine().set(h_pad=0.07)
+        cast(ConstrainedLayoutEngine, figure.get_layout_engine()).set(h_pad=0.07)
         yield figure
         for _ in range(2):  # places settle by being tried
             figure.draw_without_rendering()
@@ -90,7 +95,7 @@ def column(height: float) -> Iterator[Figure]:
 
 
 @contextmanager
-def drawing(**changes: object) -> Iterator[None]:
+def drawing(**changes: Any) -> Iterator[None]:
     """In this look, whatever is drawn or saved meanwhile."""
     with rc_context(_RC | changes), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from font")  # a viewer has fonts of its own
@@ -113,7 +118,7 @@ def jpeg_of(figure: Figure, dpi: int = 160) -> bytes:
     return _pixels(figure, "jpeg", dpi, pil_kwargs={"quality": 85})
 
 
-def _pixels(figure: Figure, form: str, dpi: int, **options: object) -> bytes:
+def _pixels(figure: Figure, form: str, dpi: int, **options: Any) -> bytes:
     file = io.BytesIO()
     with drawing():
         figure.savefig(file, format=form, dpi=dpi, **options)

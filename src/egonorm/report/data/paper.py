@@ -96,7 +96,7 @@ FIGURE_7B = {
 
 def stream_names(modalities: Sequence[str]) -> dict[tuple[str, ...], str]:
     """What each stream alone and all together are called, as in the paper's Figure 5."""
-    return {system.modalities: system.name for system in figure5(modalities)[0].systems}
+    return {system.modalities: system.name for system in figure5(modalities)[0].systems if system.modalities}
 
 
 def is_papers(comparisons: Sequence[Comparison]) -> bool:

@@ -34,22 +34,21 @@ class Opinion:
 def judged(comparison: Comparison, data: ReportData) -> Judged | Note:
     """The predictions of both sides, or a warning that says which are missing and what would make them."""
     domain = comparison.shift.domain
-    found = {method: tuple(data.predicted(run, domain) for run in runs) for method, runs in comparison.sides.items()}
-    missing = [
-        run.folder.name
-        for method, runs in comparison.sides.items()
-        for run, there in zip(runs, found[method], strict=True)
-        if there is None
-    ]
+    found: dict[str, tuple[Predicted, ...]] = {}
+    missing: list[str] = []
+    for method, runs in comparison.sides.items():
+        predicted = {run.folder.name: data.predicted(run, domain) for run in runs}
+        missing += [name for name, there in predicted.items() if there is None]
+        found[method] = tuple(there for there in predicted.values() if there is not None)
     if missing:
         return Note(
             f"There are no predictions on {domain} by {', '.join(missing)}, so nothing can be said of single classes and "
             f"clips. This makes them: egonorm test RUN --domain {domain}",
             is_warning=True,
         )
-    if len({predicted.classes for side in found.values() for predicted in side}) > 1:
+    if len({one.classes for side in found.values() for one in side}) > 1:
         return Note(f"The runs judged on {domain} know different classes, so their answers cannot be compared.", True)
-    if not _agree([predicted for side in found.values() for predicted in side]):
+    if not _agree([one for side in found.values() for one in side]):
         return Note(
             f"Clips of {domain} have other labels in some runs than in others: they were judged on different data, and "
             "their answers cannot be compared. Keep such runs in different folders.",
@@ -97,12 +96,12 @@ class Changes:
 def changes(comparison: Comparison, data: ReportData) -> Changes | None:
     """What changed from the first seed's Source Only run to that of the method; None where they cannot be compared."""
     domain = comparison.shift.domain
-    sides = data.predicted(comparison.without[0], domain), data.predicted(comparison.with_method[0], domain)
-    if sides[0] is None or sides[1] is None:
+    first, second = data.predicted(comparison.without[0], domain), data.predicted(comparison.with_method[0], domain)
+    if first is None or second is None:
         return None
-    common = np.intersect1d(sides[0].uids, sides[1].uids)
-    (before, labels), (after, others) = (_answers(side, common) for side in sides)
-    if sides[0].classes != sides[1].classes or not np.array_equal(labels, others):
+    common = np.intersect1d(first.uids, second.uids)
+    (before, labels), (after, others) = (_answers(side, common) for side in (first, second))
+    if first.classes != second.classes or not np.array_equal(labels, others):
         return None
     pick = lambda mask: tuple(map(str, common[mask]))  # noqa: E731
     return Changes(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -61,7 +62,8 @@ def make_bar(runs: Mapping[Shift, Runs], metric: str, paper: float | None) -> Ba
     over_all = average(runs, metric)
     if over_all is None:
         return None
-    return Bar(over_all, {shift: average({shift: runs[shift]}, metric) for shift in over_all.shifts}, paper)
+    alone = {shift: average({shift: runs[shift]}, metric) for shift in over_all.shifts}
+    return Bar(over_all, {shift: one for shift, one in alone.items() if one is not None}, paper)
 
 
 def draw_bars(groups: Sequence[str], series: Sequence[Series], ylabel: str) -> Figure:
@@ -79,7 +81,7 @@ def draw_bars(groups: Sequence[str], series: Sequence[Series], ylabel: str) -> F
         axes.tick_params(axis="x", length=0)
         axes.grid(axis="y")
         axes.margins(y=0.1)
-        handles = [
+        handles: list[Artist] = [
             Patch(facecolor=one.mark.color, hatch=one.mark.hatch, edgecolor=INK, label=one.label) for one in series
         ]
         if any(bar.paper is not None for one in series for bar in one.bars.values()):

@@ -56,22 +56,22 @@ def training_by_class(comparison: Comparison, data: ReportData) -> Exhibit:
 
 def _curves(logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> tuple[Curves, dict[tuple[str, str], int]]:
     """The curves, and how many clips the logs tell of by domain and class."""
-    found, clips = defaultdict(list), defaultdict(int)
+    found: dict[tuple[str, str, str, str, str], list[Mapping[int, tuple[float, float]]]] = defaultdict(list)
+    clips: dict[tuple[str, str], int] = defaultdict(int)
     for side, several in logs.items():
         for log in several:
             for key, samples in _of_log(log, clips).items():
                 found[*key, side].append(samples)
-    curves = {key: make_curve(samples, MOST_STRETCHES) for key, samples in found.items()}
-    curves = {key: curve for key, curve in curves.items() if curve}
+    curves = {key: curve for key, samples in found.items() if (curve := make_curve(samples, MOST_STRETCHES))}
     shown = {key[:2] for key in curves}
     return curves, {place: number for place, number in clips.items() if place in shown}
 
 
 def _of_log(
     log: Iterable[Step], clips: dict[tuple[str, str], int]
-) -> dict[tuple[str, ...], dict[int, tuple[float, float]]]:
+) -> dict[tuple[str, str, str, str], dict[int, tuple[float, float]]]:
     """One run's values by domain, class, quantity and modality, each weighted by its clips, which are counted too."""
-    found = defaultdict(dict)
+    found: dict[tuple[str, str, str, str], dict[int, tuple[float, float]]] = defaultdict(dict)
     for step in log:
         for domain, classes in step.classes.items():
             for label, about in classes.items():

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from egonorm.metrics import mean_norm_difference
 from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.figures.figure import Exhibit
-from egonorm.report.style import INK, MARKERS, SIDES, Mark, column, label_of, mark_modalities, short
+from egonorm.report.style import INK, MARKERS, SIDES, LineStyle, Mark, column, label_of, mark_modalities, short
 from egonorm.runs.records import Record
 from egonorm.runs.train_log import Step, read_log
 
@@ -150,16 +150,16 @@ def _curves(comparison: Comparison, logs: Mapping[str, Sequence[tuple[Step, ...]
     curves = {key: make_curve(samples) for key, samples in found.items()}
     for side, records in comparison.sides.items():
         for domain in dict.fromkeys(chain(*(record.measured for record in records))):
-            samples = [_of_rows(record, domain) for record in records]
-            curves[TEST, domain, "", side] = make_curve(samples, smoothed=False)
+            measured = [_of_rows(record, domain) for record in records]
+            curves[TEST, domain, "", side] = make_curve(measured, smoothed=False)
     return {key: curve for key, curve in curves.items() if curve}
 
 
 def _of_log(log: Iterable[Step]) -> dict[tuple[str, str, str], dict[int, tuple[float, float]]]:
     """The values of one run by quantity, domain and modality."""
-    found = defaultdict(dict)
+    found: dict[tuple[str, str, str], dict[int, tuple[float, float]]] = defaultdict(dict)
     for step in log:
-        by_domain = defaultdict(dict)
+        by_domain: dict[str, dict[str, float]] = defaultdict(dict)
         for (domain, modality), norm in step.norms.items():
             found[NORM, domain, modality][step.step] = norm, 1.0
             by_domain[domain][modality] = norm
@@ -229,7 +229,9 @@ def _tidy(grid: np.ndarray, panels: Sequence[tuple[str, str, str]]) -> None:
 
 
 def _legend(modalities: Mapping[str, Mark], sides: Mapping[str, Mark], domains: Mapping[str, str]) -> list[Line2D]:
-    lines = {name: (mark.color, mark.line, "") for name, mark in modalities.items()}
+    lines: dict[str, tuple[str, LineStyle, str]] = {
+        name: (mark.color, mark.line, "") for name, mark in modalities.items()
+    }
     lines |= {label_of(side): (mark.color, mark.line, "") for side, mark in sides.items()}
     lines |= (
         {domain if marker else f"{domain} (no marks)": (INK, "", marker) for domain, marker in domains.items()}

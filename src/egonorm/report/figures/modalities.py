@@ -12,7 +12,7 @@ from egonorm.report.data.runs import ReportData
 from egonorm.report.figures.bars import BAR_HEADER, Series, about, draw_bars, make_bar, rows_of, tell
 from egonorm.report.figures.figure import Exhibit
 from egonorm.report.style import SIDES, THIRD
-from egonorm.runs.config import to_json
+from egonorm.runs.config import Stream, to_json
 from egonorm.sweeps.paper import reported
 
 NAME, TITLE = (
@@ -71,7 +71,8 @@ def single_and_multiple(data: ReportData) -> Exhibit:
 
 def _alike(groups: Iterable[RunGroup]) -> list[RunGroup]:
     """Source Only where it differs in streams alone, in the kind of network with most runs; that with most streams first."""
-    families, kinds, streams = {family for family, _ in HEADINGS.values()}, defaultdict(list), {}
+    families, kinds = {family for family, _ in HEADINGS.values()}, defaultdict(list)
+    streams: dict[str, Stream] = {}
     for group in groups:
         if group.run.method == SourceOnly() and any(shift.family in families for shift in group.by_shift):
             kinds[to_json(replace(group.run, net=replace(group.run.net, streams={})))].append(group)

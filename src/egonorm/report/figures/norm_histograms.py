@@ -61,7 +61,8 @@ def _read(comparison: Comparison, data: ReportData, domains: Sequence[str]) -> t
             lacking.append(domain)
             continue
         for side, several in found.items():
-            panels[domain, side] = {m: np.concatenate([one.norms[m] for one in several]) for m in several[0].norms}
+            norms = [one.norms for one in several if one is not None]
+            panels[domain, side] = {m: np.concatenate([of[m] for of in norms]) for m in norms[0]}
     return panels, lacking
 
 

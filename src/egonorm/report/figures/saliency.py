@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -189,7 +189,7 @@ def _draw_wave(axes: Axes, sound: Sound, bins: int = 400) -> None:
 
 def _draw_look(axes: Axes, sound: Sound, coarse: np.ndarray | None) -> None:
     rows = len(sound.look)
-    where = {"origin": "lower", "extent": (sound.start, sound.stop, 0, rows)}
+    where: dict[str, Any] = {"origin": "lower", "extent": (sound.start, sound.stop, 0, rows)}
     axes.imshow(sound.look, cmap="gray", aspect="auto", **where)
     if coarse is not None:
         _overlay(axes, coarse, float(coarse.max()), sound.look.shape, **where)

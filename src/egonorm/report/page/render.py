@@ -88,6 +88,7 @@ def _environment() -> Environment:
 
 
 def _text(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
 
 
@@ -105,7 +106,7 @@ def _number(value: float | None) -> str | None:
 def poster(video: bytes) -> bytes:
     """The middle picture of an MP4 as JPEG; nothing for a video without pictures, or one that is damaged."""
     try:
-        with av.open(io.BytesIO(video)) as container:
+        with av.open(io.BytesIO(video), "r") as container:
             pictures = list(container.decode(video=0)) if container.streams.video else []
     except (FFmpegError, ValueError):
         return b""

@@ -31,6 +31,7 @@ def write_page(page: Page, out: Path) -> Path:
 
 
 def _draw(exhibit: Exhibit) -> Drawn:
+    assert exhibit.figure is not None
     if exhibit.is_picture:
         return Drawn(jpeg=jpeg_of(exhibit.figure))
     return Drawn(svg_of(exhibit.figure, stem(exhibit.name), exhibit.title), png_of(exhibit.figure))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from shlex import quote
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -54,12 +55,14 @@ def _chosen(sides: Judged, most: int) -> dict[str, list[str]]:
 
 
 def _player(comparison: Comparison, sides: Judged, uid: str, number: int, whose: list[str]) -> Player:
-    own = opinion_of(sides[whose[0]][0], uid, FUSED)
+    opinions = {method: opinion_of(sides[method][0], uid, FUSED) for method in whose}
+    own = opinions[whose[0]]
+    assert own is not None
     facts = {
         "clip": uid,
         "true class": own.truth,
         "mistake of": " and ".join(
-            f"{label_of(method)} ({opinion_of(sides[method][0], uid, FUSED).answer})" for method in whose
+            f"{label_of(method)} ({opinion.answer})" for method, opinion in opinions.items() if opinion
         ),
     }
     video, missing = video_of(comparison, uid, whose)
@@ -164,8 +167,9 @@ def changed_answers(comparison: Comparison, data: ReportData, places: Mapping[st
     if isinstance(sides, Note):
         return sides
     found = changes(comparison, data)
+    assert found is not None
     kinds = {"newly right": found.newly_right, "newly wrong": found.newly_wrong, "wrong otherwise": found.other_answer}
-    lines = [
+    lines: list[Any] = [
         (uid, kind, *_compared(uid, [side[0] for side in sides.values()]))
         for kind, uids in kinds.items()
         for uid in uids
@@ -244,7 +248,7 @@ def _recalls(n: int, recalls: dict[tuple[str, str], float]) -> list[GridCell]:
 
 def _compared(uid: str, sides: Sequence[Predicted]) -> tuple[str | float, ...]:
     """The true class, the answers, the scores of the true class, and each stream's norms."""
-    fused = [opinion_of(predicted, uid, FUSED) for predicted in sides]
+    fused = [opinion for predicted in sides if (opinion := opinion_of(predicted, uid, FUSED))]
     at = lambda predicted: int(np.searchsorted(predicted.uids, uid))  # noqa: E731
     norms = [float(predicted.norms[stream][at(predicted)]) for stream in sides[0].norms for predicted in sides]
     return (fused[0].truth, *(one.answer for one in fused), *(one.of_truth for one in fused), *norms)

@@ -112,6 +112,7 @@ def _gain(found: Results, comparisons: Sequence[Comparison]) -> str:
     words = f"gain {gain.mean:+z.1f} [{low:+z.1f}, {high:+z.1f}]"
     if gain.test.num_seeds == 1:
         return f"{words} over new clips alone; what another seed would give cannot be known from one"
+    assert gain.p is not None
     certain = "which chance alone would seldom give" if gain.p < LEVEL else "which cannot be told from chance"
     return f"{words}, {certain} (p {gain.p:.2g})"
 
@@ -131,4 +132,6 @@ def _differences(comparison: Comparison) -> list[str]:
 
 def _mean(comparisons: Sequence[Comparison], side: str, metric: str = "top1") -> float:
     """The mean over shifts of one side's runs."""
-    return average(runs_of(comparisons, side), metric).mean
+    found = average(runs_of(comparisons, side), metric)
+    assert found is not None
+    return found.mean

@@ -10,7 +10,7 @@ from egonorm.aggregate.paper_systems import PAPER_DOMAINS
 from egonorm.report.data.paper import errata
 from egonorm.report.data.runs import ReportData
 from egonorm.report.figures.figure import csv_of
-from egonorm.report.page.model import Facts, Grid, GridCell, Note, Section
+from egonorm.report.page.model import Element, Facts, Grid, GridCell, Note, Section
 from egonorm.report.style import label_of
 from egonorm.runs.config import to_json
 from egonorm.runs.directory import called_as, find_commit
@@ -30,7 +30,7 @@ def making(data: ReportData) -> Section:
     same = tuple((key, found[0]) for key, found in values.items() if len(found) == 1)
     different = tuple((key, _several(found)) for key, found in values.items() if len(found) > 1)
     missing = [*(f"{what} Got {got}." for what, got in data.broken.items())]
-    parts = (
+    parts: tuple[Element, ...] = (
         *(Note(text, is_warning=True) for text in missing),
         Facts(tuple(_page(data).items()), "This page"),
         _runs(data.records),
@@ -103,7 +103,7 @@ def _read_json(path: Path) -> list[dict] | None:
 
 def _flat(tree: Mapping[str, object], before: str = "") -> dict[str, str]:
     """A tree as lines: `net.streams.rgb.encoder.width` and its value."""
-    lines = {}
+    lines: dict[str, str] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
             lines |= _flat(value, f"{before}{key}.")

@@ -121,7 +121,7 @@ def _aggregate(data: ReportData, group: RunGroup, column: Column) -> Aggregate |
 
 def _marks(data: ReportData, aggregates: Mapping[RunGroup, Aggregate]) -> dict[RunGroup, str]:
     """The best of a column, and those that a paired test does not tell from it."""
-    means = {row: one.top1.mean for row, one in aggregates.items()}
+    means = {row: one.top1.mean for row, one in aggregates.items() if one.top1}
     if len(means) < 2:
         return {}
     best = max(means, key=means.__getitem__)
@@ -137,6 +137,7 @@ def _cell(cell: ResultCell | None, column: Column) -> GridCell:
     if cell is None:
         return GridCell("", lines=("not all shifts with the same seeds",) if len(column.shifts) > 1 else ())
     top1 = cell.aggregate.top1
+    assert top1 is not None and top1.interval is not None
     deviation = "" if top1.deviation is None else f" ± {top1.deviation:.1f}"
     lines = [f"[{top1.interval[0]:.0f}, {top1.interval[1]:.0f}]", *_gain(cell.aggregate.gain)]
     if cell.paper:
@@ -172,7 +173,7 @@ def _caption(data: ReportData, cells: Iterable[ResultCell]) -> str:
     ]
     if gains:
         sentences.append(_ABOUT_GAINS.format(describe_families(gains)))
-    if any(gain.test.num_seeds == 1 for gain in gains):
+    if any(gain.test and gain.test.num_seeds == 1 for gain in gains):
         sentences.append("With one seed, interval and p are over new clips alone, and say nothing of another seed.")
     if any(cell.mark == "tied" for cell in cells):
         sentences.append(
@@ -184,22 +185,8 @@ def _caption(data: ReportData, cells: Iterable[ResultCell]) -> str:
 
 
 _NAMES = (
-    "method",
-    "shift",
-    "top1",
-    "sd over seeds",
-    "low",
-    "high",
-    "n",
-    "seeds",
-    "gain",
-    "gain low",
-    "gain high",
-    "p",
-    "gain seeds",
-    "clips left out",
-    "paper",
-    "mark",
+    *("method", "shift", "top1", "sd over seeds", "low", "high", "n", "seeds"),
+    *("gain", "gain low", "gain high", "p", "gain seeds", "clips left out", "paper", "mark"),
 )
 
 
@@ -210,7 +197,8 @@ def _csv(found: Results) -> str:
 
 def _line(label: str, title: str, cell: ResultCell) -> Sequence[object]:
     top1, gain = cell.aggregate.top1, cell.aggregate.gain
-    tested = (None,) * 6
+    assert top1 is not None and top1.interval is not None
+    tested: tuple[object, ...] = (None,) * 6
     if gain is not None and gain.test is not None:
         tested = (gain.mean, *gain.interval, gain.p, _join(gain.seeds), gain.left_out)
     seeds = _join(cell.aggregate.seeds)

@@ -140,7 +140,7 @@ _RIGHT = {"first": "left", "middle": "centre", "last": "right"}
 
 def _rows(method: str, clip: SavedClip, logit: str) -> list[tuple[object, ...]]:
     """Every cell of the maps, as coarse as the network has them."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for stream, cells in clip.maps_of(clip.label, logit).items():
         for place, value in np.ndenumerate(cells):
             if stream in clip.sounds:
