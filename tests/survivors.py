@@ -55,7 +55,7 @@ def verdict(found: list[tuple[str, str]], survivors: list[Change], explained: se
     if new := [survivor for survivor in survivors if survivor not in explained]:
         lines.append(f"{len(new)} survivors are not in {SURVIVORS.name}; add a test, or list them with the reason:")
         lines += [f"## {file}\n-{before}\n+{after}" for file, before, after in new]
-    if gone := explained - set(survivors):
+    if not unjudged and (gone := explained - set(survivors)):
         lines.append(f"{len(gone)} entries of {SURVIVORS.name} that are noticed by now, or gone; take them out:")
         lines += [f"## {file}\n-{before}\n+{after}" for file, before, after in sorted(gone)]
     noticed, total = shares(found)["all"]
