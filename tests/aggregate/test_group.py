@@ -69,14 +69,14 @@ def test_numbers_from_other_runs_tell_no_configurations_apart_but_within_a_shift
     groups = group_runs(records_of(tmp_path / "two", runs))
     assert [group.run.method.radius for group in groups] == [7.0, 8.0, 9.0, Hna().radius]
     assert [{shift.family for shift in group.by_shift} for group in groups] == [{"dg1"}, {"dg1"}, {"dg1"}, {"uda"}]
-    assert label_groups(groups[:2]) == [("hna", "radius 7.0"), ("hna", "radius 8.0")]
+    assert label_groups(groups[:2]) == [("hna:radius=7", ""), ("hna:radius=8", "")]
 
 
 def test_words_tell_configurations_apart_and_digits_where_words_do_not(tmp_path):
     run = plain_run()
     others = [replace(run, method=Rna(weight=weight)) for weight in (1.0, 2.0)]
     groups = group_runs(records_of(tmp_path / "words", [run, *others]))
-    assert label_groups(groups) == [("source-only", ""), ("rna", "weight 1.0"), ("rna", "weight 2.0")]
+    assert label_groups(groups) == [("source-only", ""), ("rna", ""), ("rna:weight=2", "")]
     faster = [replace(run, optim=replace(run.optim, lr=lr)) for lr in (0.1, 0.2)]
     groups = group_runs(records_of(tmp_path / "digits", faster))
     assert label_groups(groups) == [("source-only", group.digits) for group in groups]

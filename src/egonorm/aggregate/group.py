@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from egonorm.core import Setting
@@ -73,8 +73,8 @@ class RunGroup:
 
     @property
     def method(self) -> str:
-        """The method's name."""
-        return self.run.method.name()
+        """The method's label; a number from other runs is in it where there are runs with several."""
+        return self.run.method.label()
 
     @cached_property
     def text(self) -> str:
@@ -140,16 +140,12 @@ def find_reference(group: RunGroup, groups: Iterable[RunGroup]) -> RunGroup | No
 
 
 def describe_differences(run: Run, others: Sequence[Run]) -> str:
-    """In words, what of a run's network, method and optimisation is not so in all runs."""
+    """In words, what of a run's network and optimisation is not so in all runs; its method's label says the rest."""
     words: list[str] = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
     words += ["+".join(run.net.streams)] if len({tuple(other.net.streams) for other in others}) > 1 else []
     for name, stream in run.net.streams.items():
         if len({str(other.net.streams[name].encoder) for other in others if name in other.net.streams}) > 1:
             words.append(f"{name} by {stream.encoder}")
-    same = [other.method for other in others if type(other.method) is type(run.method)]
-    for field in fields(run.method):
-        if len({repr(getattr(method, field.name)) for method in same}) > 1:
-            words.append(f"{field.name} {getattr(run.method, field.name)}")
     words += [text for text in run.optim.unusual if any(text not in other.optim.unusual for other in others)]
     return " ".join(words)
 

@@ -10,6 +10,7 @@ from egonorm.aggregate.cells import Cell, Table, about_gains, average_cell, gain
 from egonorm.aggregate.paper_systems import ERRATUM, PAPER_DOMAINS, SystemRuns, find_system, shared_base, unlike_paper
 from egonorm.aggregate.summary import about_runs
 from egonorm.core import RunError
+from egonorm.methods.base import unresolved
 from egonorm.runs.config import Run
 from egonorm.runs.records import read_records
 from egonorm.runs.selection import Selector
@@ -67,7 +68,7 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
             expected="systems of the paper in settings of D1, D2 and D3, such as dg1:D1:D2",
             remedy="Make them with egonorm bench paper.table1, or leave out --against.",
         )
-    others = Counter(record.run.method.name() for record in records if record not in used)
+    others = Counter(unresolved(record.run.method).label() for record in records if record not in used)
     names = ", ".join(f"{name} ({number})" for name, number in sorted(others.items()))
     caption = [
         *_about(selection, base),

@@ -14,6 +14,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from egonorm.core.by_path import split_choice
 from egonorm.sweeps.paper import suites
 
 WIDTH = 6.4
@@ -176,8 +177,10 @@ def _own(key: str, value: str, name: str) -> str:
 
 
 def label_of(method: str) -> str:
-    """A method's name for people."""
-    return _papers_names().get(method, method)
+    """A method's name for people, with its options if it has some."""
+    name, options = split_choice(method)
+    said = ", ".join(f"{option} {value}" for option, value in options.items())
+    return _papers_names().get(name, name) + (f" ({said})" if said else "")
 
 
 @cache

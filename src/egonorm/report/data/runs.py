@@ -98,7 +98,7 @@ class ReportData:
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods that there are runs of, Source Only first."""
-        names = dict.fromkeys(record.run.method.name() for record in self.records)
+        names = dict.fromkeys(group.method for group in self.aggregates.groups)
         return tuple(sorted(names, key=lambda name: (name != REFERENCE, name != "rna")))
 
     @property
