@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from egonorm.report.figures.figure import Exhibit
+from egonorm.report.exhibit import Exhibit
 from egonorm.report.page.model import Choice, Facts, Grid, GridCell, Matrix, Note, Page, Player, Section, Tab
 
 EVIL = "<img src=x onerror=\"document.title='broken'\">'&\"</script><script>document.title='broken'</script>"

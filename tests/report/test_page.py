@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from egonorm.core import RunError
 from egonorm.export.video import encode_clip
-from egonorm.report.figures.figure import Exhibit
+from egonorm.report.exhibit import Exhibit
 from egonorm.report.page import output_dir as folder
 from egonorm.report.page.model import Facts, Grid, GridCell, Note, Page, Player, Section
 from egonorm.report.page.output_dir import LISTING

@@ -2,9 +2,9 @@
 
 from egonorm.report.build import compose
 from egonorm.report.data.runs import read_report_data
+from egonorm.report.exhibit import Exhibit
 from egonorm.report.figures.by_class import training_by_class
 from egonorm.report.figures.curves import training_curves
-from egonorm.report.figures.figure import Exhibit
 from egonorm.report.figures.modalities import single_and_multiple
 from egonorm.report.figures.norm_histograms import norm_histograms
 from egonorm.report.figures.saliency import cam_figure

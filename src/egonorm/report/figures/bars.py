@@ -13,7 +13,7 @@ from egonorm.aggregate.aggregate import Average, average
 from egonorm.aggregate.group import Runs, Shift
 from egonorm.report.data.paper import describe_unlike_paper, is_papers, stream_names
 from egonorm.report.data.runs import Comparison, runs_of
-from egonorm.report.figures.figure import Exhibit
+from egonorm.report.exhibit import Exhibit
 from egonorm.report.style import INK, SIDES, Mark, column, label_of, short
 
 BAR_HEADER = ("series", "stream", "shift", "value", "low", "high", "error bar", "seeds", "n", "paper")

@@ -9,8 +9,8 @@ from egonorm.aggregate.paper_comparison import PAPER_MEAN
 from egonorm.methods import SourceOnly
 from egonorm.report.data.paper import describe_unlike_paper, is_on_papers_domains, stream_names
 from egonorm.report.data.runs import ReportData
+from egonorm.report.exhibit import Exhibit
 from egonorm.report.figures.bars import BAR_HEADER, Series, about, draw_bars, make_bar, rows_of, tell
-from egonorm.report.figures.figure import Exhibit
 from egonorm.report.style import SIDES, THIRD
 from egonorm.runs.config import Stream, to_json
 from egonorm.sweeps.paper import reported

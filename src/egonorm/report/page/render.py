@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from egonorm.core.files import fitting
-from egonorm.report.figures.figure import Exhibit, csv_of
+from egonorm.report.exhibit import Exhibit, csv_of
 from egonorm.report.page.model import Grid, Matrix, Page
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from egonorm.report.figures.figure import Exhibit
+from egonorm.report.exhibit import Exhibit
 from egonorm.report.page.model import Choice, Grid, Matrix, Page, Player
 from egonorm.report.page.output_dir import write_report
 from egonorm.report.page.render import Drawn, data_of, encoded, render, stem

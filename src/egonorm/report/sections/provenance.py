@@ -9,7 +9,7 @@ import egonorm
 from egonorm.aggregate.paper_systems import PAPER_DOMAINS
 from egonorm.report.data.paper import errata
 from egonorm.report.data.runs import ReportData
-from egonorm.report.figures.figure import csv_of
+from egonorm.report.exhibit import csv_of
 from egonorm.report.page.model import Element, Facts, Grid, GridCell, Note, Section
 from egonorm.report.style import label_of
 from egonorm.runs.config import to_json

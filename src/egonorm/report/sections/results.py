@@ -12,7 +12,7 @@ from egonorm.methods import SourceOnly
 from egonorm.metrics import holm
 from egonorm.report.data.paper import paper_number, sentences_on_paper
 from egonorm.report.data.runs import ReportData
-from egonorm.report.figures.figure import csv_of
+from egonorm.report.exhibit import csv_of
 from egonorm.report.page.model import Grid, GridCell
 from egonorm.report.style import label_of
 

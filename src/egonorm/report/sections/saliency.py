@@ -10,7 +10,7 @@ from egonorm.export.examples import Change, largest_changes, most_confidently_wr
 from egonorm.export.saved_clip import SavedClip, read_clip
 from egonorm.report.data.predictions import Judged, judged
 from egonorm.report.data.runs import Comparison, ReportData
-from egonorm.report.figures.figure import Exhibit
+from egonorm.report.exhibit import Exhibit
 from egonorm.report.figures.saliency import cam_figure
 from egonorm.report.page.model import Element, Facts, Note, Player
 from egonorm.report.sections.errors import NOT_ASKED, thoughts, video_of
