@@ -43,7 +43,7 @@ def keep(run: Run, out: Path, classes: tuple[str, ...] | None = None) -> Record:
     about = (folder.name, run.method.name(), str(run.setting), run.seed)
     rows = [Row(*about, STEP, "test", "D2", "top1", 0.0, 8), Row(*about, STEP, "test", "D2", COMPLETE, 1.0, 0)]
     write_rows(folder, rows)
-    return Record(folder, run, tuple(rows[:1]), (STEP,))
+    return Record.of(folder, run, rows[:1], (STEP,))
 
 
 def store_of(root: Path, data: str) -> str:

@@ -1,6 +1,6 @@
 """Which runs belong together: those of one configuration, by the domains that they learnt from and are judged on, one a seed."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -118,9 +118,13 @@ def group_runs(records: Iterable[Record]) -> tuple[RunGroup, ...]:
     A number that a method takes from other runs differs by shift, and tells no configurations apart. Where one shift has runs
     with several, those of its family of settings are configurations of their own.
     """
-    kinds = defaultdict(list)
+    kinds, texts = defaultdict(list), {}
     for record in records:
-        kinds[to_json(plain(record.run))].append(record)
+        run = record.run
+        key = run.data, run.precision, repr(run.method), *map(id, (run.net, run.optim, run.evaluation))
+        if key not in texts:  # runs that were read together share what they have in common
+            texts[key] = to_json(plain(run))
+        kinds[texts[key]].append(record)
     return tuple(group for kind in kinds.values() for group in _apart(kind))
 
 
@@ -139,28 +143,35 @@ def find_reference(group: RunGroup, groups: Iterable[RunGroup]) -> RunGroup | No
     return best if _size(best.run) > _size(group.run) else None
 
 
-def describe_differences(run: Run, others: Sequence[Run]) -> str:
-    """In words, what of a run's network and optimisation is not so in all runs; its method's label says the rest."""
-    words: list[str] = [run.net.fusion] if len({other.net.fusion for other in others}) > 1 else []
-    words += ["+".join(run.net.streams)] if len({tuple(other.net.streams) for other in others}) > 1 else []
-    for name, stream in run.net.streams.items():
-        if len({str(other.net.streams[name].encoder) for other in others if name in other.net.streams}) > 1:
-            words.append(f"{name} by {stream.encoder}")
-    words += [text for text in run.optim.unusual if any(text not in other.optim.unusual for other in others)]
-    return " ".join(words)
+def describe_differences(runs: Sequence[Run]) -> list[str]:
+    """For each run, in words, what of its network and optimisation is not so in all; its method's label says the rest."""
+    aspects = [_aspects(run) for run in runs]
+    words: dict[str, set[str]] = defaultdict(set)
+    for aspect, said in (item for of_run in aspects for item in of_run.items()):
+        words[aspect].add(said)
+    counts = Counter(text for run in runs for text in run.optim.unusual)
+    different = [[said for aspect, said in of_run.items() if len(words[aspect]) > 1] for of_run in aspects]
+    unusual = [[text for text in run.optim.unusual if counts[text] < len(runs)] for run in runs]
+    return [" ".join([*own, *further]) for own, further in zip(different, unusual, strict=True)]
 
 
 def label_groups(groups: Sequence[RunGroup]) -> list[tuple[str, str]]:
     """Each group's method, and where it has several configurations in what they differ; digits where words do not tell."""
-    methods, runs = [group.method for group in groups], [group.run for group in groups]
-    told = [
-        (group.method, describe_differences(group.run, runs) if methods.count(group.method) > 1 else "")
-        for group in groups
+    methods = [group.method for group in groups]
+    differences = describe_differences([group.run for group in groups])
+    labels = [
+        (name, words if methods.count(name) > 1 else "") for name, words in zip(methods, differences, strict=True)
     ]
     return [
-        (method, " ".join(filter(None, (words, group.digits if told.count((method, words)) > 1 else ""))))
-        for group, (method, words) in zip(groups, told, strict=True)
+        (name, " ".join(filter(None, (words, group.digits if labels.count((name, words)) > 1 else ""))))
+        for group, (name, words) in zip(groups, labels, strict=True)
     ]
+
+
+def _aspects(run: Run) -> dict[str, str]:
+    """In what networks may differ, and how one says it."""
+    encoders = {f"encoder of {name}": f"{name} by {stream.encoder}" for name, stream in run.net.streams.items()}
+    return {"fusion": run.net.fusion, "streams": "+".join(run.net.streams), **encoders}
 
 
 def _apart(records: Sequence[Record]) -> list[RunGroup]:

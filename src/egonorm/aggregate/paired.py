@@ -136,11 +136,10 @@ def read_hits(record: Record, domain: str) -> Hits | None:
     stated = stated_files(record, domain)
     if not stated:
         return None
-    (first, top1), *others = stated.items()
-    uids, labels, scores = read_arrays(first, ["uids", "labels", SCORES]).values()
-    hits = [hits_of(first, scores, labels, top1)]
-    hits += [hits_of(path, read_arrays(path, [SCORES])[SCORES], labels, value) for path, value in others]
-    return Hits(uids, labels, np.mean(hits, axis=0))
+    first, *others = stated
+    uids, labels, *scores = read_arrays(first, ["uids", "labels", SCORES]).values()
+    scores += [read_arrays(path, [SCORES])[SCORES] for path in others]
+    return Hits(uids, labels, hits_of(stated, scores, labels).mean(axis=0))
 
 
 def _differences(

@@ -76,7 +76,7 @@ def _configurations(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
     named = [(line.group.method, str(run.setting)) for line, run in zip(lines, runs, strict=True)]
     if len(set(zip(named, variants, strict=True))) == len(set(named)):
         return {}
-    words = [describe_differences(run, runs) for run in runs]
+    words = describe_differences(runs)
     return {"config": [f"{said} {variant}".strip() for said, variant in zip(words, variants, strict=True)]}
 
 

@@ -147,10 +147,10 @@ def to_json(run: Run) -> str:
 
 def from_json(text: str) -> Run:
     """The run that `to_json` wrote; a user's method is imported. RunError for a method that is not here."""
-    return _from_tree(json.loads(text), "This")
+    return _from_tree(json.loads(text), "This", {})
 
 
-def _from_tree(tree: dict, what: str) -> Run:
+def _from_tree(tree: dict, what: str, alike: dict[str, Run]) -> Run:
     try:
         find_method(tree["method"]["name"])
     except SettingError as error:
@@ -160,7 +160,19 @@ def _from_tree(tree: dict, what: str) -> Run:
             expected=error.expected,
             remedy=error.remedy,
         ) from None
-    return _converter().structure(tree, Run)
+    own = _converter().structure({name: tree.pop(name) for name in ("setting", "seed") if name in tree}, _Own)
+    text = json.dumps(tree)
+    if text not in alike:
+        alike[text] = _converter().structure(tree | {"setting": str(ANYWHERE)}, Run)
+    return replace(alike[text], setting=own.setting, seed=own.seed)
+
+
+@dataclass(frozen=True)
+class _Own:
+    """What runs of one configuration do not have in common."""
+
+    setting: Setting
+    seed: int = 0
 
 
 def write_run(folder: Path, run: Run) -> None:
@@ -169,13 +181,20 @@ def write_run(folder: Path, run: Run) -> None:
     write_atomically(folder / CONFIG, (json.dumps(tree, indent=2) + "\n").encode())
 
 
-def read_run(folder: Path) -> Run:
-    """The configuration of a run's folder. RunError when it holds none that can be read here, or is of another version."""
+def read_run(folder: Path, alike: dict[str, Run] | None = None) -> Run:
+    """The configuration of a run's folder.
+
+    Args:
+        alike: for many folders, the configurations that were read before; each is read once, whatever its setting and seed.
+
+    Raises:
+        RunError: when the folder holds none that can be read here, or is of another version.
+    """
     path = folder / CONFIG
     try:
         tree = json.loads(path.read_text())
         RUN.check(path, tree.pop(KEY, 1))
-        return _from_tree(tree, str(folder))
+        return _from_tree(tree, str(folder), {} if alike is None else alike)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, cattrs.BaseValidationError) as error:
         if (inner := _own_error(error)) is not None:
             parts = {"got": inner.got, "expected": inner.expected, "remedy": inner.remedy}

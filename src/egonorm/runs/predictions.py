@@ -1,5 +1,6 @@
 """Stored predictions: what a run's checkpoints say of a domain's test clips."""
 
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from egonorm.core import RunError
 from egonorm.core.training import FUSED
+from egonorm.runs.npz import read_npz
 from egonorm.runs.records import Record
 from egonorm.runs.results import predictions_of
 
@@ -69,23 +71,34 @@ def read_predicted(record: Record, domain: str) -> Predicted | None:
 
 def stated_files(record: Record, domain: str) -> dict[Path, float]:
     """The files of the selected checkpoints, with the top-1 that each one's row states; none where not all are there."""
-    stated = {row.step: row.value for row in record.rows if row.metric == "top1" and row.domain == domain}
+    stated = record.top1.get(domain, {})
     found = {predictions_of(record.folder, step, domain): stated[step] for step in record.steps if step in stated}
-    return found if all(path.exists() for path in found) else {}
+    return found if all(map(os.path.exists, found)) else {}
 
 
 def hits_of(
-    path: Path, scores: Shaped[np.ndarray, "..."], labels: Shaped[np.ndarray, "..."], stated: float
-) -> Bool[np.ndarray, " clip"]:
-    """Whether a checkpoint was right on each clip. RunError when that is not the top-1 that its row states."""
-    if scores.ndim == 2 and scores.size and labels.shape == scores.shape[:1]:
-        hits = scores.argmax(axis=1) == labels
-        if abs(100 * hits.mean() - stated) < 1e-6:
+    stated: Mapping[Path, float], scores: Sequence[Shaped[np.ndarray, "..."]], labels: Shaped[np.ndarray, "..."]
+) -> Bool[np.ndarray, "checkpoint clip"]:
+    """Whether each checkpoint was right on each clip.
+
+    Args:
+        stated: the checkpoints' files, with the top-1 that each one's row states.
+        scores: those of each file, an array `clip label`.
+
+    Raises:
+        RunError: when that is not the top-1 of a file.
+    """
+    fitting = [one.ndim == 2 and one.size > 0 and labels.shape == one.shape[:1] for one in scores]
+    if all(fitting):
+        hits = np.stack([one.argmax(axis=1) for one in scores]) == labels
+        fitting = (abs(100 * hits.mean(axis=1) - list(stated.values())) < 1e-6).tolist()
+        if all(fitting):
             return hits
+    path, top1 = list(stated.items())[fitting.index(False)]
     raise RunError(
         f"{path} does not agree with the rows of its run.",
         got="other predictions or other clips",
-        expected=f"a top-1 of {stated:.2f} on {labels.size} clips",
+        expected=f"a top-1 of {top1:.2f} on {labels.size} clips",
         remedy=_remedy(path),
     )
 
@@ -93,8 +106,7 @@ def hits_of(
 def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """Some arrays of a file of predictions, or all. RunError when it cannot be read."""
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            return {name: arrays[name] for name in names or arrays.files}
+        return read_npz(path, names)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise _unreadable(path, f"{type(error).__name__}: a file that is damaged or something else") from None
 
@@ -104,7 +116,7 @@ def _read_whole(path: Path, stated: float) -> dict[str, np.ndarray]:
     arrays = read_arrays(path)
     if wrong := _wrong(arrays):
         raise _unreadable(path, wrong)
-    hits_of(path, arrays[f"scores/{FUSED}"], arrays["labels"], stated)
+    hits_of({path: stated}, [arrays[f"scores/{FUSED}"]], arrays["labels"])
     return arrays
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from egonorm.core import RunError
@@ -41,7 +42,7 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
     path = folder / FILE
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return tuple(_row(line) for line in lines)
+        return _all_rows(lines) or tuple(map(_row, lines))
     except (OSError, ValueError, TypeError, OverflowError) as error:
         raise RunError(
             f"{path} cannot be read.",
@@ -49,6 +50,27 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
             expected="one row a line, as training writes them",
             remedy="Remove the file, and give the command that made the run again.",
         ) from None
+
+
+def _all_rows(lines: list[str]) -> tuple[Row, ...]:
+    """The rows, several times as fast as line by line; none where a line is not as it should be."""
+    try:
+        entries = json.loads(f"[{','.join(lines)}]")
+        columns = list(zip(*map(_FIELDS, entries), strict=True))
+    except (ValueError, TypeError, KeyError):
+        return ()
+    is_whole = len(entries) == len(lines) and sum(map(len, entries)) == len(columns) * len(lines)
+    if not is_whole or [set(map(type, column)) for column in columns] != _KINDS:
+        return ()
+    rows = []
+    for entry in entries:
+        rows.append(row := object.__new__(Row))
+        row.__dict__.update(entry)  # a frozen dataclass sets field by field, which takes as long as all the rest
+    return tuple(rows)
+
+
+_FIELDS = itemgetter(*Row.__annotations__)
+_KINDS = [{kind} for kind in Row.__annotations__.values()]
 
 
 def _row(line: str) -> Row:

@@ -174,7 +174,7 @@ def _of_log(log: Iterable[Step]) -> dict[tuple[str, str, str], dict[int, tuple[f
 
 
 def _of_rows(record: Record, domain: str) -> dict[int, tuple[float, float]]:
-    return {row.step: (row.value, 1.0) for row in record.rows if (row.metric, row.domain) == ("top1", domain)}
+    return {step: (percent, 1.0) for step, percent in record.top1.get(domain, {}).items()}
 
 
 def _draw(comparison: Comparison, curves: Curves) -> Figure:
