@@ -168,6 +168,19 @@ def test_a_composition_without_the_backward_of_its_part_is_refused():
         check(own.Careless(), TWO, STREAMS)
 
 
+def test_a_use_of_the_target_that_there_is_not_is_refused():
+    @dataclass(frozen=True)
+    class Misspelt(Method):
+        """A word in the place of a set."""
+
+        target_use = "training"
+
+    with pytest.raises(
+        SettingError, match=r"Misspelt cannot(.|\n)*target_use = 'training'(.|\n)*'training', 'after', 'test'"
+    ):
+        check(Misspelt(), TWO, STREAMS)
+
+
 def test_a_method_that_adapts_at_test_yields():
     @dataclass(frozen=True)
     class Silent(Method):

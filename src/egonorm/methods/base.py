@@ -132,6 +132,13 @@ def check(method: Method, setting: Setting, modalities: Iterable[str]) -> None:
 
 
 def _check_alone(method: Method, what: str, setting: Setting, modalities: tuple[str, ...]) -> None:
+    if not set(method.target_use) <= _MOMENTS.keys():
+        raise SettingError(
+            f"{what}.",
+            got=f"target_use = {method.target_use!r}",
+            expected=f"a set of some of {', '.join(map(repr, _MOMENTS))}",
+            remedy="Write for example target_use = {'training'}.",
+        )
     if method.target_needed and not target_moments(method, setting):
         raise SettingError(
             f"{what}.",
