@@ -22,7 +22,7 @@ def main(data: str, out: str) -> None:
         cells = dict.fromkeys(clips.manifest.classes, white)
         for clip in clips.manifest.select([domain], "train").clips:
             if cells[clip.label] is white:
-                frames = given.view(reader(clip.media, even_windows(clip.start, clip.stop, given.span, 1)), None)
+                frames = given.augment(reader(clip.media, even_windows(clip.start, clip.stop, given.span, 1)), None)
                 cells[clip.label] = np.pad(frames[0, 0], ((2, 2), (2, 2), (0, 0)), constant_values=255)
         rows.append(np.hstack(list(cells.values())))
     imsave(out, np.vstack(rows))

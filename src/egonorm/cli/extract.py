@@ -39,7 +39,7 @@ class Extract:
     """Windows that are computed together."""
     precision: Precision = "float32"
     """Precision of the networks; features are stored in float32."""
-    machine: MachineOptions = field(default_factory=MachineOptions)
+    machine: tyro.conf.OmitArgPrefixes[MachineOptions] = field(default_factory=MachineOptions)
 
     def __call__(self) -> None:
         shard, options = Shard.parse(self.shard), self.machine.as_options()
