@@ -139,7 +139,9 @@ def test_the_main_job_by_hand(kitchens, tmp_path, capsys):
     assert "D3" in call(capsys, "test", folder, "--domain", "D3", "--workers", "0", "--device", "cpu")
     call(capsys, *train, "source-only")
     table = call(capsys, "table", tmp_path, "--select", "last", "--format", "markdown")
-    assert [line.split("|")[1].strip() for line in table.splitlines()[2:7]] == ["rna:weight=0.5"] * 3 + ["source-only"] * 2
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:7]] == ["rna:weight=0.5"] * 3 + [
+        "source-only"
+    ] * 2
 
 
 def test_data_check_says_what_is_there_and_what_is_not(kitchens, tmp_path, capsys):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from egonorm import cli
-from egonorm.aggregate.summary import unlike
+from egonorm.aggregate.group import describe_differences
 from egonorm.core import EgonormError, SettingError
 from egonorm.data.dataset import TrainKey
 from egonorm.data.sets import open_clip_set
@@ -148,7 +148,7 @@ def test_an_input_of_ones_own_is_trained_on(kitchens, tmp_path):
 def test_tables_tell_runs_of_other_encoders_apart():
     chosen = [[], ["rgb=own_parts:Colours:size=4"], ["rgb=own_parts:Colours:size=6"]]
     runs = [configure("folder:/x", "dg1:D1:D2", SourceOnly(), "demo", encoder=one) for one in chosen]
-    found = [unlike(run, runs) for run in runs]
+    found = describe_differences(runs)
     assert found == ["rgb by i3d, width 0.25", *(f"rgb by own_parts:Colours, size {size}" for size in (4, 6))]
     assert len({run.name for run in runs}) == 3
 

@@ -127,6 +127,6 @@ def find_commit(package: Path = Path(egonorm.__file__).parent) -> str | None:
     try:
         # a package that is installed inside another project's checkout is no part of its commit
         git("ls-files", "--error-unmatch", "__init__.py")
-        return git("rev-parse_line", "HEAD") + "+changes" * bool(git("status", "--porcelain", "."))
+        return git("rev-parse", "HEAD") + "+changes" * bool(git("status", "--porcelain", "."))
     except (OSError, subprocess.SubprocessError):
         return None

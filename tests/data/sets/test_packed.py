@@ -257,16 +257,16 @@ def test_the_surroundings_of_clips_alone_and_an_error_elsewhere(source, whole, t
 
 
 def test_what_was_stopped_goes_on_medium_by_medium_and_ends_the_same(source, whole, tmp_path, monkeypatch):
-    perform, done = packing_module.perform, []
+    pack_medium, done = packing_module.pack_medium, []
 
     def stopped(job):
         if len(done) == 3:
             raise KeyboardInterrupt
         done.append(job)
-        return perform(job)
+        return pack_medium(job)
 
     with monkeypatch.context() as patch:
-        patch.setattr(packing_module, "perform", stopped)
+        patch.setattr(packing_module, "pack_medium", stopped)
         with pytest.raises(KeyboardInterrupt):
             packed(f"folder:{source}", tmp_path)
     with pytest.raises(DataError, match=r"(?s)is not complete.*Run again: egonorm data pack folder:"):
