@@ -1,7 +1,7 @@
 """From the rows of many runs to one table: a line per method, setting and judged domain, averaged over seeds."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates
@@ -129,7 +129,7 @@ def _run(line: Aggregate) -> Run:
     return _record(line).run
 
 
-def _measured(line: Aggregate) -> dict[str, tuple[float, int]]:
+def _measured(line: Aggregate) -> Mapping[str, tuple[float, int]]:
     return _record(line).measured[_domain(line)]
 
 

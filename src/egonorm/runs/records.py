@@ -49,7 +49,9 @@ class Record:
 
 def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Record, ...], str]:
     """The complete runs, and a sentence about the others; empty if there are none. RunError when none is complete."""
-    folders, records, unfinished, unreadable, alike = tuple(folders), [], 0, {}, {}
+    folders, records, unfinished = tuple(folders), [], 0
+    unreadable: dict[str, RunError] = {}
+    alike: dict[str, Run] = {}
     for folder in folders:
         try:
             run, rows = read_run(folder, alike), read_rows(folder)
