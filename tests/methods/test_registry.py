@@ -101,8 +101,11 @@ def test_a_program_is_named_by_its_file(tmp_path, monkeypatch):
     Made.__module__ = "gone"
 
 
-def test_a_users_method_is_found_as_runs_were_called_before(own):
-    assert find_method("projected") is own.Projected
+def test_a_users_method_is_found_as_runs_were_called_before():
+    class CalledAsBefore(Method):
+        """A user's method, of which there are runs."""
+
+    assert find_method("called-as-before") is CalledAsBefore
 
 
 def test_a_list_of_methods_and_what_they_give():
