@@ -28,6 +28,7 @@ CHECKED = (
 )
 """Where every call's types and shapes are checked: what handles tensors, but for what is called for each frame or layer."""
 
+pytest.register_assert_rewrite("refusals")  # it says what differs
 install_import_hook([f"egonorm.{name}" for name in CHECKED], "beartype.beartype")
 
 # from here on what is imported is checked

@@ -22,6 +22,8 @@ def test_half_of_the_clips_get_the_second_modality_of_the_next():
     assert mixed["flow"].flatten().tolist() == [0, 1, 2, 3, 5, 6, 7, 4]
     assert mixed["audio"].flatten().tolist() == [0, 1, 2, 3, 6, 7, 4, 5]
     assert paired.tolist() == [True] * 4 + [False] * 4
+    pairs = torch.arange(16.0).view(8, 2)
+    assert mix_up_half({"a": pairs, "b": pairs})[0]["b"][:, 1].tolist() == [1, 3, 5, 7, 11, 13, 15, 9]
     assert mix_up_half({"a": clips[:3], "b": clips[:3]})[0]["b"].flatten().tolist() == [0, 2, 1]
 
 

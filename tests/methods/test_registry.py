@@ -14,6 +14,7 @@ from egonorm.methods.mm_sada import MmSada
 from egonorm.methods.registry import given_options, split_methods
 from egonorm.methods.ss import Ss
 from our_methods import our_methods
+from refusals import refused
 
 
 @pytest.fixture
@@ -43,8 +44,12 @@ def test_two_classes_of_one_name_are_refused_and_a_class_that_is_defined_anew_re
     first, again = define("a_notebook"), define("a_notebook")
     assert methods()["a_notebook:Twice"] is again and first is not again
     other = define("egonorm.methods.one"), define("egonorm.methods.two")
-    with pytest.raises(
-        SettingError, match=r"Two methods are called twice(.|\n)*methods.one.Twice and egonorm.methods.two.T"
+    with refused(
+        SettingError,
+        "Two methods are called twice.",
+        "egonorm.methods.one.Twice and egonorm.methods.two.Twice",
+        "one class of each name",
+        "Rename one of them.",
     ):
         methods()
     for found in (first, again, *other):  # out of sight of the other tests
@@ -109,10 +114,11 @@ def test_a_users_method_is_found_as_runs_were_called_before():
 
 
 def test_a_list_of_methods_and_what_they_give():
-    text = "source-only, rna,my.module:VRex:weight=2:taus=(0.5, 2.0),hna:radius=7"
-    found = ["source-only", "rna", "my.module:VRex:weight=2:taus=(0.5, 2.0)", "hna:radius=7"]
+    text = "source-only, rna,my.module:VRex:weight=2:taus=(0.5, 2.0),my.module:VRex:x=[1,[2,3],4],hna:radius=7"
+    found = ["source-only", "rna", "my.module:VRex:weight=2:taus=(0.5, 2.0)", "my.module:VRex:x=[1,[2,3],4]"]
+    found.append("hna:radius=7")
     assert split_methods(text) == found
-    assert [given_options(one) for one in found] == [set(), set(), {"weight", "taus"}, {"radius"}]
+    assert [given_options(one) for one in found] == [set(), set(), {"weight", "taus"}, {"x"}, {"radius"}]
     assert given_options("mm-sada:grl.begin=0") == {"grl"}
 
 
@@ -124,24 +130,103 @@ def test_a_list_of_methods_and_what_they_give():
         ("user_methods:Missing", r"the module user_methods without Missing"),
         ("user_methods:helper", r"user_methods:helper is no method.\n +got: +a function"),
         ("pathlib:Path", r"pathlib:Path is no method.(.|\n)*a subclass of egonorm.methods.base.Method"),
-        ("user_methods:Base", r"is no method that can be used.\n +got: +a base class without loss"),
-        ("egonorm.methods:Method", r"is no method that can be used.\n +got: +a base class"),
-        ("user_methods:Plain", r"got: +a class that is no dataclass(.|\n)*@dataclass\(frozen=True\) above class Plain"),
-        ("user_methods:Shadow", r"got: +an option called label"),
         ("user_methods:Needy", r"needs more options(.|\n)*expected: taus(.|\n)*Write user_methods:Needy:taus=VALUE"),
         ("user_methods:VRex:wait=2", r"has no option wait.\n +got: +wait=2\n +expected: weight\n"),
         ("user_methods:VRex:weight=much", r"cannot use this weight.\n +got: +'much'\n +expected: float"),
-        ("user_methods:VRex:rna.weight=2", r"has no part rna.\n +got: +rna.weight=2\n +expected: weight"),
         ("user_methods:VRexRna:rna.wait=2", r"VRexRna:rna has no option wait(.|\n)*expected: weight, numerator, form"),
         ("user_methods:VRexRna:rna=2", r"cannot use this rna.\n +got: +2\n +expected: Rna"),
-        ("user_methods:Deeper:power=0", r"cannot be made.\n +got: +ValueError: the power 0.0 is not above 0"),
-        ("rna:0.5", r"rna:0.5 cannot be read.\n +got: +0.5\n +expected: option=value"),
         ("rna:weight=1:weight=2", r"each option once"),
         ("rna:numerator=third", r"got: +'third'\n +expected: 'second' or 'first'"),
-        ("hna:radius=0", r"has no radius.\n +got: +0\n +expected: a norm above 0"),
-        ("grl:begin=1", r"cannot begin then"),
     ],
 )
-def test_what_names_no_method_is_refused(text, message, own):
+def test_what_is_no_class_or_has_no_such_option_is_refused_as_everywhere(text, message, own):
     with pytest.raises(SettingError, match=message):
         parse_method(text)
+
+
+NO_METHOD = "{} is no method that can be used."
+INHERIT = "Name a class that inherits this one."
+NO_PART = "Leave it out, or write one of these."
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "got", "expected", "remedy"),
+    [
+        (
+            "user_methods:Base",
+            NO_METHOD,
+            "a base class without loss, scale",
+            "a class that defines it",
+            INHERIT,
+        ),
+        (
+            "egonorm.methods:Method",
+            NO_METHOD,
+            "a base class without all that a method does",
+            "a class that defines it",
+            INHERIT,
+        ),
+        (
+            "user_methods:Plain",
+            NO_METHOD,
+            "a class that is no dataclass",
+            "a frozen dataclass, whose fields are its options",
+            "Write @dataclass(frozen=True) above class Plain.",
+        ),
+        (
+            "user_methods:Shadow",
+            NO_METHOD,
+            "an option called min_sources, label",
+            "options with names of their own",
+            "Write it without a type if it is what every method has (min_sources = 2), else rename it.",
+        ),
+        (
+            "user_methods:VRex:rna.weight=2",
+            "user_methods:VRex has no part rna.",
+            "rna.weight=2",
+            "weight",
+            NO_PART,
+        ),
+        (
+            "user_methods:VRexRna:v_rex.weight=3:rex.weight=2:rna.weight=1",
+            "user_methods:VRexRna has no part rex.",
+            "rex.weight=2",
+            "v_rex, rna, v_rex.OPTION, rna.OPTION",
+            NO_PART,
+        ),
+        ("source-only:rna.weight=2", "source-only has no part rna.", "rna.weight=2", "no options", NO_PART),
+        (
+            "user_methods:Outer:inner.rex.weight=2",
+            "user_methods:Outer:inner has no part rex.",
+            "rex.weight=2",
+            "v_rex, rna, v_rex.OPTION, rna.OPTION",
+            NO_PART,
+        ),
+        (
+            "user_methods:Deeper:power=0",
+            "The method {} cannot be made.",
+            "ValueError: the power 0.0 is not above 0",
+            "values that Deeper accepts",
+            "Correct the options.",
+        ),
+        ("rna:0.5", "{} cannot be read.", "0.5", "option=value", "Write for example rna:weight=0.5."),
+        ("rna:0.5:1", "{} cannot be read.", "0.5:1", "option=value", "Write for example rna:weight=0.5."),
+    ],
+)
+def test_what_can_be_no_method_is_refused(text, what, got, expected, remedy, own):
+    with refused(SettingError, what.format(text), got, expected, remedy):
+        parse_method(text)
+
+
+def test_an_option_of_a_part_of_a_part_is_read(own):
+    made = parse_method("user_methods:Outer:inner.rna.weight=3:inner.v_rex.weight=2:weight=5")
+    assert made == own.Outer(own.VRexRna(own.VRex(2.0), Rna(3.0)), 5.0)
+    assert made.label() == "user_methods:Outer:inner.v_rex.weight=2:inner.rna.weight=3:weight=5"
+
+
+def test_a_method_that_is_defined_in_a_function_is_found_by_the_path_that_it_is_named_by():
+    @dataclass(frozen=True)
+    class Local(Method):
+        """A method that no module holds."""
+
+    assert "<locals>" in Local.name() and find_method(Local.name()) is Local

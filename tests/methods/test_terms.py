@@ -1,17 +1,23 @@
 """What methods add to a network, and what they refuse."""
 
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import nn
 
 from egonorm.core import Batch, RunError, Seen, SettingError, View
+from egonorm.methods import Method, SourceOnly
 from egonorm.methods.ada_bn import AdaBn
 from egonorm.methods.align_only import AlignOnly
+from egonorm.methods.base import TrainedRun, unresolved
 from egonorm.methods.grl import Grl
 from egonorm.methods.hna import Hna
 from egonorm.methods.orth_only import OrthOnly
 from egonorm.methods.ss import Ss
 from egonorm.nets.net import Net
+from refusals import refused
 
 
 class Encoder(nn.Sequential):
@@ -41,8 +47,12 @@ def view(net, domain="D1", labelled=True, seed=0, clips=8):
 
 @pytest.mark.parametrize("method", [AlignOnly(), OrthOnly()])
 def test_angles_need_features_of_one_size(method):
-    with pytest.raises(
-        SettingError, match=rf"{method.name()} compares directions(.|\n)*rgb: 5 numbers, audio: 6 numbers"
+    with refused(
+        SettingError,
+        f"The method {method.name()} compares directions of features.",
+        "rgb: 5 numbers, audio: 6 numbers",
+        "features of one size",
+        "Give the encoders equal widths, or choose another method.",
     ):
         make_net(method, sizes=(5, 6))
 
@@ -67,25 +77,71 @@ def test_ada_bn_keeps_nothing_for_a_backward_pass():
 
 def test_ada_bn_without_a_batch_to_measure_is_an_error():
     single = [Batch("D2", ("a",), {m: torch.randn(1, 3) for m in ("rgb", "audio")}, None)]
-    with pytest.raises(RunError, match=r"no statistics of the target(.|\n)*--batch"):
+    with refused(
+        RunError,
+        "AdaBN has no statistics of the target.",
+        "no batch of several clips",
+        "one or more",
+        "Correct --batch, or bring more training clips of the target.",
+    ):
         AdaBn().adapt(make_net(), single)
 
 
 def test_ss_needs_three_clips():
     net = make_net(Ss())
     assert Ss().terms(Seen((view(net, clips=3),), 0.5), net)["correspondence"] > 0
-    with pytest.raises(RunError, match=r"Too few clips(.|\n)*a batch of 2(.|\n)*--batch"):
+    with refused(
+        RunError, "Too few clips to mix pairs.", "a batch of 2", "3 clips a domain or more", "Correct --batch."
+    ):
         Ss().terms(Seen((view(net), view(net, "D2", seed=1, clips=2)), 0.5), net)
 
 
 @pytest.mark.parametrize("begin", [-0.1, 1.0, 1.5])
 def test_grl_needs_a_beginning_before_the_end(begin):
-    with pytest.raises(SettingError, match=rf"method grl cannot begin(.|\n)*--begin {begin:g}"):
+    with refused(
+        SettingError,
+        "The method grl cannot begin then.",
+        f"--begin {begin:g}",
+        "a share of the training, from 0 to below 1",
+        "Correct --begin.",
+    ):
         make_net(Grl(begin=begin))
 
 
 @pytest.mark.parametrize("radius", [0.0, -1.0, float("inf"), float("nan")])
 def test_hna_needs_a_radius_that_can_be_a_norm(radius):
     make_net(Hna(radius=0.1))
-    with pytest.raises(SettingError, match=rf"method hna has no radius(.|\n)*got:? *{radius:g}(.|\n)*--radius"):
+    with refused(SettingError, "The method hna has no radius.", f"{radius:g}", "a norm above 0", "Correct --radius."):
         make_net(Hna(radius=radius))
+
+
+@pytest.mark.parametrize(("steps", "radius"), [(1, 2.26), (4, 5.26), (14, 15.26), (25, 25.76), (40, 39.76)])
+def test_hna_takes_its_radius_from_the_last_tenth_of_source_only(steps, radius):
+    """The mean over the domains, the modalities and the last tenth of the steps (one of 4 and 14, two of 25), to the cent."""
+    norms = tuple({("D1", "rgb"): k + 1.0, ("D1", "audio"): k + 3.512} for k in range(steps))
+    made = Hna(weight=0.3).resolve({SourceOnly(): TrainedRun(norms)})
+    assert made == Hna(radius=radius, weight=0.3)
+
+
+def test_methods_that_take_nothing_from_other_runs_are_resolved_as_they_are():
+    assert Ss().resolve({}) == Ss()
+
+
+@pytest.mark.parametrize(
+    ("method", "usual"),
+    [(Hna(radius=7.32, weight=0.3), Hna(weight=0.3)), (Hna(weight=0.3), Hna(weight=0.3)), (Ss(2.0), Ss(2.0))],
+)
+def test_what_other_runs_decide_is_no_part_of_a_configuration(method, usual):
+    assert unresolved(method) == usual
+
+
+def test_a_part_that_other_runs_decide_is_made_anew():
+    @dataclass(frozen=True)
+    class Held(Method):
+        """A composition whose part comes from a run."""
+
+        from_runs: ClassVar[dict[str, Method]] = {"part": SourceOnly()}
+
+        part: Hna = field(default_factory=lambda: Hna(radius=3.0))
+
+    assert unresolved(Held(part=Hna(radius=5.0))) == Held()

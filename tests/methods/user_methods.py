@@ -105,6 +105,14 @@ class VRexRna(Method):
 
 
 @dataclass(frozen=True)
+class Outer(Method):
+    """A composition with a composition in it."""
+
+    inner: VRexRna = field(default_factory=VRexRna)
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class Deeper(VRex):
     """A subclass of a subclass."""
 
@@ -134,8 +142,12 @@ class Base(Method, ABC):
     """A mere base."""
 
     @abstractmethod
-    def loss(self) -> float:
+    def scale(self) -> float:
         """Left to others."""
+
+    @abstractmethod
+    def loss(self) -> float:
+        """This too."""
 
 
 class Plain(Method):
@@ -149,6 +161,7 @@ class Shadow(Method):
     """An option that hides what every method has."""
 
     label: float = 1.0
+    min_sources: int = 2
 
 
 @dataclass(frozen=True)

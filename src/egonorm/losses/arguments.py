@@ -13,7 +13,7 @@ def check_features(features: Mapping[str, Tensor], fewest: int = 1, equal_sizes:
     """Refuse what is no features per modality.
 
     Args:
-        fewest: how many modalities are needed.
+        fewest: how many modalities are needed, 1 or 2.
         equal_sizes: whether all features need the same number of numbers.
 
     Raises:
@@ -24,8 +24,8 @@ def check_features(features: Mapping[str, Tensor], fewest: int = 1, equal_sizes:
             type(features).__name__, _EXPECTED, "Give view.features, or a dictionary such as {'rgb': x, 'audio': y}."
         )
     if len(features) < fewest:
-        expected = f"{['no', 'one modality', 'two modalities'][fewest]} or more"
-        raise _refusal(", ".join(map(str, features)) or "none", expected, "Add a modality, or leave this loss out.")
+        expected = f"{'one modality' if fewest == 1 else 'two modalities'} or more"
+        raise _refusal(next(iter(features), "none"), expected, "Add a modality, or leave this loss out.")
     for name, x in features.items():
         if not isinstance(x, Tensor):
             raise _refusal(f"{name}: {type(x).__name__}", _EXPECTED, f"Give the features of {name} as a torch.Tensor.")

@@ -148,14 +148,14 @@ def _check_alone(method: Method, what: str, setting: Setting, modalities: tuple[
         )
     if len(modalities) < method.min_modalities:
         raise SettingError(
-            f"{what} with {len(modalities)} modality.",
+            f"{what} with {len(modalities)} {'modality' if len(modalities) == 1 else 'modalities'}.",
             got=", ".join(modalities),
             expected=f"{method.min_modalities} modalities or more",
             remedy="Add one with --modalities, or choose another method.",
         )
     if len(setting.sources) < method.min_sources:
         raise SettingError(
-            f"{what} with {len(setting.sources)} source.",
+            f"{what} with {len(setting.sources)} {'source' if len(setting.sources) == 1 else 'sources'}.",
             got="+".join(setting.sources),
             expected=f"{method.min_sources} sources or more",
             remedy="Use a setting with more of them, such as dgn:D1+D2:D3, or choose another method.",
