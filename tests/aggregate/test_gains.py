@@ -81,14 +81,70 @@ def test_what_has_no_gain_is_told(tmp_path):
     assert "gain" not in table.header and "no predictions (1)" in table.caption and "Holm" not in table.caption
 
 
-def test_clips_that_not_all_were_judged_on_are_told(tmp_path):
-    uids = [f"D2_{k:04d}" for k in range(10)]
-    labels = np.arange(10) % 3
-    folders = [
-        store(tmp_path, plain_run(method=method), {"D2": np.ones((2, n))}, uids[:n], labels[:n])
-        for method, n in ((None, 10), (Rna(), 8))
+OF_ALL = (
+    "Accuracies in percent; in brackets Wilson's 95 % interval over the n clips; after ± the standard deviation over seeds. "
+    "|x| is the mean feature norm, delta the difference of two of them (Eq. 1)."
+)
+OF_GAINS = (
+    "gain is the top-1 minus that of Source Only with the same seeds on the same clips, in brackets its 95 % interval (for it "
+    "alone) over new seeds and new clips at once; p is how probable a gain of that size, up or down, is at most if there is none "
+    "(two-way test, seeds and clips at random: docs/statistics.md), after Holm's correction; the bound is 0.05."
+)
+
+
+def test_the_caption_says_all_that_the_numbers_need(tmp_path):
+    uids, labels, net = [f"D2_{k}" for k in range(10)], np.arange(10) % 3, plain_run().net
+    judged = [
+        (plain_run(), 10),
+        (plain_run(seed=1), 10),
+        (plain_run(method=Rna()), 8),
+        (plain_run(method=Rna(), seed=1), 10),
+        (plain_run(method=Rna(), seed=2), 10),
+        (plain_run(net=net.choose(("audio",))), 10),
+        (plain_run(method=Ss(), seed=5), 10),
+        (plain_run(method=Hna(), seed=6), 10),
+        (plain_run("dgn:D1+D3:D2", Rna()), 10),
+        (plain_run("dg1:D1:D3"), 10),
     ]
-    assert "do not count for gain and p: up to 2." in tabulated(folders).caption
+    folders = [
+        store(tmp_path, run, {"D2": np.ones((1 + (run.seed == 1), n))}, uids[:n], labels[:n]) for run, n in judged
+    ]
+    folders.append(store(tmp_path, plain_run(seed=9), {"D2": [[1]]}, complete=False))
+    table = tabulated(folders)
+    assert table.caption == " ".join(
+        [
+            "Selection: last-mean:9 (checkpoints a run: 1, 2). Runs a line (seeds): 1, 2, 3.",
+            OF_ALL,
+            OF_GAINS,
+            "Comparisons corrected together, by family of settings in the whole folder: dg1 2.",
+            "Source Only with fewer streams or other fusion is compared with that with all streams and late fusion.",
+            "‡ one seed: over new clips alone; where seeds differ, such an interval and p are worth nothing.",
+            "Clips that not all compared runs were judged on do not count for gain and p: up to 2.",
+            "Seeds that one side of a comparison has alone do not count for gain and p: 2 of them.",
+            "Lines without a gain: Source Only: seeds differ (2), no Source Only run (1).",
+            "Where runs of a line were judged on different numbers of clips, n is the smallest.",
+            "Counted once: 1 times a run was judged where another of the same training and seed stands in the table.",
+            "Unfinished runs left out: 1.",
+        ]
+    )
+    rows = cells_of(table)
+    assert [(row["method"], row["setting"], row["seeds"], row["n"], row["clips a class"]) for row in rows] == [
+        ("source-only", "dg1:D1:D2", "2", "10", "3 to 4 (3 classes)"),
+        ("source-only", "dg1:D1:D2", "1", "10", "3 to 4 (3 classes)"),
+        ("rna", "dg1:D1:D2", "3", "8", "2 to 4 (3 classes)"),
+        ("rna", "dgn:D1+D3:D2", "1", "10", "3 to 4 (3 classes)"),
+        ("ss", "dg1:D1:D2", "1", "10", "3 to 4 (3 classes)"),
+        ("hna", "dg1:D1:D2", "1", "10", "3 to 4 (3 classes)"),
+    ]
+    assert [row["config"].split()[0] for row in rows] == ["rgb+audio", "audio", *["rgb+audio"] * 4]
+    titles = "method, setting, tested on, config, seeds, n, top-1 fused, gain, p, mean class, clips a class, |rgb|"
+    assert ", ".join(table.header) == titles
+
+
+def test_the_caption_of_one_run_says_no_more_than_that(tmp_path):
+    table = tabulated([store(tmp_path, plain_run(), {"D2": [[1, 0, 1]]})], "last")
+    assert table.caption == f"Selection: last (checkpoints a run: 1). Runs a line (seeds): 1. {OF_ALL}"
+    assert cells_of(table)[0]["mean class"] and "config" not in table.header
 
 
 def test_without_source_only_the_table_has_no_gains(tmp_path):

@@ -114,8 +114,8 @@ def test_a_users_method_is_found_as_runs_were_called_before():
 
 
 def test_a_list_of_methods_and_what_they_give():
-    text = "source-only, rna,my.module:VRex:weight=2:taus=(0.5, 2.0),my.module:VRex:x=[1,[2,3],4],hna:radius=7"
-    found = ["source-only", "rna", "my.module:VRex:weight=2:taus=(0.5, 2.0)", "my.module:VRex:x=[1,[2,3],4]"]
+    text = "source-only, rna,my.module:VRex:weight=2:taus=(0.5, 2.0),my.module:VREX:x=[1,[2,3],4],hna:radius=7"
+    found = ["source-only", "rna", "my.module:VRex:weight=2:taus=(0.5, 2.0)", "my.module:VREX:x=[1,[2,3],4]"]
     found.append("hna:radius=7")
     assert split_methods(text) == found
     assert [given_options(one) for one in found] == [set(), set(), {"weight", "taus"}, {"x"}, {"radius"}]

@@ -206,6 +206,16 @@ def test_a_use_of_the_target_that_there_is_not_is_refused():
         check(Misspelt(), TWO, STREAMS)
 
 
+def test_all_moments_together_are_a_use_of_the_target():
+    @dataclass(frozen=True)
+    class Everywhere(Method):
+        """Whatever is shown is of use."""
+
+        target_use: ClassVar[frozenset[str]] = frozenset({"training", "after", "test"})
+
+    check(Everywhere(), Setting.parse("uda:D1:D2"), STREAMS)
+
+
 def test_a_method_that_adapts_at_test_yields():
     @dataclass(frozen=True)
     class Silent(Method):

@@ -1,0 +1,72 @@
+"""One small table in its four forms, letter by letter."""
+
+import pytest
+
+from egonorm.aggregate.cells import Cell, Table
+from egonorm.aggregate.render import render_table
+
+COLUMNS = {
+    "method": ["rna|x", "a_b & {c} #1"],
+    "top-1 50%": [Cell(51.25, ".1f", 2.04, (44.4, 58.6)), Cell(50.0, ".2f")],
+    "gain": [Cell(-0.01, "+z.1f", None, (-1.26, 1.24), "+z.1f"), ""],
+    "p": [Cell(0.0123, ".2g", mark="‡"), Cell(1.0, ".2g", mark="†")],
+    "sd alone": ["", Cell(3.0, ".0f", 0.5)],
+}
+CAPTION = "$p$ < 0.05 > 0 [red] :a:" + " words" * 15
+FORMS = {
+    "text": [
+        "",
+        " method         top-1 50%             gain                p         sd alone",
+        " ───────────────────────────────────────────────────────────────────────────",
+        " rna|x          51.2 ± 2.0 [44, 59]   +0.0 [-1.3, +1.2]   0.012 ‡",
+        " a_b & {c} #1   50.00                                     1 †       3 ± 0.5",
+        "",
+        "$p$ < 0.05 > 0 [red] :a:" + " words" * 12,
+        "words words words",
+    ],
+    "markdown": [
+        r"| method | top-1 50% | gain | p | sd alone |",
+        "| --- | --- | --- | --- | --- |",
+        r"| rna\|x | 51.2 ± 2.0 [44, 59] | +0.0 [-1.3, +1.2] | 0.012 ‡ |  |",
+        "| a_b & {c} #1 | 50.00 |  | 1 † | 3 ± 0.5 |",
+        "",
+        CAPTION,
+        "",
+    ],
+    "csv": [
+        "method,top-1 50%,top-1 50% sd,top-1 50% low,top-1 50% high,gain,gain sd,gain low,gain high,p,"
+        "sd alone,sd alone sd,sd alone low,sd alone high",
+        "rna|x,51.25,2.04,44.4,58.6,-0.01,,-1.26,1.24,0.0123,,,,",
+        "a_b & {c} #1,50.0,,,,,,,,1.0,3.0,0.5,,",
+        "",
+    ],
+    "latex": [
+        r"\begin{table}",
+        r"\centering",
+        r"\caption{\$p\$ $<$ 0.05 $>$ 0 [red] :a:" + " words" * 15 + "}",
+        r"\begin{tabular}{lllll}",
+        r"\hline",
+        r"method & top-1 50\% & gain & p & sd alone \\",
+        r"\hline",
+        r"rna$|$x & 51.2 $\pm$ 2.0 [44, 59] & +0.0 [-1.3, +1.2] & 0.012 $\ddagger$ &  \\",
+        r"a\_b \& \{c\} \#1 & 50.00 &  & 1 $\dagger$ & 3 $\pm$ 0.5 \\",
+        r"\hline",
+        r"\end{tabular}",
+        r"\end{table}",
+        "",
+    ],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_table_in_each_form(form):
+    text = render_table(Table.of(COLUMNS, CAPTION), form)
+    if form == "text":
+        assert [line.rstrip() for line in text.splitlines()] == FORMS[form] and text.endswith("words\n")
+    else:
+        assert text == "\n".join(FORMS[form])
+
+
+def test_text_has_every_cell_on_one_line_however_wide():
+    table = Table.of({"title": ["a" * 150], "words": ["b" * 120]}, "caption")
+    assert "a" * 150 + "   " + "b" * 120 in render_table(table, "text")
