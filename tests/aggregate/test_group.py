@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from egonorm.aggregate.aggregate import Aggregates
-from egonorm.aggregate.group import Shift, group_runs, label_groups
+from egonorm.aggregate.group import group_runs, label_groups
 from egonorm.core import Setting
+from egonorm.core.types import Shift
 from egonorm.methods import Rna
 from egonorm.methods.hna import Hna
 from egonorm.runs.records import read_records

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from egonorm.aggregate.group import Shift, find_reference, group_runs
+from egonorm.aggregate.group import find_reference, group_runs
 from egonorm.aggregate.paired import PairedRuns, compare, match_seeds, read_hits
 from egonorm.core import RunError, Setting
+from egonorm.core.types import Shift
 from egonorm.methods import Rna
 from egonorm.runs.records import read_records
 from egonorm.runs.results import predictions_of

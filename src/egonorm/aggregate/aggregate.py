@@ -11,11 +11,12 @@ from operator import attrgetter
 from statistics import fmean, stdev
 from typing import TypeVar
 
-from egonorm.aggregate.group import RunGroup, Runs, Shift, find_reference, group_runs
+from egonorm.aggregate.group import RunGroup, find_reference, group_runs
 from egonorm.aggregate.paired import NO_REFERENCE, Family, Gain, PairedRuns, compare, match_seeds, read_hits
+from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
 from egonorm.metrics import holm, mean_accuracy_interval
-from egonorm.runs.records import Record
+from egonorm.runs.records import Record, Runs
 
 Comparer = Callable[[PairedRuns], Gain]
 """From paired runs to their gain, whose p is not corrected yet."""

@@ -8,12 +8,12 @@ from functools import partial, reduce
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from egonorm.aggregate.group import Runs, Shift
 from egonorm.core import RunError
 from egonorm.core.training import FUSED
+from egonorm.core.types import Shift
 from egonorm.metrics import PairedTest, paired_test
 from egonorm.runs.predictions import hits_of, read_arrays, stated_files
-from egonorm.runs.records import Record
+from egonorm.runs.records import Record, Runs
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates
-from egonorm.aggregate.group import RunGroup, Shift, plain
+from egonorm.aggregate.group import RunGroup, plain
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.training import Optim
+from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
 from egonorm.nets.fusion import Fusion
 from egonorm.runs.config import ANYWHERE, Run, Stream, to_json

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates
 from egonorm.aggregate.cells import Cell, Table, about_gains, average_cell, gain_cell, p_cell
-from egonorm.aggregate.group import Runs, describe_differences
+from egonorm.aggregate.group import describe_differences
 from egonorm.runs.config import Run
-from egonorm.runs.records import Record, read_records
+from egonorm.runs.records import Record, Runs, read_records
 from egonorm.runs.selection import Selector
 
 

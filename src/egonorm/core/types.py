@@ -108,6 +108,50 @@ class Setting:
             )
 
 
+@dataclass(frozen=True)
+class Shift:
+    """From the domains that runs were trained on to one that they are judged on."""
+
+    family: str
+    """Of the setting."""
+    sources: tuple[str, ...]
+    target: str
+    """Whose unlabelled clips were shown; where none were, the domain they are judged in."""
+    domain: str
+    """Where they are judged."""
+
+    @classmethod
+    def of(cls, setting: Setting, domain: str) -> "Shift":
+        """The shift of runs of a setting that were judged on a domain, perhaps another than the target.
+
+        Runs that never see their target are trained alike for every target: what they give in a domain that they did not
+        learn from is one shift, whichever target they were made for.
+        """
+        unseen = setting.target_visible == "never" and not {domain, setting.target} & set(setting.sources)
+        return cls(setting.family, setting.sources, domain if unseen else setting.target, domain)
+
+    @property
+    def title(self) -> str:
+        """As a person writes it: `D1+D2 → D3`."""
+        seen = f" (target {self.target})" if self.domain != self.target and self.is_unseen else ""
+        return f"{'+'.join(self.sources)} → {self.domain}{seen}"
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether the domain is another than those that labels were learnt in."""
+        return self.domain not in self.sources
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the domain is the one that the setting is about; another may have been judged besides."""
+        return self.domain == self.target and self.is_compared
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether methods are compared here: on a domain without training labels, or, when supervised, on the target."""
+        return self.is_unseen or (self.family == "supervised" and self.domain == self.target)
+
+
 def supervised(domains: Iterable[str]) -> tuple[Setting, ...]:
     """Train and test in the same kitchen (Table 3, the upper bound)."""
     return tuple(Setting("supervised", (d,), d) for d in domains)

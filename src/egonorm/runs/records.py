@@ -47,6 +47,10 @@ class Record:
         return replace(self.run, seed=0).name.rpartition("-")[2]
 
 
+Runs = Mapping[int, Record]
+"""Runs that differ in nothing but the seed, by it and in its order."""
+
+
 def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Record, ...], str]:
     """The complete runs, and a sentence about the others; empty if there are none. RunError when none is complete."""
     folders, records, unfinished = tuple(folders), [], 0

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from egonorm.aggregate.aggregate import Aggregate
-from egonorm.aggregate.group import Shift, plain
+from egonorm.aggregate.group import plain
 from egonorm.aggregate.paper_comparison import PAPER_MEAN
 from egonorm.aggregate.paper_systems import ERRATUM, PAPER_DOMAINS, shared_base, unlike_paper
 from egonorm.core import RunError
+from egonorm.core.types import Shift
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.data.runs import Comparison
 from egonorm.runs.config import Run

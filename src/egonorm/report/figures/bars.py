@@ -10,11 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from egonorm.aggregate.aggregate import Average, average
-from egonorm.aggregate.group import Runs, Shift
+from egonorm.core.types import Shift
 from egonorm.report.data.paper import describe_unlike_paper, is_papers, stream_names
 from egonorm.report.data.runs import Comparison, runs_of
 from egonorm.report.exhibit import Exhibit
 from egonorm.report.style import INK, SIDES, Mark, column, label_of, short
+from egonorm.runs.records import Runs
 
 BAR_HEADER = ("series", "stream", "shift", "value", "low", "high", "error bar", "seeds", "n", "paper")
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from egonorm.aggregate.aggregate import Aggregate, same_seeds
 from egonorm.aggregate.cells import describe_families
-from egonorm.aggregate.group import RunGroup, Shift, label_groups
+from egonorm.aggregate.group import RunGroup, label_groups
 from egonorm.aggregate.paired import Gain, PairedRuns, match_seeds
 from egonorm.aggregate.paper_systems import ERRATUM
+from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
 from egonorm.metrics import holm
 from egonorm.report.data.paper import paper_number, sentences_on_paper
