@@ -15,8 +15,7 @@ from egonorm.methods import SourceOnly
 from egonorm.nets.checkpoint_io import METADATA, network_of
 from egonorm.runs.config import CHECKPOINTS, Run, to_json
 from egonorm.runs.presets import configure, demo
-from egonorm.runs.records import Record
-from egonorm.runs.results import COMPLETE, Row, write_rows
+from egonorm.runs.results import COMPLETE, Record, Row, write_rows
 
 STEP = 4
 

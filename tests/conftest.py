@@ -20,7 +20,6 @@ CHECKED = (
     "metrics",
     "nets.aisfx",
     "nets.efficientnet_lite0",
-    "nets.fusion",
     "nets.net",
     "nets.projection",
     "signal",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from egonorm.data import Span
-from egonorm.nets.normalise import to_unit_range
+from egonorm.nets.layers import to_unit_range
 
 
 @dataclass(frozen=True)

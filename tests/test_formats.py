@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from egonorm.core import DataError, RunError
-from egonorm.core.formats import Format
+from egonorm.core.files import Format
 from egonorm.core.shard import Shard
 from egonorm.data.readers.io import cache
 from egonorm.data.sets import open_clip_set
@@ -21,8 +21,7 @@ from egonorm.methods import SourceOnly
 from egonorm.report.page.output_dir import LISTING, REPORT, earlier_files, write_report
 from egonorm.runs.config import RUN, read_run, to_json, write_run
 from egonorm.runs.directory import refuse_other
-from egonorm.runs.records import read_records
-from egonorm.runs.selection import parse_selector
+from egonorm.runs.results import parse_selector, read_records
 from stored_runs import plain_run, store
 
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from egonorm.aggregate.render import render_table
-from egonorm.aggregate.summary import summarise
+from egonorm.aggregate.table import render_table, summarise
 from egonorm.core import Batch, DataError, RunError, Setting, View
 from egonorm.core.training import Precision
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
@@ -22,9 +21,8 @@ from egonorm.methods import Method, parse_method
 from egonorm.nets.net import Net
 from egonorm.runs.config import NetConfig, Run, load_trained, read_run
 from egonorm.runs.presets import configure, preset_on, usual_preset
-from egonorm.runs.results import find_runs, is_complete
+from egonorm.runs.results import find_runs, is_complete, parse_selector
 from egonorm.runs.run import Options, RunContext, execute, measure
-from egonorm.runs.selection import parse_selector
 from egonorm.training.runtime import start_runtime
 
 if TYPE_CHECKING:

@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from egonorm.aggregate.cells import gain_cell, p_cell
-from egonorm.aggregate.render import render_table
-from egonorm.aggregate.summary import summarise
+from egonorm.aggregate.table import gain_cell, p_cell, render_table, summarise
 from egonorm.methods import Rna
 from egonorm.methods.hna import Hna
 from egonorm.methods.ss import Ss
-from egonorm.metrics import holm, paired_test
-from egonorm.runs.selection import parse_selector
+from egonorm.metrics import holm
+from egonorm.metrics import paired_test
+from egonorm.runs.results import parse_selector
 from stored_runs import drawn_hits, plain_run, store
 
 

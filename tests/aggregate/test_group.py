@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from egonorm.aggregate.aggregate import Aggregates
-from egonorm.aggregate.group import group_runs, label_groups
+from egonorm.aggregate.aggregate import Aggregates, group_runs, label_groups
 from egonorm.core import Setting
 from egonorm.core.types import Shift
 from egonorm.methods import Rna
 from egonorm.methods.hna import Hna
-from egonorm.runs.records import read_records
-from egonorm.runs.selection import last_mean
+from egonorm.runs.results import last_mean, read_records
 from stored_runs import plain_run, store
 
 

@@ -5,14 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from egonorm.aggregate.group import find_reference, group_runs
+from egonorm.aggregate.aggregate import find_reference, group_runs
 from egonorm.aggregate.paired import PairedRuns, compare, match_seeds, read_hits
 from egonorm.core import RunError, Setting
 from egonorm.core.types import Shift
 from egonorm.methods import Rna
-from egonorm.runs.records import read_records
-from egonorm.runs.results import predictions_of
-from egonorm.runs.selection import last, last_mean
+from egonorm.runs.results import last, last_mean, predictions_of, read_records
 from stored_runs import plain_run, store
 
 

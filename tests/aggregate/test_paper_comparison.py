@@ -14,16 +14,16 @@ from test_gains import OF_GAINS
 from egonorm import cli
 from egonorm.aggregate.paper_comparison import against_paper
 from egonorm.aggregate.paper_systems import unlike_paper
-from egonorm.aggregate.render import render_table
+from egonorm.aggregate.table import render_table
 from egonorm.core import RunError
 from egonorm.methods import Rna
 from egonorm.methods.hna import Hna
 from egonorm.methods.rna_grl import RnaGrl
 from egonorm.methods.ss import Ss
-from egonorm.metrics import accuracy_interval, holm, paired_test
+from egonorm.metrics import accuracy_interval, holm
+from egonorm.metrics import paired_test
 from egonorm.runs.presets import paper
-from egonorm.runs.results import find_runs
-from egonorm.runs.selection import parse_selector
+from egonorm.runs.results import find_runs, parse_selector
 from egonorm.sweeps.paper import reported, suites
 from refusals import refused
 from stored_runs import drawn_hits, labels_of, plain_run, store, store_suite

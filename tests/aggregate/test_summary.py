@@ -6,13 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from egonorm.aggregate.render import render_table
-from egonorm.aggregate.summary import summarise
+from egonorm.aggregate.table import render_table, summarise
 from egonorm.core import RunError, Setting
 from egonorm.methods import Rna, SourceOnly
 from egonorm.runs.config import read_run, to_json
-from egonorm.runs.results import COMPLETE, Row, find_runs, read_rows, write_rows
-from egonorm.runs.selection import last_mean
+from egonorm.runs.results import COMPLETE, Row, find_runs, last_mean, read_rows, write_rows
 
 
 def store(out, run, values, complete=True):

@@ -8,17 +8,14 @@ import pytest
 
 from egonorm.aggregate.aggregate import Aggregates
 from egonorm.aggregate.paper_comparison import against_paper
-from egonorm.aggregate.render import render_table
-from egonorm.aggregate.summary import summarise
+from egonorm.aggregate.table import render_table, summarise
 from egonorm.methods import Rna, SourceOnly
 from egonorm.methods.align_only import AlignOnly
 from egonorm.methods.hna import Hna
 from egonorm.methods.ss import Ss
 from egonorm.report.build import make_report
 from egonorm.report.style import label_of
-from egonorm.runs.records import read_records
-from egonorm.runs.results import find_runs
-from egonorm.runs.selection import last_mean
+from egonorm.runs.results import find_runs, last_mean, read_records
 from stored_runs import drawn_hits, plain_run, store
 
 SIZES = {"D1": 40, "D2": 60, "D3": 50}

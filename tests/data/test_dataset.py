@@ -9,9 +9,8 @@ import torch
 
 from egonorm.core import DataError
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
-from egonorm.data.loader import evaluation_batches, training_batches
+from egonorm.data.loader import ClipSampler, DomainBatchSampler, evaluation_batches, training_batches
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.sampler import ClipSampler, DomainBatchSampler
 from egonorm.data.sets import kinds, open_clip_set
 from egonorm.data.transforms import AudioInput, FeatureInput, VideoInput
 from egonorm.data.windows import Span, even_windows

@@ -9,9 +9,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from egonorm.data.dataset import Clips
-from egonorm.data.loader import evaluation_batches
+from egonorm.data.loader import DomainBatchSampler, evaluation_batches
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.sampler import DomainBatchSampler
 from egonorm.data.transforms import FeatureInput
 from egonorm.data.windows import Span
 

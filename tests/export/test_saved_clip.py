@@ -28,9 +28,8 @@ from egonorm.export.video import plays
 from egonorm.methods.ada_bn import AdaBn
 from egonorm.nets.grad_cam import class_maps
 from egonorm.runs.config import load_trained
-from egonorm.runs.records import read_records
+from egonorm.runs.results import last, read_records
 from egonorm.runs.run import Options, RunContext, execute
-from egonorm.runs.selection import last
 from egonorm.signal import LogMel
 from egonorm.training.runtime import start_runtime
 

@@ -21,7 +21,7 @@ from egonorm.data.loader import evaluation_batches
 from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.transforms import FeatureInput
-from egonorm.features import encoders as extract_sources
+from egonorm.features import encoders
 from egonorm.features import extract as extract_module
 from egonorm.features.encoders import Encoders, StreamEncoder, find_encoders
 from egonorm.features.extract import Extraction, extract
@@ -285,11 +285,11 @@ def test_published_weights_and_encoders(kitchens, tmp_path, monkeypatch):
     place = save(rgb, tmp_path / "rgb.pt")
     narrow = replace(demo().net.streams["audio"], encoder=Encoder("bn-inception", in_channels=1, width=0.0625))
     asked = []
-    monkeypatch.setattr(extract_sources, "published_stream", lambda name, span: asked.append((name, span)) or narrow)
+    monkeypatch.setattr(encoders, "published_stream", lambda name, span: asked.append((name, span)) or narrow)
     with start_runtime("cpu") as runtime:
         found = find_encoders([f"rgb={place}"], ["audio=narrow"], "demo", runtime)
     assert asked == [("narrow", demo().net.span)] and list(found.streams) == ["rgb", "audio"]
-    assert extract_sources.fingerprint(found.streams["rgb"].encoder) == extract_sources.fingerprint(rgb)
+    assert encoders.fingerprint(found.streams["rgb"].encoder) == encoders.fingerprint(rgb)
     assert found.streams["rgb"].source == str(place) and found.streams["audio"].network == "bn-inception, width 0.0625"
     with start_runtime("cpu") as runtime:
         audio = save(narrow.encoder.build(), tmp_path / "audio.pt")
@@ -340,7 +340,7 @@ def test_sources_that_make_no_sense(trained, tmp_path, monkeypatch):
     shutil.rmtree(alone / "checkpoints")
     refused(RunError, "has no checkpoints yet", [alone])
     only = Encoders({"rgb": find(trained)["rgb"]}).streams["rgb"]
-    monkeypatch.setattr(extract_sources, "_of_run", lambda folder, runtime: [("rgb", only)])
+    monkeypatch.setattr(encoders, "_of_run", lambda folder, runtime: [("rgb", only)])
     refused(
         RunError,
         r"windows of several lengths(.|\n)*num_frames=8(.|\n)*num_frames=16",
@@ -393,7 +393,7 @@ def test_shards_and_processes_share_all_parts_once(tmp_path):
 
 def test_an_encoder_is_for_its_modality(tmp_path, monkeypatch):
     frames = demo().net.streams["rgb"]
-    monkeypatch.setattr(extract_sources, "published_stream", lambda name, span: frames)
+    monkeypatch.setattr(encoders, "published_stream", lambda name, span: frames)
     for modality in ("audio", "flow"):
         with start_runtime("cpu") as runtime, pytest.raises(SettingError, match=rf"i3d is no encoder of {modality}"):
             find_encoders([], [f"{modality}=lite0"], "demo", runtime)

@@ -16,8 +16,7 @@ from egonorm.core.training import Optim
 from egonorm.methods import Method, check
 from egonorm.methods.mm_sada import MmSada
 from egonorm.nets.net import Net
-from egonorm.training.loop import train
-from egonorm.training.objective import Objective
+from egonorm.training.loop import Objective, train
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 from refusals import refused

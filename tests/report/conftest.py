@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from egonorm.report.exhibit import Exhibit
 from egonorm.report.page.model import Choice, Facts, Grid, GridCell, Matrix, Note, Page, Player, Section, Tab
+from egonorm.report.style import Exhibit
 
 EVIL = "<img src=x onerror=\"document.title='broken'\">'&\"</script><script>document.title='broken'</script>"
 

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 
 from egonorm.core import RunError
 from egonorm.export.video import encode_clip
-from egonorm.report.exhibit import Exhibit
-from egonorm.report.page import output_dir as folder
+from egonorm.report.page import output_dir
 from egonorm.report.page.model import Facts, Grid, GridCell, Note, Page, Player, Section
 from egonorm.report.page.output_dir import LISTING
 from egonorm.report.page.render import stem
 from egonorm.report.page.write import write_page
+from egonorm.report.style import Exhibit
 
 EVIL = "<img src=x onerror=\"document.title='broken'\">'&\"</script><script>document.title='broken'</script>"
 
@@ -246,14 +246,14 @@ def test_a_listing_that_cannot_be_read(tmp_path, content):
 
 def test_a_page_that_is_stopped_half_way_leaves_the_old_one(tmp_path, monkeypatch):
     write_page(small(line("old"), title="The first"), tmp_path)
-    write = folder.write_atomically
+    write = output_dir.write_atomically
 
     def stop(path, content):
         if path.name == "new.png":
             raise KeyboardInterrupt
         write(path, content)
 
-    monkeypatch.setattr(folder, "write_atomically", stop)
+    monkeypatch.setattr(output_dir, "write_atomically", stop)
     with pytest.raises(KeyboardInterrupt):
         write_page(small(line("new"), title="The second"), tmp_path)
     assert "The first" in (tmp_path / "index.html").read_text() and (tmp_path / "figures/old.svg").exists()

@@ -7,8 +7,7 @@ import numpy as np
 
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.data.runs import read_report_data
-from egonorm.runs.results import COMPLETE, find_runs, predictions_of, read_rows, write_rows
-from egonorm.runs.selection import last_mean
+from egonorm.runs.results import COMPLETE, find_runs, last_mean, predictions_of, read_rows, write_rows
 from egonorm.runs.train_log import LOG
 from stored_runs import plain_run, store
 

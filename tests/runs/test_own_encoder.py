@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from egonorm import cli
-from egonorm.aggregate.group import describe_differences
+from egonorm.aggregate.aggregate import describe_differences
 from egonorm.core import EgonormError, SettingError
 from egonorm.data.dataset import TrainKey
 from egonorm.data.sets import open_clip_set
@@ -19,10 +19,8 @@ from egonorm.methods import SourceOnly
 from egonorm.nets import Encoder
 from egonorm.runs.config import Stream, from_json, load_trained, read_run, to_json
 from egonorm.runs.presets import configure
-from egonorm.runs.records import read_records
-from egonorm.runs.results import is_complete
+from egonorm.runs.results import is_complete, parse_selector, read_records
 from egonorm.runs.run import Options, RunContext, execute
-from egonorm.runs.selection import parse_selector
 from egonorm.training.runtime import start_runtime
 from own_parts import Colours, Every
 from small_runs import small_run

@@ -5,9 +5,7 @@ import pytest
 
 from egonorm.core import RunError
 from egonorm.runs.predictions import read_predicted
-from egonorm.runs.records import read_records
-from egonorm.runs.results import predictions_of, read_rows, write_rows
-from egonorm.runs.selection import last_mean
+from egonorm.runs.results import last_mean, predictions_of, read_records, read_rows, write_rows
 from stored_runs import plain_run, store
 
 

@@ -14,8 +14,8 @@ from programs import program
 from stored_runs import plain_run, store
 
 READING = (
-    "runs.results runs.records runs.config runs.selection runs.presets runs.predictions runs.train_log "
-    "aggregate.paired aggregate.cells aggregate.summary aggregate.group aggregate.paper_comparison aggregate.render "
+    "runs.results runs.config runs.presets runs.predictions runs.train_log "
+    "aggregate.paired aggregate.aggregate aggregate.table aggregate.paper_comparison "
     "sweeps.paper sweeps.plan export.examples export.saved_clip export.activation export.video export.save"
 )
 

@@ -3,9 +3,7 @@
 import pytest
 
 from egonorm.core import RunError
-from egonorm.runs.records import read_records
-from egonorm.runs.results import COMPLETE, Row
-from egonorm.runs.selection import best_on_source, last, last_mean, oracle, parse_selector
+from egonorm.runs.results import COMPLETE, Row, best_on_source, last, last_mean, oracle, parse_selector, read_records
 from stored_runs import plain_run, store
 
 

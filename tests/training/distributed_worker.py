@@ -11,8 +11,7 @@ from egonorm.methods import Rna
 from egonorm.nets.bn_inception import BnInception
 from egonorm.nets.i3d import I3d
 from egonorm.nets.net import Net
-from egonorm.training.loop import train
-from egonorm.training.objective import Objective
+from egonorm.training.loop import Objective, train
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import start_runtime
 

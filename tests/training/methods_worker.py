@@ -13,8 +13,7 @@ from egonorm.core import Batch
 from egonorm.core.training import Optim
 from egonorm.methods import methods, parse_method
 from egonorm.nets.net import Net
-from egonorm.training.loop import train
-from egonorm.training.objective import Objective
+from egonorm.training.loop import Objective, train
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime, start_runtime
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from egonorm.training import malloc as heap
-from egonorm.training.malloc import kept_heap
+from egonorm.training import evaluate
+from egonorm.training.evaluate import kept_heap
 from programs import program
 
 CPU, MEGABYTES = torch.device("cpu"), 400
@@ -57,7 +57,7 @@ def test_afterwards_large_blocks_are_mapped_again_even_after_an_error():
 
 
 def test_elsewhere_nothing_is_asked_of_the_library(monkeypatch):
-    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: pytest.fail("it was opened"))
+    monkeypatch.setattr(evaluate.ctypes, "CDLL", lambda name: pytest.fail("it was opened"))
     with kept_heap(torch.device("cuda")):
         pass
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -67,6 +67,6 @@ def test_elsewhere_nothing_is_asked_of_the_library(monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems are not asked")
 def test_another_c_library_is_left_alone(monkeypatch):
-    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: object())
+    monkeypatch.setattr(evaluate.ctypes, "CDLL", lambda name: object())
     with kept_heap(CPU):
         pass

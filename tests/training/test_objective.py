@@ -10,9 +10,8 @@ from egonorm.core.training import Optim
 from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.net import Net
-from egonorm.training.loop import check_finite, train
+from egonorm.training.loop import Objective, check_finite, train
 from egonorm.training.monitor import of_domains, step_stats
-from egonorm.training.objective import Objective
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 

@@ -11,8 +11,7 @@ from egonorm.core import Batch, RunError
 from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, SourceOnly, methods
 from egonorm.nets.net import Net
-from egonorm.training.loop import train
-from egonorm.training.objective import Objective
+from egonorm.training.loop import Objective, train
 from egonorm.training.optimizer import freeze, make_optimizer
 from egonorm.training.runtime import Runtime
 

@@ -11,8 +11,7 @@ from torch.optim import Optimizer
 from egonorm.core import RunError
 from egonorm.core.training import Optim
 from egonorm.training.checkpoint import Checkpoints
-from egonorm.training.optimizer import make_optimizer
-from egonorm.training.optimizer_state import check_state, load_state, state_of
+from egonorm.training.optimizer import check_state, load_state, make_optimizer, state_of
 
 ABOUT = {"classes": ["cut", "mix"], "clips": "0123"}
 

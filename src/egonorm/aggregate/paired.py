@@ -13,7 +13,7 @@ from egonorm.core.training import FUSED
 from egonorm.core.types import Shift
 from egonorm.metrics import PairedTest, paired_test
 from egonorm.runs.predictions import hits_of, read_arrays, stated_files
-from egonorm.runs.records import Record, Runs
+from egonorm.runs.results import Record, Runs
 
 
 @dataclass(frozen=True)

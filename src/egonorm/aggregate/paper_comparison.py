@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates
-from egonorm.aggregate.cells import Cell, Table, about_gains, average_cell, gain_cell, p_cell
 from egonorm.aggregate.paper_systems import ERRATUM, PAPER_DOMAINS, SystemRuns, find_system, shared_base, unlike_paper
-from egonorm.aggregate.summary import about_runs
+from egonorm.aggregate.table import Cell, Table, about_gains, about_runs, average_cell, gain_cell, p_cell
 from egonorm.core import RunError
 from egonorm.methods.base import unresolved
 from egonorm.runs.config import Run
-from egonorm.runs.records import read_records
-from egonorm.runs.selection import Selector
+from egonorm.runs.results import Selector, read_records
 from egonorm.sweeps.paper import Reported, reported, shift_of, suites
 
 PAPER_MEAN = "Mean"

@@ -4,16 +4,15 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from egonorm.aggregate.aggregate import Aggregate, Aggregates
-from egonorm.aggregate.group import RunGroup, plain
+from egonorm.aggregate.aggregate import Aggregate, Aggregates, RunGroup, plain
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.training import Optim
 from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
-from egonorm.nets.fusion import Fusion
+from egonorm.nets.net import Fusion
 from egonorm.runs.config import ANYWHERE, Run, Stream, to_json
 from egonorm.runs.presets import paper
-from egonorm.runs.records import Record
+from egonorm.runs.results import Record
 from egonorm.sweeps.paper import System
 from egonorm.sweeps.plan import run_of
 

@@ -7,11 +7,10 @@ from typing import Annotated
 import tyro
 
 from egonorm.core.progress import bar
-from egonorm.data.check import find_problems
+from egonorm.data.check import broken, find_problems
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
-from egonorm.runs.checks import broken
 from egonorm.runs.presets import preset_on
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import torch
 
-from egonorm.aggregate.render import render_table
-from egonorm.aggregate.summary import summarise
+from egonorm.aggregate.table import render_table, summarise
 from egonorm.core.processes import in_processes
 from egonorm.core.progress import bar
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
@@ -15,9 +14,8 @@ from egonorm.methods import Rna, SourceOnly
 from egonorm.report.build import make_report
 from egonorm.runs.config import Run
 from egonorm.runs.presets import configure
-from egonorm.runs.results import is_complete, read_rows
+from egonorm.runs.results import is_complete, last_mean, read_rows
 from egonorm.runs.run import Options, RunContext, execute, measure
-from egonorm.runs.selection import last_mean
 from egonorm.training.runtime import start_runtime
 
 

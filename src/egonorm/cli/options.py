@@ -8,7 +8,7 @@ import tyro
 from egonorm.cli.words import named
 from egonorm.core.training import OptimizerName, Precision, Schedule
 from egonorm.methods import Method
-from egonorm.nets.fusion import Fusion
+from egonorm.nets.net import Fusion
 from egonorm.runs.config import Run
 from egonorm.runs.presets import PRESETS, configure, usual_preset
 from egonorm.runs.run import Options

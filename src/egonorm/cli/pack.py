@@ -13,11 +13,11 @@ import tyro
 from egonorm.cli.words import named
 from egonorm.core import DataError, RunError
 from egonorm.core.progress import bar
+from egonorm.data.check import LEFT_OUT, broken, describe_problems, write_left_out
 from egonorm.data.sets import FeatureSet, open_clip_set
 from egonorm.data.sets.packed.packing import Made, pack_data
 from egonorm.data.sets.packed.store import Packing, finish
 from egonorm.data.transforms import SOUND, AudioInput, Input, VideoInput
-from egonorm.runs.checks import LEFT_OUT, broken, describe_problems, write_left_out
 from egonorm.runs.presets import from_root, paper
 from egonorm.signal import Waveform
 

@@ -13,8 +13,7 @@ from egonorm.core.progress import bar
 from egonorm.core.training import FUSED
 from egonorm.export.save import Saver
 from egonorm.export.saved_clip import file_name
-from egonorm.runs.records import read_records
-from egonorm.runs.selection import last
+from egonorm.runs.results import last, read_records
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ from typing import Literal
 import tyro
 
 from egonorm.aggregate.paper_comparison import against_paper
-from egonorm.aggregate.render import Format, render_table
-from egonorm.aggregate.summary import summarise
-from egonorm.runs.results import find_runs
-from egonorm.runs.selection import parse_selector
+from egonorm.aggregate.table import Format, render_table, summarise
+from egonorm.runs.results import find_runs, parse_selector
 
 
 @dataclass(frozen=True)

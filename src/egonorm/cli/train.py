@@ -8,8 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from egonorm.aggregate.render import render_table
-from egonorm.aggregate.summary import summarise
+from egonorm.aggregate.table import render_table, summarise
 from egonorm.api import evaluate_run, train_run
 from egonorm.cli.method import first_positional, parsed, subcommands
 from egonorm.cli.options import MachineOptions, RunOptions
@@ -17,7 +16,7 @@ from egonorm.cli.words import named
 from egonorm.core import RunError
 from egonorm.methods import Method
 from egonorm.runs.config import Run, read_run
-from egonorm.runs.selection import parse_selector
+from egonorm.runs.results import parse_selector
 
 
 @dataclass(frozen=True)

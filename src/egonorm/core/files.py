@@ -1,4 +1,4 @@
-"""Files that are whole or absent whatever stops the program, which folders may be written into, and refusals to write."""
+"""Files that are whole or absent, whatever stops the program; whose folders may be written into; versions of formats."""
 
 import errno
 import fcntl
@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -127,3 +128,33 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+KEY = "version"
+"""Under which a JSON file says it."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """What egonorm writes and reads again: a file, or a folder whose description says what it is."""
+
+    name: str
+    again: str
+    """How such a thing is made anew, in words."""
+    version: int = 1
+    """Raised by a change after which an older egonorm, or this one with an older file, would read something else."""
+    error: type[EgonormError] = RunError
+
+    def check(self, path: Path, found: object = 1) -> None:
+        """Refuse a file that says to be of another version; one that says none is of version 1.
+
+        Raises:
+            EgonormError: of the format's kind.
+        """
+        if found != self.version or isinstance(found, bool):
+            raise self.error(
+                f"{path} is of another version.",
+                got=f"{found}, which this egonorm does not read",
+                expected=f"{self.version}, of the format of {self.name}",
+                remedy=f"Use the egonorm that wrote it, or {self.again}.",
+            )

@@ -21,7 +21,7 @@ class Optim:
     """How the weights descend: an optimiser, a learning rate that follows a schedule, and blocks that learn slower or not at all.
 
     The defaults are the RNA authors' scripts: stochastic gradient descent with momentum, one fall of the learning rate. A block
-    is named as a user names it, `rgb.encoder.mixed_4` (`nets/blocks.py`); where blocks lie in each other, the smallest decides.
+    is named as a user names it, `rgb.encoder.mixed_4` (`nets/net.py`); where blocks lie in each other, the smallest decides.
     """
 
     steps: int = 9000

@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 import cattrs
 
 from egonorm.core import DataError
-from egonorm.core.files import write_atomically
-from egonorm.core.formats import KEY, Format
+from egonorm.core.files import KEY, Format, write_atomically
 from egonorm.data.manifest import COLUMNS, Clip, Manifest, read_manifest
 
 Description = TypeVar("Description")

@@ -34,7 +34,7 @@ from egonorm.nets.grad_cam import without_maps
 from egonorm.nets.net import Net
 from egonorm.runs.config import Run, load_trained
 from egonorm.runs.presets import small
-from egonorm.runs.records import Record
+from egonorm.runs.results import Record
 
 
 @dataclass(frozen=True, eq=False)

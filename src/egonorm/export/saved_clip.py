@@ -14,8 +14,7 @@ import simplejpeg
 from jaxtyping import Float, UInt8
 
 from egonorm.core import RunError
-from egonorm.core.files import fitting, write_atomically
-from egonorm.core.formats import KEY, Format
+from egonorm.core.files import KEY, Format, fitting, write_atomically
 from egonorm.core.training import FUSED
 
 FOLDER = "clips"

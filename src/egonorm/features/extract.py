@@ -12,7 +12,7 @@ import egonorm
 from egonorm.core import DataError, RunError
 from egonorm.core.progress import bar
 from egonorm.core.shard import Shard
-from egonorm.data.check import Problem
+from egonorm.data.check import LEFT_OUT, Problem, describe_problems, screen, write_left_out
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches
 from egonorm.data.manifest import Manifest
@@ -30,9 +30,8 @@ from egonorm.data.windows import even_windows
 from egonorm.features.encoders import Encoders
 from egonorm.features.shards import Parts, claim, joining, num_clips, refuse_other, take
 from egonorm.nets.fuse_bn import fuse_bn
-from egonorm.runs.checks import LEFT_OUT, describe_problems, screen, write_left_out
 from egonorm.runs.run import Options
-from egonorm.training.malloc import kept_heap
+from egonorm.training.evaluate import kept_heap
 from egonorm.training.runtime import Runtime
 
 CLIPS = 32

@@ -14,8 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from egonorm.core import RunError
-from egonorm.core.files import locked, refuse_foreign, write_atomically
-from egonorm.core.formats import KEY, Format
+from egonorm.core.files import KEY, Format, locked, refuse_foreign, write_atomically
 from egonorm.core.shard import Shard
 from egonorm.data.sets.features.store import PARTS
 

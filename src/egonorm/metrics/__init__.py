@@ -1,9 +1,8 @@
 """Floor 1: measurements of scores and features, and how sure one can be of them."""
 
 from egonorm.metrics.accuracy import mean_class_accuracy, recall, top1
-from egonorm.metrics.intervals import accuracy_interval, mean_accuracy_interval
 from egonorm.metrics.norms import mean_norm_difference, top_share
-from egonorm.metrics.paired_test import PairedTest, holm, paired_test
+from egonorm.metrics.statistics import PairedTest, accuracy_interval, holm, mean_accuracy_interval, paired_test
 
 __all__ = [
     "PairedTest",

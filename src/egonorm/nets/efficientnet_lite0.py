@@ -5,8 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from egonorm.nets.layers import scaled
-from egonorm.nets.normalise import Pictures, to_signed_range
+from egonorm.nets.layers import Pictures, scaled, to_signed_range
 
 _STAGES = (
     (1, 3, 1, 1, 16),

@@ -5,7 +5,7 @@ An encoder is a module that makes a vector of each clip. Each module of this fol
 
 - `num_features`, the length of the vector, and
 - `forward(x)`, from what the stream's input prepares of a batch to `clip feature` in floats: of pictures and flow it gets bytes,
-  `UInt8 clip frame height width channel`, which it normalises as it was trained (`normalise.py`); of sound spectrograms, `Float
+  `UInt8 clip frame height width channel`, which it normalises as it was trained (`layers.py`); of sound spectrograms, `Float
   clip 1 frequency time`; of features vectors, `Float clip feature`.
 
 Its constructor gets the number of channels (or of a vector's numbers) as `in_channels` and a factor on its own sizes as `width`

@@ -7,8 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from egonorm.nets.layers import convolve, scaled
-from egonorm.nets.normalise import Pictures, to_signed_range
+from egonorm.nets.layers import Pictures, convolve, scaled, to_signed_range
 
 _PLAN = {
     "Conv3d_1a_7x7": (64, 7, 2),

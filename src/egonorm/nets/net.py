@@ -1,14 +1,72 @@
-"""The network: an encoder per modality, a neck on each feature, and a fusion that decides."""
+"""The network: an encoder per modality, a neck on each feature, and a fusion that decides; and its blocks by name."""
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from egonorm.core import View
-from egonorm.nets.fusion import Features, Fusion, Logits, make_fusion
+from egonorm.core import RunError, View
+
+Fusion = Literal["sum", "concat"]
+Features = Mapping[str, Float[Tensor, "clip _"]]
+Logits = Float[Tensor, "clip label"]
+
+
+class SumFusion(nn.Module):
+    """One linear classifier per modality; the logits are summed (RNA-Net, Section 5.1, late fusion)."""
+
+    def __init__(self, num_features: Mapping[str, int], num_classes: int, dropout: float):
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.classifiers = nn.ModuleDict({m: _linear(size, num_classes) for m, size in num_features.items()})
+
+    def forward(self, features: Features) -> Logits:
+        """The fused logits."""
+        return torch.stack(list(self.classify_each(features).values())).sum(dim=0)
+
+    def classify_each(self, features: Features) -> dict[str, Logits]:
+        """Each modality's own logits."""
+        return {m: classifier(self.dropout(features[m])) for m, classifier in self.classifiers.items()}
+
+
+class ConcatFusion(nn.Module):
+    """The features side by side through a hidden layer of 512 (Temporal Binding Network's fusion; the paper's mid-level).
+
+    A single modality is judged with the others' features set to zero.
+    """
+
+    def __init__(self, num_features: Mapping[str, int], num_classes: int, dropout: float, hidden: int = 512):
+        super().__init__()
+        self.hidden = _linear(sum(num_features.values()), hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = _linear(hidden, num_classes)
+
+    def forward(self, features: Features) -> Logits:
+        """The fused logits."""
+        return self.classifier(self.dropout(self.hidden(torch.cat(list(features.values()), dim=1)).relu()))
+
+    def classify_each(self, features: Features) -> dict[str, Logits]:
+        """The logits that each modality gives alone."""
+        return {m: self({k: x if k == m else torch.zeros_like(x) for k, x in features.items()}) for m in features}
+
+
+def make_fusion(
+    fusion: Fusion, num_features: Mapping[str, int], num_classes: int, dropout: float
+) -> SumFusion | ConcatFusion:
+    """The fusion of a name."""
+    kind = SumFusion if fusion == "sum" else ConcatFusion
+    return kind(num_features, num_classes, dropout)
+
+
+def _linear(num_inputs: int, num_outputs: int) -> nn.Linear:
+    """A layer of truncated normal weights, standard deviation 1/sqrt(inputs): 1/32 at 1024, as the authors' I3D head."""
+    layer = nn.Linear(num_inputs, num_outputs)
+    std = num_inputs**-0.5
+    nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 class Net(nn.Module):
@@ -76,3 +134,76 @@ def _laid_out(encoder: nn.Module) -> nn.Module:
     """The encoder with its weights in the order in memory that it declares, which decides its speed and nothing else."""
     order = getattr(encoder, "memory_format", None)
     return encoder if order is None else encoder.to(memory_format=order)  # type: ignore[call-overload]  # torch declares it for tensors alone
+
+
+_PARTS = {"encoders": "encoder", "necks": "neck", "fusion.classifiers": "classifier"}
+"""The parts of a modality: where `Net` keeps them, and what they are called."""
+FUSION = "fusion"
+
+
+def block_of(name: str, blocks: Collection[str]) -> str | None:
+    """The smallest of some blocks that a parameter or module lies in; None where it is in none.
+
+    Everything of a modality is in the block of its name: `rgb.encoder`, `rgb.neck`, and with late fusion `rgb.classifier`. The
+    block `fusion` is what decides: the classifiers of all modalities, or the layers over them. What else a network has is called
+    as it is there. A block may end in a module's name where a word of it ends, at an underscore or between a digit and a
+    letter: `mixed_4` is Mixed_4b to Mixed_4f, `inception_4a` all convolutions of that block. Case does not matter.
+
+    Args:
+        name: as in `named_parameters()` or `named_modules()` of the network.
+    """
+    found = [block for block in blocks if any(_lies_in(known, block.lower()) for known in _names(name))]
+    # fusion is smaller than a modality: of that, it has only the classifier
+    return max(found, key=lambda block: (block.count("."), block.lower() == FUSION, len(block)), default=None)
+
+
+def check_blocks(blocks: Iterable[str], parameters: Collection[str], option: str) -> None:
+    """Refuse blocks in which no parameter of a network lies.
+
+    Raises:
+        RunError: names what there is, as far as the name is right.
+    """
+    for block in blocks:
+        if not any(block_of(name, [block]) for name in parameters):
+            raise RunError(
+                f"{option}: the network has no block {block}.",
+                got=block,
+                expected=", ".join(_near(block.lower(), parameters)),
+                remedy="Write one of these, or a block in one of these.",
+            )
+
+
+def _names(name: str) -> tuple[str, ...]:
+    """All names of a parameter or module, in small letters."""
+    for place, part in _PARTS.items():
+        if name.startswith(f"{place}."):
+            modality, dot, inside = name.removeprefix(f"{place}.").lower().partition(".")
+            of_modality = f"{modality}.{part}{dot}{inside}"
+            return (of_modality, name.lower()) if place.startswith(FUSION) else (of_modality,)
+    return (name.lower(),)
+
+
+def _lies_in(name: str, block: str) -> bool:
+    if not name.startswith(block):
+        return False
+    rest = name[len(block) :]
+    ends_word = rest.startswith("_") or (block[-1:].isdigit() and rest[:1].isalpha())
+    return not rest or rest.startswith(".") or ("." in block and ends_word)
+
+
+def _near(block: str, parameters: Collection[str]) -> list[str]:
+    """The blocks one step further in than the part of a name that is right; two steps where nothing is."""
+    names = [known for name in parameters for known in _names(name)]
+    words = block.split(".")
+    for depth in range(len(words) - 1, 0, -1):
+        start = ".".join(words[:depth]) + "."
+        inside = dict.fromkeys(start + _short(name[len(start) :]) for name in names if name.startswith(start))
+        if inside:
+            return list(inside)
+    tops = dict.fromkeys(name.partition(".")[0] for name in names)
+    return [near for top in tops for near in (top, *([] if top == FUSION else _near(f"{top}.", parameters)))]
+
+
+def _short(name: str) -> str:
+    """The first module's name, as far as its second word: many of one stage are one block."""
+    return "_".join(name.partition(".")[0].split("_")[:2])

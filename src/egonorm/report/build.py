@@ -21,9 +21,7 @@ from egonorm.report.sections.provenance import making
 from egonorm.report.sections.results import find_results, results
 from egonorm.report.sections.saliency import looks, wanted_clips
 from egonorm.report.style import label_of
-from egonorm.runs.records import Record
-from egonorm.runs.results import find_runs
-from egonorm.runs.selection import parse_selector
+from egonorm.runs.results import Record, find_runs, parse_selector
 
 
 def make_report(

@@ -15,8 +15,7 @@ from cattrs.strategies import configure_tagged_union
 
 from egonorm.core import EgonormError, RunError, Setting, SettingError
 from egonorm.core.by_path import import_class, path_of
-from egonorm.core.files import write_atomically
-from egonorm.core.formats import KEY, Format
+from egonorm.core.files import KEY, Format, write_atomically
 from egonorm.core.seed import seed_for
 from egonorm.core.training import Evaluation, Optim, Precision
 from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
@@ -24,8 +23,7 @@ from egonorm.data.windows import Span
 from egonorm.methods import Method, SourceOnly, find_method
 from egonorm.nets.checkpoint_io import load_network, network_of, read_metadata
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.fusion import Fusion
-from egonorm.nets.net import Net
+from egonorm.nets.net import Fusion, Net
 from egonorm.signal import SoundLook, Spectrogram
 
 CONFIG = "config.json"

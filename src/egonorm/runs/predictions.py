@@ -13,8 +13,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from egonorm.core import RunError
 from egonorm.core.training import FUSED
 from egonorm.runs.npz import read_npz
-from egonorm.runs.records import Record
-from egonorm.runs.results import predictions_of
+from egonorm.runs.results import Record, predictions_of
 
 _SAME = ("uids", "labels", "classes")
 """What all checkpoints of a run have in common on a domain."""

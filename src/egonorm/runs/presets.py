@@ -12,7 +12,7 @@ from egonorm.data.transforms import FEATURES, AudioInput, FeatureInput, VideoInp
 from egonorm.data.windows import Span
 from egonorm.methods import Method
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.fusion import Fusion
+from egonorm.nets.net import Fusion
 from egonorm.runs.config import NetConfig, Run, Stream
 from egonorm.signal import Spectrogram
 

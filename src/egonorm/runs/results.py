@@ -1,13 +1,17 @@
-"""Rows: a long table on disk. One row is one measured number."""
+"""The rows of a run, a number each, as a long table on disk; which checkpoints speak for it, and what they say."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
+from statistics import fmean
 
-from egonorm.core import RunError
+from egonorm.core import RunError, Setting
 from egonorm.core.files import write_atomically
+from egonorm.runs.config import Run, read_run
 
 FILE = "results.jsonl"
 
@@ -107,3 +111,129 @@ def find_runs(out: Path) -> tuple[Path, ...]:
             remedy="Name the folder that was given to --out.",
         )
     return folders
+
+
+Selector = Callable[[Sequence[Row]], tuple[int, ...]]
+"""From the rows of one complete run to the steps whose measurements are averaged."""
+
+
+def last_mean(k: int) -> Selector:
+    """The last `k` checkpoints, whose accuracies are averaged: the paper's protocol with 9 (Section 5.1)."""
+    return lambda rows: steps(rows)[-k:]
+
+
+def last(rows: Sequence[Row]) -> tuple[int, ...]:
+    """The last checkpoint."""
+    return steps(rows)[-1:]
+
+
+def best_on_source(rows: Sequence[Row]) -> tuple[int, ...]:
+    """The checkpoint with the best mean accuracy on the sources' test clips: the honest choice when the target is unknown."""
+    return _best(rows, Setting.parse(rows[0].setting).sources)
+
+
+def oracle(rows: Sequence[Row]) -> tuple[int, ...]:
+    """The checkpoint that is best on the very target it is judged on: an upper bound, never a result."""
+    return _best(rows, (Setting.parse(rows[0].setting).target,))
+
+
+def parse_selector(text: str) -> Selector:
+    """The selector of a name: `last-mean:9`, `last`, `best-on-source` or `oracle`."""
+    plain = {"last": last, "best-on-source": best_on_source, "oracle": oracle}
+    name, _, count = text.partition(":")
+    if text in plain:
+        return plain[text]
+    if name == "last-mean" and count.isdecimal() and int(count) > 0:
+        return last_mean(int(count))
+    raise RunError(
+        f"There is no selection {text!r}.",
+        got=text,
+        expected=f"last-mean:K, {', '.join(plain)}",
+        remedy="Write for example --select last-mean:9.",
+    )
+
+
+def steps(rows: Sequence[Row]) -> tuple[int, ...]:
+    """The steps that were measured, in order."""
+    return tuple(sorted({row.step for row in rows if row.metric != COMPLETE}))
+
+
+def _best(rows: Sequence[Row], domains: tuple[str, ...]) -> tuple[int, ...]:
+    found = [row for row in rows if row.metric == "top1" and row.domain in domains and row.split == "test"]
+    if {row.domain for row in found} != set(domains):
+        raise RunError(
+            f"{rows[0].run} was not judged on {', '.join(domains)}.",
+            got=", ".join(sorted({row.domain for row in rows if row.metric != COMPLETE})) or "none",
+            expected="test clips of each of these domains",
+            remedy="Measure them with egonorm test RUN --domain, or select otherwise.",
+        )
+    totals = {step: sum(row.value for row in found if row.step == step) for step in steps(found)}
+    return (max(totals, key=lambda step: (totals[step], step)),)
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A complete run."""
+
+    folder: Path
+    run: Run
+    steps: tuple[int, ...]
+    """The checkpoints that were selected."""
+    measured: Mapping[str, Mapping[str, tuple[float, int]]]
+    """Per domain and metric: the mean over the selected checkpoints, and on how many clips it was measured."""
+    top1: Mapping[str, Mapping[int, float]]
+    """Per domain: the accuracy of every checkpoint, by its step."""
+
+    @classmethod
+    def of(cls, folder: Path, run: Run, rows: Sequence[Row], steps: tuple[int, ...]) -> "Record":
+        """The record of a run's rows, of which only what is measured is kept."""
+        values: dict[str, dict[str, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))
+        top1: dict[str, dict[int, float]] = defaultdict(dict)
+        chosen = set(steps)
+        for row in rows:
+            if row.step in chosen:
+                values[row.domain][row.metric].append((row.value, row.n))
+            if row.metric == "top1":
+                top1[row.domain][row.step] = row.value
+        mean = lambda found: (fmean([value for value, _ in found]), found[0][1])  # noqa: E731
+        measured = {domain: {metric: mean(found) for metric, found in of.items()} for domain, of in values.items()}
+        return cls(folder, run, steps, measured, dict(top1))
+
+    @cached_property
+    def variant(self) -> str:
+        """Eight digits that differ for any other configuration, whatever the seed."""
+        return replace(self.run, seed=0).name.rpartition("-")[2]
+
+
+Runs = Mapping[int, Record]
+"""Runs that differ in nothing but the seed, by it and in its order."""
+
+
+def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Record, ...], str]:
+    """The complete runs, and a sentence about the others; empty if there are none. RunError when none is complete."""
+    folders, records, unfinished = tuple(folders), [], 0
+    unreadable: dict[str, RunError] = {}
+    alike: dict[str, Run] = {}
+    for folder in folders:
+        try:
+            run, rows = read_run(folder, alike), read_rows(folder)
+        except RunError as error:
+            unreadable[folder.name] = error
+            continue
+        if rows and rows[-1].metric == COMPLETE:
+            measurements = [row for row in rows if row.metric != COMPLETE]
+            records.append(Record.of(folder, run, measurements, selector(rows)))
+        else:
+            unfinished += 1
+    if not records and unreadable:
+        raise next(iter(unreadable.values()))
+    if not records:
+        raise RunError(
+            "There is no complete run to tabulate.",
+            got=f"{len(folders)} unfinished",
+            expected="a complete run",
+            remedy=f"Finish one: egonorm train --resume {folders[0]}",
+        )
+    sentences = [f"Unfinished runs left out: {unfinished}."] if unfinished else []
+    sentences += [f"Left out, for it cannot be read: {name} ({error.got})." for name, error in unreadable.items()]
+    return tuple(records), " ".join(sentences)

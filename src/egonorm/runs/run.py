@@ -15,17 +15,24 @@ from egonorm.core import Batch, DataError, RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
 from egonorm.core.seed import seed_for
-from egonorm.data.check import Problem
+from egonorm.data.check import (
+    LEFT_OUT,
+    Problem,
+    describe_problems,
+    needed,
+    screen,
+    usable,
+    write_left_out,
+)
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
-from egonorm.data.sets import ClipSet, open_clip_set, readers_of
+from egonorm.data.sets import ClipSet, open_clip_set, readers_of, refuse_learnt
 from egonorm.methods import check
 from egonorm.methods.base import target_moments
 from egonorm.nets.fuse_bn import fuse_bn_in_place
 from egonorm.nets.net import Net
-from egonorm.runs.checks import LEFT_OUT, describe_problems, needed, refuse_learnt, screen, usable, write_left_out
 from egonorm.runs.config import CHECKPOINTS, Run, load_trained
 from egonorm.runs.directory import claim, note_start, refuse_other
 from egonorm.runs.results import COMPLETE, Row, is_complete, predictions_of, read_rows, write_rows
@@ -34,9 +41,8 @@ from egonorm.runs.train_log import LOG
 from egonorm.training.adapt import OnlineAdaptation, adapt_to_all
 from egonorm.training.checkpoint import Checkpoints
 from egonorm.training.evaluate import Predictions, judge
-from egonorm.training.loop import train
+from egonorm.training.loop import Objective, train
 from egonorm.training.monitor import CLASSES_EVERY, StepStats, of_classes, of_domains
-from egonorm.training.objective import Objective
 from egonorm.training.optimizer import freeze, make_optimizer
 from egonorm.training.runtime import Runtime
 

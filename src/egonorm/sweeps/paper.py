@@ -17,7 +17,7 @@ from egonorm.methods.mmd import Mmd
 from egonorm.methods.orth_only import OrthOnly
 from egonorm.methods.rna_grl import RnaGrl
 from egonorm.methods.ss import Ss
-from egonorm.nets.fusion import Fusion
+from egonorm.nets.net import Fusion
 
 
 @dataclass(frozen=True)

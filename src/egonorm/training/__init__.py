@@ -2,8 +2,7 @@
 
 from egonorm.core.training import Evaluation, Optim
 from egonorm.training.evaluate import Predictions, judge
-from egonorm.training.loop import train
-from egonorm.training.objective import Objective
+from egonorm.training.loop import Objective, train
 from egonorm.training.runtime import Runtime, start_runtime
 
 __all__ = ["Evaluation", "Objective", "Optim", "Predictions", "Runtime", "judge", "start_runtime", "train"]

@@ -1,16 +1,123 @@
-"""The loop: descend the sum of the terms for a fixed number of steps."""
+"""Training: the objective of a step, its encoders in pieces where memory is short, and the loop that descends it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
 
-from egonorm.core import Batch, NotFiniteError
+from egonorm.core import Batch, NotFiniteError, RunError, Seen, Terms, View
 from egonorm.core.seed import seed_for
 from egonorm.core.training import Optim
+from egonorm.methods import Method
+from egonorm.methods.base import changes_gradients
+from egonorm.nets.net import Net
 from egonorm.training.monitor import StepStats, step_stats, to_cpu
 from egonorm.training.optimizer import check_optimizer
-from egonorm.training.runtime import Runtime
+from egonorm.training.runtime import Runtime, gather
+
+
+def encode_in_pieces(net: Net, inputs: Mapping[str, Tensor], pieces: int) -> dict[str, Float[Tensor, "clip _"]]:
+    """What each modality's encoder makes of a batch, in so many equal pieces one after the other; in one piece, as usual.
+
+    Of a piece nothing is kept but its input and its features. Once the gradient of the loss with respect to the features of the
+    whole batch is known, each piece passes a second time, with all that its own backward pass needs, and that is freed before
+    the next one does. Both times the piece has the same batch-norm statistics, its own, and the same random numbers; the
+    running averages hear of it once.
+
+    Piece k is every `pieces`-th row from row k on. The rows that several processes have in their pieces k are then those that
+    one process has in its piece k, and so are the statistics.
+    """
+    if pieces == 1:
+        return {name: net.encode(name, inputs[name]) for name in net.encoders}
+    found = {}
+    for name, encoder in net.encoders.items():
+        passes = partial(_passes, encoder)
+        rows = [inputs[name][k::pieces] for k in range(pieces)]
+        parts = [checkpoint(net.encode, name, x, use_reentrant=False, context_fn=passes) for x in rows]
+        found[name] = torch.stack(parts, dim=1).flatten(0, 1)
+    return found
+
+
+def _passes(encoder: nn.Module):
+    """What surrounds the first pass of a piece, and each later one: one for every backward pass."""
+    return nullcontext(), _Unheard(encoder)
+
+
+class _Unheard:
+    """Let what the encoder notes of its input, the running averages, be noted on copies that are thrown away.
+
+    Putting the old values back instead would change tensors that the graph of the second pass holds.
+    """
+
+    def __init__(self, encoder: nn.Module):
+        self._encoder = encoder
+        self._own: list[tuple[nn.Module, str, Tensor]] = []
+
+    def __enter__(self) -> None:
+        parts = self._encoder.modules()
+        self._own = [(part, name, x) for part in parts for name, x in part.named_buffers(recurse=False)]
+        for part, name, x in self._own:
+            setattr(part, name, x.clone())
+
+    def __exit__(self, *error) -> None:
+        for part, name, x in self._own:
+            setattr(part, name, x)
+
+
+class Objective(nn.Module):
+    """The class loss of every labelled view, and the method's terms.
+
+    Each domain's batch passes the network on its own, so batch norm never mixes domains within a step while its running
+    averages see them in turn. The features are gathered from all processes before anything is computed of them: losses of
+    batch statistics, such as relative norms, need the global batch. Losses are float32 whatever the precision.
+
+    A batch may pass the encoders in `pieces`, for memory; all behind them sees it whole.
+    """
+
+    def __init__(self, net: Net, method: Method, pieces: int = 1):
+        super().__init__()
+        self.net, self.method, self.pieces = net, method, pieces
+
+    @property
+    def changes_gradients(self) -> bool:
+        """Whether the method has a backward pass of its own."""
+        return changes_gradients(self.method)
+
+    def forward(self, batches: Sequence[Batch], progress: float) -> tuple[Terms, Seen]:
+        """The terms of one step, and what is seen of each domain; `progress` goes from 0 to 1."""
+        features = [self.net.apply_necks(encode_in_pieces(self.net, batch.inputs, self.pieces)) for batch in batches]
+        with torch.autocast(next(self.net.parameters()).device.type, enabled=False):
+            views = tuple(self._view(batch, found) for batch, found in zip(batches, features, strict=True))
+            labelled = [(view.logits, view.labels) for view in views if view.labels is not None]
+            terms = {"class": torch.stack([cross_entropy(logits, labels) for logits, labels in labelled]).sum()}
+            seen = Seen(views, progress)
+            terms |= self.method.terms(seen, self.net)
+        return terms, seen
+
+    def backward(self, terms: Terms, seen: Seen) -> None:
+        """Give every parameter its gradient, as the method does.
+
+        Raises:
+            RunError: for a method after whose own backward pass no parameter has one.
+        """
+        self.method.backward(terms, seen, self.net)
+        if self.changes_gradients and all(parameter.grad is None for parameter in self.net.parameters()):
+            raise RunError(
+                f"The method {self.method.name()} trains nothing.",
+                got="no gradient after its backward",
+                expected="gradients of the network's parameters",
+                remedy="Call super().backward(terms, seen, net) in it, or the backward of a loss of its own.",
+            )
+
+    def _view(self, batch: Batch, features: dict[str, Tensor]) -> View:
+        features = {name: gather(x) for name, x in features.items()}
+        labels = None if batch.labels is None else gather(batch.labels)
+        return View(batch.domain, features, self.net.classify(features), labels)
 
 
 def train(

@@ -1,4 +1,9 @@
-"""Where training runs: device, precision and processes. With `gather.py`, all that knows torch.distributed."""
+"""Where training runs: device, precision and processes. All that knows torch.distributed.
+
+The one collective is a sum over processes, in both directions. Every process computes the same loss on the gathered batch, and
+DistributedDataParallel averages the gradients; with the sum as the backward of a sum, each parameter then gets the gradient of
+that one loss, as a single process would give it.
+"""
 
 import os
 import warnings
@@ -9,14 +14,131 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import batch_norm
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from egonorm.core import RunError
 from egonorm.core.training import Precision
 from egonorm.training.bfloat16 import warn_of_bfloat16
-from egonorm.training.gather import average_gradients
-from egonorm.training.sync_batch_norm import share_batch_norm
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        total = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return _Sum.apply(gradient)
+
+
+def num_processes() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def sum_over_processes(x: Tensor) -> Tensor:
+    """The sum of every process's `x`, of one shape everywhere; gradients are summed too."""
+    return _Sum.apply(x) if num_processes() > 1 else x
+
+
+def gather(x: Tensor) -> Tensor:
+    """Every process's rows, in the order of the processes; each brings the same number. Gradients flow to all of them."""
+    if num_processes() == 1:
+        return x
+    rank, rows = dist.get_rank(), len(x)
+    padding = x.new_zeros(rank * rows, *x.shape[1:]), x.new_zeros((num_processes() - 1 - rank) * rows, *x.shape[1:])
+    return sum_over_processes(torch.cat([padding[0], x, padding[1]]))
+
+
+def average_gradients(model: nn.Module) -> nn.Module:
+    """The model, each of whose gradients becomes the mean over all processes before anybody sees it.
+
+    That holds for every backward pass and for `torch.autograd.grad`, in which all processes must compute the same.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.register_hook(lambda gradient: sum_over_processes(gradient) / num_processes())
+    return model
+
+
+class WholeBatchNorm(_BatchNorm):
+    """Batch norm whose training statistics are those of every process's rows together."""
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        if x.dim() < 2:
+            raise ValueError(f"Batch norm needs a batch and channels; got the shape {tuple(x.shape)}.")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise per channel; in evaluation by the running averages."""
+        if not self.training:
+            return super().forward(x)
+        with torch.no_grad():
+            mean, variance, count = _statistics(x)
+            assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+            assert self.num_batches_tracked is not None
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        return _Normalise.apply(x, self.weight, self.bias, mean, variance, self.eps, count)
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Per channel the mean and the variance over every process's rows, and how many values each is of."""
+    own = x.new_tensor(float(x.numel() // x.shape[1]), dtype=torch.promote_types(x.dtype, torch.float32))
+    variance, mean = torch.var_mean(x.to(own.dtype), _axes(x), correction=0)
+    count = sum_over_processes(own)
+    whole = sum_over_processes(mean * own) / count
+    return whole, sum_over_processes((variance + (mean - whole).square()) * own) / count, count
+
+
+class _Normalise(torch.autograd.Function):
+    """Subtract the mean, divide by the deviation, scale and shift; the gradient knows that both are functions of all rows."""
+
+    @staticmethod
+    def forward(
+        ctx, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float, count: Tensor
+    ):
+        ctx.save_for_backward(x, weight, mean, torch.rsqrt(variance + eps), count)
+        return batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        """With n the normalised x and g the gradient: weight / deviation * (g - mean(g) - n * mean(g * n))."""
+        x, weight, mean, inverse, count = ctx.saved_tensors
+        axes, shape = _axes(x), [1, -1] + [1] * (x.dim() - 2)
+        wide, normal = gradient.to(mean.dtype), (x - mean.view(shape)).mul_(inverse.view(shape))
+        of_bias, of_weight = wide.sum(axes), (wide * normal).sum(axes)
+        of_mean, of_slope = sum_over_processes(torch.stack([of_bias, of_weight])) / count
+        moved = (
+            normal.mul_(-of_slope.view(shape)).add_(wide).sub_(of_mean.view(shape)).mul_((weight * inverse).view(shape))
+        )
+        return moved.to(x.dtype), of_weight, of_bias, None, None, None, None
+
+
+def _axes(x: Tensor) -> list[int]:
+    """All but the channels."""
+    return [0, *range(2, x.dim())]
+
+
+def share_batch_norm(module: nn.Module, device: torch.device) -> nn.Module:
+    """The module with every batch norm replaced by one over all processes; parameters and names stay."""
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    for name, child in module.named_children():
+        if isinstance(child, _BatchNorm):
+            shared = WholeBatchNorm(child.num_features, child.eps, child.momentum, affine=False)
+            shared.weight, shared.bias = child.weight, child.bias
+            for key, buffer in child.named_buffers():
+                setattr(shared, key, buffer)
+            module.add_module(name, shared.train(child.training))
+        else:
+            share_batch_norm(child, device)
+    return module
 
 
 @dataclass(frozen=True)

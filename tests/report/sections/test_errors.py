@@ -16,9 +16,7 @@ from egonorm.report.page.model import Matrix, Note, Player
 from egonorm.report.sections.errors import changed_answers, confusion, mistakes, recall_by_class
 from egonorm.runs.config import Run, to_json
 from egonorm.runs.presets import demo
-from egonorm.runs.records import Record
-from egonorm.runs.results import COMPLETE, Row, find_runs, predictions_of, write_rows
-from egonorm.runs.selection import last_mean
+from egonorm.runs.results import COMPLETE, Record, Row, find_runs, last_mean, predictions_of, write_rows
 
 CLASSES = ("cut", "put", "take")
 LABELS = (0, 0, 1, 1, 2)

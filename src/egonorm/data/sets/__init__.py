@@ -2,11 +2,11 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from egonorm.core import DataError
+from egonorm.core import DataError, Setting
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets.features import FeatureSet
@@ -78,3 +78,21 @@ def open_features(text: str) -> FeatureSet | None:
     found = open_clip_set(text)
     assert isinstance(found, FeatureSet)
     return found
+
+
+def refuse_learnt(data: ClipSet, setting: Setting, modalities: Iterable[str]) -> None:
+    """Refuse features of an encoder that has learnt the target's labels, where the target is to be unseen.
+
+    Raises:
+        DataError: names the modality and the target.
+    """
+    if not isinstance(data, FeatureSet) or setting.target in setting.sources:
+        return
+    for modality in modalities:
+        if setting.target in (learnt := data.stored.learnt.get(modality, ())):
+            raise DataError(
+                f"The features of {modality} cannot be judged on {setting.target} as if it were unseen.",
+                got=f"an encoder trained on the labels of {', '.join(learnt)}",
+                expected="one that never saw the target's labels",
+                remedy="Judge on another domain, or extract with an encoder that was trained elsewhere.",
+            )

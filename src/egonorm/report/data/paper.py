@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from egonorm.aggregate.aggregate import Aggregate
-from egonorm.aggregate.group import plain
+from egonorm.aggregate.aggregate import Aggregate, plain
 from egonorm.aggregate.paper_comparison import PAPER_MEAN
 from egonorm.aggregate.paper_systems import ERRATUM, PAPER_DOMAINS, shared_base, unlike_paper
 from egonorm.core import RunError
@@ -12,7 +11,7 @@ from egonorm.core.types import Shift
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.data.runs import Comparison
 from egonorm.runs.config import Run
-from egonorm.runs.records import Record
+from egonorm.runs.results import Record
 from egonorm.sweeps.paper import Part, System, figure5, reported, shift_of, suites
 
 

@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
-from egonorm.aggregate.aggregate import Aggregates
-from egonorm.aggregate.group import RunGroup
+from egonorm.aggregate.aggregate import Aggregates, RunGroup
 from egonorm.aggregate.paired import Gain, Hits, PairedRuns, compare, match_seeds, read_hits
 from egonorm.core import RunError
 from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
 from egonorm.runs.predictions import Predicted, read_predicted
-from egonorm.runs.records import Record, Runs, read_records
-from egonorm.runs.selection import Selector
+from egonorm.runs.results import Record, Runs, Selector, read_records
 
 REFERENCE = SourceOnly.name()
 

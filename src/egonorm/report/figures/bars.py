@@ -13,9 +13,8 @@ from egonorm.aggregate.aggregate import Average, average
 from egonorm.core.types import Shift
 from egonorm.report.data.paper import describe_unlike_paper, is_papers, stream_names
 from egonorm.report.data.runs import Comparison, runs_of
-from egonorm.report.exhibit import Exhibit
-from egonorm.report.style import INK, SIDES, Mark, column, label_of, short
-from egonorm.runs.records import Runs
+from egonorm.report.style import INK, SIDES, Exhibit, Mark, column, label_of, short
+from egonorm.runs.results import Runs
 
 BAR_HEADER = ("series", "stream", "shift", "value", "low", "high", "error bar", "seeds", "n", "paper")
 

@@ -8,9 +8,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from egonorm.report.data.runs import Comparison, ReportData
-from egonorm.report.exhibit import Exhibit
 from egonorm.report.figures.curves import COLUMNS, GONE, Curve, about_curves, draw_curve, make_curve, read_logs
-from egonorm.report.style import SIDES, Mark, column, label_of, mark_modalities, short
+from egonorm.report.style import SIDES, Exhibit, Mark, column, label_of, mark_modalities, short
 from egonorm.runs.train_log import Step
 
 ACCURACY, NORM = "training accuracy", "mean norm"

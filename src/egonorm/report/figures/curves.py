@@ -14,9 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from egonorm.metrics import mean_norm_difference
 from egonorm.report.data.runs import Comparison, ReportData
-from egonorm.report.exhibit import Exhibit
-from egonorm.report.style import INK, MARKERS, SIDES, LineStyle, Mark, column, label_of, mark_modalities, short
-from egonorm.runs.records import Record
+from egonorm.report.style import INK, MARKERS, SIDES, Exhibit, LineStyle, Mark, column, label_of, mark_modalities, short
+from egonorm.runs.results import Record
 from egonorm.runs.train_log import Step, read_log
 
 MOST = 200

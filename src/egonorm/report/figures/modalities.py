@@ -4,17 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from egonorm.aggregate.group import RunGroup
+from egonorm.aggregate.aggregate import RunGroup
 from egonorm.aggregate.paper_comparison import PAPER_MEAN
 from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
 from egonorm.report.data.paper import describe_unlike_paper, is_on_papers_domains, stream_names
 from egonorm.report.data.runs import ReportData
-from egonorm.report.exhibit import Exhibit
 from egonorm.report.figures.bars import BAR_HEADER, Series, about, draw_bars, make_bar, rows_of, tell
-from egonorm.report.style import SIDES, THIRD
+from egonorm.report.style import SIDES, THIRD, Exhibit
 from egonorm.runs.config import Stream, to_json
-from egonorm.runs.records import Runs
+from egonorm.runs.results import Runs
 from egonorm.sweeps.paper import reported
 
 NAME, TITLE = (

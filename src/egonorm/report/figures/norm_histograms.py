@@ -11,8 +11,7 @@ from matplotlib.lines import Line2D
 
 from egonorm.metrics import mean_norm_difference
 from egonorm.report.data.runs import Comparison, ReportData
-from egonorm.report.exhibit import Exhibit
-from egonorm.report.style import INK, Mark, column, label_of, mark_modalities, short
+from egonorm.report.style import INK, Exhibit, Mark, column, label_of, mark_modalities, short
 
 BINS = 32
 _LINE = 0.2

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from egonorm.report.data.paper import FIGURE_7A, FIGURE_7B
 from egonorm.report.data.runs import Comparison
-from egonorm.report.exhibit import Exhibit
 from egonorm.report.figures.bars import Question, compare_sides, metrics_of, names_of
+from egonorm.report.style import Exhibit
 
 _ASKED_OF_FEATURES = Question(
     name="top-features",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from egonorm.report.exhibit import Exhibit, csv_of
+from egonorm.report.style import Exhibit, csv_of
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from egonorm.core import RunError
 from egonorm.core.errors import some
-from egonorm.core.files import ANOTHER, refuse_foreign, saving, write_atomically
-from egonorm.core.formats import KEY, Format
+from egonorm.core.files import ANOTHER, KEY, Format, refuse_foreign, saving, write_atomically
 
 LISTING = ".report.json"
 """Names the files of the report, so that the next one knows which it may replace; a bare list is of version 1 too."""

@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from egonorm.core.files import fitting
-from egonorm.report.exhibit import Exhibit, csv_of
 from egonorm.report.page.model import Grid, Matrix, Page
+from egonorm.report.style import Exhibit, csv_of
 
 
 @dataclass(frozen=True)

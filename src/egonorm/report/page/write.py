@@ -3,11 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-from egonorm.report.exhibit import Exhibit
 from egonorm.report.page.model import Choice, Grid, Matrix, Page, Player
 from egonorm.report.page.output_dir import write_report
 from egonorm.report.page.render import Drawn, data_of, encoded, render, stem
-from egonorm.report.style import jpeg_of, png_of, svg_of
+from egonorm.report.style import Exhibit, jpeg_of, png_of, svg_of
 
 
 def write_page(page: Page, out: Path) -> Path:

@@ -14,9 +14,8 @@ from egonorm.export.saved_clip import video_path
 from egonorm.metrics import accuracy_interval
 from egonorm.report.data.predictions import Judged, Opinion, changes, judged, opinion_of
 from egonorm.report.data.runs import Comparison, ReportData
-from egonorm.report.exhibit import csv_of
 from egonorm.report.page.model import Facts, Grid, GridCell, Matrix, Note, Player
-from egonorm.report.style import label_of
+from egonorm.report.style import csv_of, label_of
 from egonorm.runs.predictions import Predicted
 
 NOT_ASKED = "No clips were asked for; egonorm report shows some with --clips 2."

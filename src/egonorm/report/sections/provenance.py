@@ -9,12 +9,11 @@ import egonorm
 from egonorm.aggregate.paper_systems import PAPER_DOMAINS
 from egonorm.report.data.paper import errata
 from egonorm.report.data.runs import ReportData
-from egonorm.report.exhibit import csv_of
 from egonorm.report.page.model import Element, Facts, Grid, GridCell, Note, Section
-from egonorm.report.style import label_of
+from egonorm.report.style import csv_of, label_of
 from egonorm.runs.config import to_json
 from egonorm.runs.directory import called_as, find_commit
-from egonorm.runs.records import Record
+from egonorm.runs.results import Record
 from egonorm.runs.train_log import last_seconds
 
 SHOWN = 12

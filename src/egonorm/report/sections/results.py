@@ -3,19 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from egonorm.aggregate.aggregate import Aggregate, same_seeds
-from egonorm.aggregate.cells import describe_families
-from egonorm.aggregate.group import RunGroup, label_groups
+from egonorm.aggregate.aggregate import Aggregate, RunGroup, label_groups, same_seeds
 from egonorm.aggregate.paired import Gain, PairedRuns, match_seeds
 from egonorm.aggregate.paper_systems import ERRATUM
+from egonorm.aggregate.table import describe_families
 from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
 from egonorm.metrics import holm
 from egonorm.report.data.paper import paper_number, sentences_on_paper
 from egonorm.report.data.runs import ReportData
-from egonorm.report.exhibit import csv_of
 from egonorm.report.page.model import Grid, GridCell
-from egonorm.report.style import label_of
+from egonorm.report.style import csv_of, label_of
 
 LEVEL = 0.05
 """Above it, a difference is not told from chance."""

@@ -10,12 +10,11 @@ from egonorm.export.examples import Change, largest_changes, most_confidently_wr
 from egonorm.export.saved_clip import SavedClip, read_clip
 from egonorm.report.data.predictions import Judged, judged
 from egonorm.report.data.runs import Comparison, ReportData
-from egonorm.report.exhibit import Exhibit
 from egonorm.report.figures.saliency import cam_figure
 from egonorm.report.page.model import Element, Facts, Note, Player
 from egonorm.report.sections.errors import NOT_ASKED, thoughts, video_of
-from egonorm.report.style import label_of
-from egonorm.runs.records import Record
+from egonorm.report.style import Exhibit, label_of
+from egonorm.runs.results import Record
 
 RULE = (
     "The clips whose true class's fused score rose most, and those for which it fell most, from {without} to {method} (seed "

@@ -10,8 +10,7 @@ import pytest
 import simplejpeg
 
 from egonorm.core import DataError
-from egonorm.data.readers import image_sequence as pictures
-from egonorm.data.readers import image_sequence as scan
+from egonorm.data.readers import image_sequence
 from egonorm.data.readers.image_sequence import open_pictures
 from egonorm.data.readers.io.cache import mapped
 
@@ -30,7 +29,7 @@ def write_tar(path: Path, number: int, level: int = 0) -> None:
 def scans(tmp_path, monkeypatch):
     """Keep the index of every tar file, in a cache of the test's own; tells how many were scanned."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(scan, "LARGE", 0)
+    monkeypatch.setattr(image_sequence, "LARGE", 0)
     scanned, really_open = [], tarfile.open
     monkeypatch.setattr(tarfile, "open", lambda *args: scanned.append(args) or really_open(*args))
     return scanned
@@ -38,8 +37,8 @@ def scans(tmp_path, monkeypatch):
 
 def levels(path: Path) -> list[int]:
     """What a process that has opened nothing yet sees of a tar file."""
-    pictures._index.cache_clear()
-    scan._tar_members.cache_clear()
+    image_sequence._index.cache_clear()
+    image_sequence._tar_members.cache_clear()
     opened = open_pictures(path)
     opened.check("GRAY", thorough=True)
     return opened.at(range(len(opened.numbers)), "GRAY").mean(axis=(1, 2, 3)).round().astype(int).tolist()
@@ -119,6 +118,6 @@ def test_many_threads_map_at_the_same_time(tmp_path):
 def test_small_files_and_folders_leave_nothing_in_the_cache(tmp_path, scans, monkeypatch):
     write_tar(tmp_path / "v.tar", 5)
     assert levels(tmp_path / "pictures") == [0, 8, 16, 24, 32]
-    monkeypatch.setattr(scan, "LARGE", 1 << 26)
+    monkeypatch.setattr(image_sequence, "LARGE", 1 << 26)
     assert levels(tmp_path / "v.tar") == [0, 8, 16, 24, 32]
     assert not (tmp_path / "cache").exists()

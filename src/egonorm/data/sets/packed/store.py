@@ -5,9 +5,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from egonorm.core import DataError
-from egonorm.core.files import ANOTHER, fitting, refuse_foreign
-from egonorm.core.formats import Format
-from egonorm.data import metadata as described
+from egonorm.core.files import ANOTHER, Format, fitting, refuse_foreign
+from egonorm.data import metadata
 from egonorm.data.manifest import Manifest
 
 DESCRIPTION, MANIFEST = "packed.json", "manifest.csv"
@@ -70,18 +69,18 @@ def claim(root: Path, packing: Packing) -> None:
             )
         return
     refuse_foreign(root, "packed media", DESCRIPTION, DataError)
-    described.write_description(root / DESCRIPTION, Description(packing))
+    metadata.write_description(root / DESCRIPTION, Description(packing))
 
 
 def finish(root: Path, packing: Packing, manifest: Manifest) -> None:
     """Write the clips, their times to the last digit, and then that all is there."""
-    described.write_clips(root / MANIFEST, manifest.clips)
-    described.write_description(root / DESCRIPTION, Description(packing, manifest.classes, manifest.digest()))
+    metadata.write_clips(root / MANIFEST, manifest.clips)
+    metadata.write_description(root / DESCRIPTION, Description(packing, manifest.classes, manifest.digest()))
 
 
 def read_description(root: Path) -> Description:
     """What a folder of packed media is. DataError for a file that does not say it."""
-    return described.read_description(root / DESCRIPTION, Description, PACKED, "egonorm data pack", ANOTHER)
+    return metadata.read_description(root / DESCRIPTION, Description, PACKED, "egonorm data pack", ANOTHER)
 
 
 def read_clips(root: Path, about: Description) -> Manifest:
@@ -93,7 +92,7 @@ def read_clips(root: Path, about: Description) -> Manifest:
             expected="all of them",
             remedy=f"Run again: egonorm data pack {about.packing.source} --out {root}",
         )
-    return described.read_clips(
+    return metadata.read_clips(
         root / MANIFEST,
         about.classes,
         about.manifest,

@@ -13,8 +13,7 @@ import av
 import numpy as np
 
 from egonorm.core import DataError
-from egonorm.core.files import ANOTHER, refuse_foreign, write_atomically
-from egonorm.core.formats import KEY, Format
+from egonorm.core.files import ANOTHER, KEY, Format, refuse_foreign, write_atomically
 from egonorm.core.processes import in_processes
 from egonorm.data.manifest import write_manifest
 from egonorm.data.sets.synthetic.displacement import displacements, pack_flow

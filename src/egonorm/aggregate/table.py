@@ -1,0 +1,336 @@
+"""Tables of runs: cells, a line per method, setting and judged domain, and their text for terminals, Markdown, CSV or LaTeX."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from egonorm.aggregate.aggregate import Aggregate, Aggregates, Average, describe_differences
+from egonorm.aggregate.paired import Gain
+from egonorm.methods import SourceOnly
+from egonorm.runs.config import Run
+from egonorm.runs.results import Record, Runs, Selector, read_records
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number with what says how sure it is: its deviation over seeds, and its interval."""
+
+    mean: float
+    form: str
+    """How it is written, as Python's format writes it."""
+    deviation: float | None = None
+    interval: tuple[float, float] | None = None
+    ends: str = ".0f"
+    """How the ends of the interval are written."""
+    mark: str = ""
+    """A sign behind it that the caption explains."""
+
+    def __str__(self) -> str:
+        deviation = "" if self.deviation is None else f" ± {self.deviation:.1f}"
+        interval = "" if self.interval is None else f" [{', '.join(format(end, self.ends) for end in self.interval)}]"
+        return f"{self.mean:{self.form}}{deviation}{interval}{self.mark and f' {self.mark}'}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Words and numbers under a header, and a caption that says how the numbers came about."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
+    caption: str
+
+    @classmethod
+    def of(cls, columns: dict[str, list[str | Cell]], caption: str) -> "Table":
+        """The table of these columns, each under its title."""
+        return cls(tuple(columns), tuple(zip(*columns.values(), strict=True)), caption)
+
+
+ONE_SEED = "‡"
+ABOUT = (
+    "gain is the top-1 minus that of Source Only with the same seeds on the same clips, in brackets its 95 % interval (for it "
+    "alone) over new seeds and new clips at once; p is how probable a gain of that size, up or down, is at most if there is none "
+    "(two-way test, seeds and clips at random: docs/statistics.md), after Holm's correction; the bound is 0.05."
+)
+ABOUT_ONE_SEED = (
+    f"{ONE_SEED} one seed: over new clips alone; where seeds differ, such an interval and p are worth nothing."
+)
+ABOUT_NETWORKS = (
+    "Source Only with fewer streams or other fusion is compared with that with all streams and late fusion."
+)
+
+
+def average_cell(average: Average | None, form: str) -> str | Cell:
+    """An average with its deviation and its interval."""
+    return "" if average is None else Cell(average.mean, form, average.deviation, average.interval)
+
+
+def gain_cell(gain: Gain | None) -> str | Cell:
+    """The gain, empty where there is no test."""
+    return "" if gain is None or gain.test is None else Cell(gain.mean, "+z.1f", gain.deviation, gain.interval, "+z.1f")
+
+
+def p_cell(gain: Gain | None) -> str | Cell:
+    """Its corrected p, empty where there is no test."""
+    if gain is None or gain.test is None or gain.p is None:
+        return ""
+    return Cell(gain.p, ".2g", mark=ONE_SEED if gain.test.num_seeds == 1 else "")
+
+
+def about_gains(lines: Sequence[Aggregate]) -> list[str]:
+    """Sentences of a caption: what gains and p are, which are corrected together, and what some are like and need not be."""
+    gains = [line.gain for line in lines if line.gain is not None and line.gain.test is not None]
+    if not gains:
+        return []
+    sentences = [
+        ABOUT,
+        f"Comparisons corrected together, by family of settings in the whole folder: {describe_families(gains)}.",
+    ]
+    if any(line.gain in gains and line.group.run.method == SourceOnly() for line in lines):
+        sentences.append(ABOUT_NETWORKS)
+    if any(gain.test and gain.test.num_seeds == 1 for gain in gains):
+        sentences.append(ABOUT_ONE_SEED)
+    if most := max(gain.left_out for gain in gains):
+        sentences.append(f"Clips that not all compared runs were judged on do not count for gain and p: up to {most}.")
+    if number := sum(bool(gain.unmatched) for gain in gains):
+        sentences.append(
+            f"Seeds that one side of a comparison has alone do not count for gain and p: {number} of them."
+        )
+    return sentences
+
+
+def describe_families(gains: Iterable[Gain]) -> str:
+    """Which comparisons are corrected together, and how many they are: `dg1 12, dg1 means 4`."""
+    families = {gain.family for gain in gains if gain.family is not None}
+    return ", ".join(f"{family.name} {family.size}" for family in sorted(families, key=lambda family: family.name))
+
+
+def summarise(folders: Iterable[Path], selector: Selector, selection: str) -> Table:
+    """The table of all complete runs. RunError when none is complete."""
+    records, left_out = read_records(folders, selector)
+    aggregates = Aggregates(records)
+    lines = _sorted(aggregates.in_shifts())
+    caption = [
+        f"Selection: {selection} (checkpoints a run: {_some(len(record.steps) for record in records)}). Runs a line (seeds): "
+        f"{_some(len(line.seeds) for line in lines)}. Accuracies in percent; in brackets "
+        "Wilson's 95 % interval over the n clips; after ± the standard deviation over seeds. |x| is the mean feature norm, "
+        "delta the difference of two of them (Eq. 1).",
+        *about_gains(lines),
+        *_about_missing(lines),
+        *about_runs(lines, aggregates),
+        *([left_out] if left_out else []),
+    ]
+    return Table.of(_columns(lines), " ".join(caption))
+
+
+def about_runs(lines: Iterable[Aggregate], aggregates: Aggregates) -> list[str]:
+    """Sentences about clips and runs that do not count everywhere."""
+    sentences = []
+    if any(len(set(_sizes(some, shift.domain))) > 1 for line in lines for shift, some in line.runs.items()):
+        sentences.append("Where runs of a line were judged on different numbers of clips, n is the smallest.")
+    if number := aggregates.not_shown:
+        sentences.append(
+            f"Counted once: {number} times a run was judged where another of the same training and seed stands in the table."
+        )
+    return sentences
+
+
+def _sorted(lines: Sequence[Aggregate]) -> list[Aggregate]:
+    """By method, in the order in which the first run of each stands."""
+    names = list(dict.fromkeys(line.group.method for line in lines))
+    return sorted(lines, key=lambda line: names.index(line.group.method))
+
+
+def _about_missing(lines: Iterable[Aggregate]) -> list[str]:
+    missing = Counter(line.gain.missing for line in lines if line.gain is not None and line.gain.test is None)
+    reasons = ", ".join(f"{reason} ({number})" for reason, number in sorted(missing.items()))
+    return [f"Lines without a gain: {reasons}."] if reasons else []
+
+
+def _columns(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
+    columns: dict[str, list[str | Cell]] = {
+        "method": [line.group.method for line in lines],
+        "setting": [str(_run(line).setting) for line in lines],
+        "tested on": [_domain(line) for line in lines],
+        **_configurations(lines),
+        "seeds": [str(len(line.seeds)) for line in lines],
+        "n": [str(line.top1.n) if line.top1 else "" for line in lines],
+    }
+    for metric in dict.fromkeys(metric for line in lines for metric in _measured(line)):
+        if not metric.startswith(("recall/", "norm_share/")):
+            columns[_title(metric)] = [average_cell(line.average(metric), _form(metric)) for line in lines]
+        columns |= _beside(metric, lines)
+    return columns
+
+
+def _configurations(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
+    """A column that tells lines of one method in one setting apart, where there are such."""
+    runs, variants = [_run(line) for line in lines], [_record(line).variant for line in lines]
+    named = [(line.group.method, str(run.setting)) for line, run in zip(lines, runs, strict=True)]
+    if len(set(zip(named, variants, strict=True))) == len(set(named)):
+        return {}
+    words = describe_differences(runs)
+    return {"config": [f"{said} {variant}".strip() for said, variant in zip(words, variants, strict=True)]}
+
+
+def _beside(metric: str, lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
+    """The columns that stand behind a metric's."""
+    gains = [line.gain for line in lines]
+    if metric == "top1" and any(gain is not None and gain.test is not None for gain in gains):
+        return {"gain": [gain_cell(gain) for gain in gains], "p": [p_cell(gain) for gain in gains]}
+    if metric == "mean_class_accuracy" and any(map(_support, lines)):
+        return {"clips a class": [_support(line) for line in lines]}
+    return {}
+
+
+def _support(line: Aggregate) -> str:
+    """On how many clips the classes' recalls were measured, whose mean is the mean class accuracy."""
+    classes = [metric for metric in _measured(line) if metric.startswith("recall/")]
+    sizes = [n for metric in classes for some in line.runs.values() for n in _sizes(some, _domain(line), metric)]
+    return f"{min(sizes)} to {max(sizes)} ({len(classes)} classes)" if classes else ""
+
+
+def _sizes(runs: Runs, domain: str, metric: str = "top1") -> list[int]:
+    """On how many clips each run was measured; they differ where broken ones were left out."""
+    measured = [record.measured[domain] for record in runs.values()]
+    return [found[metric][1] for found in measured if metric in found]
+
+
+def _title(metric: str) -> str:
+    kind, _, which = metric.partition("/")
+    return {
+        "top1": f"top-1 {which or 'fused'}",
+        "mean_class_accuracy": "mean class",
+        "mean_norm": f"|{which}|",
+        "mean_norm_difference": f"delta {which}",
+    }.get(kind, metric)
+
+
+def _form(metric: str) -> str:
+    return ".1f" if metric.startswith(("top1", "mean_class_accuracy")) else ".2f"
+
+
+def _domain(line: Aggregate) -> str:
+    return line.shifts[0].domain
+
+
+def _record(line: Aggregate) -> Record:
+    return line.records[0]
+
+
+def _run(line: Aggregate) -> Run:
+    return _record(line).run
+
+
+def _measured(line: Aggregate) -> Mapping[str, tuple[float, int]]:
+    return _record(line).measured[_domain(line)]
+
+
+def _some(numbers: Iterable[int]) -> str:
+    """All the different numbers, in order."""
+    return ", ".join(map(str, sorted(set(numbers))))
+
+
+Format = Literal["text", "markdown", "csv", "latex"]
+
+
+def render_table(table: Table, form: Format) -> str:
+    """The table in a form, with its caption (CSV has none)."""
+    return {"text": _text, "markdown": _markdown, "csv": _csv, "latex": _latex}[form](table)
+
+
+def _text(table: Table) -> str:
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in table.header:
+        grid.add_column(Text(title))
+    for row in table.rows:
+        grid.add_row(*(Text(str(cell)) for cell in row))
+    file = io.StringIO()
+    console = Console(file=file, width=_width(table))
+    console.print(grid)
+    console.print(Text(table.caption), width=100)
+    return file.getvalue()
+
+
+def _width(table: Table) -> int:
+    """Room for every cell on one line: a terminal scrolls or wraps, a pipe keeps all."""
+    columns = zip(table.header, *([*map(str, row)] for row in table.rows), strict=True)
+    return max(100, sum(max(map(len, column)) + 3 for column in columns))
+
+
+def _markdown(table: Table) -> str:
+    line = lambda cells: "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"  # noqa: E731
+    rows = [line(table.header), line(["---"] * len(table.header)), *map(line, table.rows)]
+    return "\n".join(rows) + f"\n\n{table.caption}\n"
+
+
+def _csv(table: Table) -> str:
+    """A column a number: each mean, then where there are some its deviation over seeds and the ends of its interval."""
+    file = io.StringIO()
+    names = [_spread_out(title, [row[k] for row in table.rows]) for k, title in enumerate(table.header)]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([name for several in names for name in several])
+    for row in table.rows:
+        writer.writerow([x for cell, several in zip(row, names, strict=True) for x in _numbers(cell, len(several))])
+    return file.getvalue()
+
+
+def _spread_out(title: str, cells: list[str | Cell]) -> list[str]:
+    parts = [title]
+    if any(isinstance(cell, Cell) and (cell.deviation is not None or cell.interval is not None) for cell in cells):
+        parts += [f"{title} {part}" for part in ("sd", "low", "high")]
+    return parts
+
+
+def _numbers(cell: str | Cell, number: int) -> list[object]:
+    values = [cell.mean, cell.deviation, *(cell.interval or ())] if isinstance(cell, Cell) else [cell]
+    return (values + [None] * 3)[:number]
+
+
+def _latex(table: Table) -> str:
+    line = lambda cells: " & ".join(map(_escape, cells)) + r" \\"  # noqa: E731
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_escape(table.caption)}}}",
+            rf"\begin{{tabular}}{{{'l' * len(table.header)}}}",
+            r"\hline",
+            line(table.header),
+            r"\hline",
+            *map(line, table.rows),
+            r"\hline",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+_LATEX = {
+    "&": r"\&",
+    "%": r"\%",
+    "_": r"\_",
+    "#": r"\#",
+    "$": r"\$",
+    "±": r"$\pm$",
+    "|": r"$|$",
+    "<": r"$<$",
+    ">": r"$>$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
+    "{": r"\{",
+    "}": r"\}",
+}
+
+
+def _escape(text: str | Cell) -> str:
+    return "".join(_LATEX.get(character, character) for character in str(text))
