@@ -12,7 +12,7 @@ from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.features.store import Description, Modality, write_description, write_features
 from egonorm.data.windows import Span
 from egonorm.methods import SourceOnly
-from egonorm.nets.checkpoint_io import METADATA, network_of
+from egonorm.nets.net import METADATA, network_of
 from egonorm.runs.config import CHECKPOINTS, Run, to_json
 from egonorm.runs.presets import configure, demo
 from egonorm.runs.results import COMPLETE, Record, Row, write_rows

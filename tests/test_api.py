@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 import egonorm
 from egonorm.core import DataError, EgonormError, RunError
 from egonorm.core.files import write_atomically
-from egonorm.nets.checkpoint_io import METADATA, network_of
+from egonorm.nets.net import METADATA, network_of
 from egonorm.runs.config import to_json
 from programs import program
 from stored_runs import plain_run, store

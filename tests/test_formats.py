@@ -16,7 +16,7 @@ from egonorm.data.sets.features.store import STORE
 from egonorm.data.sets.packed.store import PACKED
 from egonorm.data.sets.synthetic.rendering import KITCHENS, KitchensConfig, render_kitchens
 from egonorm.export.saved_clip import CLIP, SavedClip, clip_path, read_clip, write_clip
-from egonorm.features.shards import UNFINISHED, claim
+from egonorm.features.shards import UNFINISHED, claim_store
 from egonorm.methods import SourceOnly
 from egonorm.report.page.output_dir import LISTING, REPORT, earlier_files, write_report
 from egonorm.runs.config import RUN, read_run, to_json, write_run
@@ -103,15 +103,15 @@ def test_rendered_kitchens(tmp_path):
 
 
 def test_features_that_are_being_extracted(tmp_path):
-    with claim(tmp_path, {"batch": 4}, Shard()):
+    with claim_store(tmp_path, {"batch": 4}, Shard()):
         pass
     path = tmp_path / "parts" / "extract.json"
     assert json.loads(path.read_text()) == {"version": 1, "batch": 4}
     change(path, None)
-    with claim(tmp_path, {"batch": 4}, Shard()):
+    with claim_store(tmp_path, {"batch": 4}, Shard()):
         pass
     change(path, 2)
-    with refused(RunError, "another folder"), claim(tmp_path, {"batch": 4}, Shard()):
+    with refused(RunError, "another folder"), claim_store(tmp_path, {"batch": 4}, Shard()):
         pass
 
 

@@ -19,7 +19,7 @@ def test_public_names():
         "signal": "LogMel SoundLook Spectrogram Waveform",
         "data": "AudioInput Clip Clips FeatureInput Input Manifest Span VideoInput open_clip_set read_manifest write_manifest",
         "nets": "Aisfx BnInception Encoder I3d Lite0 Net Projection load_weights",
-        "training": "Evaluation Objective Optim Predictions Runtime judge start_runtime train",
+        "training": "Evaluation Objective Optim Predictions Runtime judge start_runtime train_steps",
         "runs": "Options Row Run RunContext configure execute find_runs measure read_rows read_run",
         "methods": "Method Rna SourceOnly check find_method methods parse_method",
         "data.sets.features": "FeatureSet Stored open_set",

@@ -18,7 +18,7 @@ from egonorm.data import Clips
 from egonorm.data.loader import evaluation_batches
 from egonorm.data.windows import even_windows
 from egonorm.nets import Net
-from egonorm.nets.fuse_bn import fuse_bn
+from egonorm.nets.layers import fuse_bn
 from egonorm.training import Runtime, judge
 
 CLIPS, TOGETHER, WINDOWS = 4, 2, PAPER.evaluation.num_windows

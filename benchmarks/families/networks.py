@@ -18,7 +18,7 @@ from benchmarks.pairs import (
 )
 from benchmarks.record import Record, at_least
 from benchmarks.timing import alternate, ratio, threads, told
-from egonorm.nets.fuse_bn import fuse_bn
+from egonorm.nets.layers import fuse_bn
 
 
 def forward(network: nn.Module, x: Tensor, precision: str) -> Callable[[], Tensor]:

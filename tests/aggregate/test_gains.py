@@ -11,8 +11,7 @@ from egonorm.aggregate.table import gain_cell, p_cell, render_table, summarise
 from egonorm.methods import Rna
 from egonorm.methods.hna import Hna
 from egonorm.methods.ss import Ss
-from egonorm.metrics import holm
-from egonorm.metrics import paired_test
+from egonorm.metrics import holm, paired_test
 from egonorm.runs.results import parse_selector
 from stored_runs import drawn_hits, plain_run, store
 

@@ -20,8 +20,7 @@ from egonorm.methods import Rna
 from egonorm.methods.hna import Hna
 from egonorm.methods.rna_grl import RnaGrl
 from egonorm.methods.ss import Ss
-from egonorm.metrics import accuracy_interval, holm
-from egonorm.metrics import paired_test
+from egonorm.metrics import accuracy_interval, holm, paired_test
 from egonorm.runs.presets import paper
 from egonorm.runs.results import find_runs, parse_selector
 from egonorm.sweeps.paper import reported, suites

@@ -25,9 +25,9 @@ from egonorm.features import encoders
 from egonorm.features import extract as extract_module
 from egonorm.features.encoders import Encoders, StreamEncoder, find_encoders
 from egonorm.features.extract import Extraction, extract
-from egonorm.features.shards import Parts, claim
+from egonorm.features.shards import Parts, claim_store
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.fuse_bn import fuse_bn
+from egonorm.nets.layers import fuse_bn
 from egonorm.nets.net import Net
 from egonorm.runs.config import Run, load_trained, read_run
 from egonorm.runs.presets import demo
@@ -233,7 +233,7 @@ def test_two_processes_at_one_shard_are_refused(heard, kitchens, tmp_path):
     with start_runtime("cpu") as runtime:
         job = Extraction(f"kitchens:{kitchens}", out, find_encoders([str(heard)], [], "demo", runtime), runtime, 1, 4)
         identity = job.identity(open_clip_set(job.data).manifest) | {"clips_a_part": 8}
-        with claim(out, identity, Shard(1, 2)):
+        with claim_store(out, identity, Shard(1, 2)):
             with pytest.raises(SystemExit, match=r"filled by another process(.|\n)*--shard 1/2"):
                 main(words(heard, kitchens, out, "--shard", "1/2"))
             main(words(heard, kitchens, out, "--shard", "2/2"))

@@ -16,7 +16,7 @@ from egonorm.core.training import Optim
 from egonorm.methods import Method, check
 from egonorm.methods.mm_sada import MmSada
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train
+from egonorm.training.loop import Objective, train_steps
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 from refusals import refused
@@ -100,7 +100,7 @@ def test_what_is_logged_is_the_sum_that_the_default_descends_and_does_not_change
     heard = []
     for method in (own.Ogm(), own.VRex(weight=0.0)):
         net, optim = small_net(), Optim(steps=1, batch=8)
-        train(
+        train_steps(
             Objective(net, method),
             make_optimizer(optim, net),
             optim,
@@ -258,7 +258,7 @@ def test_a_users_methods_train_where_they_can(method, setting):
     net, optim, heard = small_net(), Optim(steps=3, batch=8, lr=0.1), []
     before = [x.clone() for x in net.parameters()]
     seen = batches()[: len(setting.sources)]
-    train(
+    train_steps(
         Objective(net, method),
         make_optimizer(optim, net),
         optim,

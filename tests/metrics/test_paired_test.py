@@ -8,8 +8,7 @@ import pytest
 from scipy.stats import binomtest, ttest_1samp, ttest_rel
 from scipy.stats import t as student
 
-from egonorm.metrics import holm
-from egonorm.metrics import paired_test
+from egonorm.metrics import holm, paired_test
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "size_of_the_test.py"
 

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from egonorm.nets import Aisfx, BnInception, I3d, Lite0, Net, Projection
-from egonorm.nets.fuse_bn import fuse_bn
+from egonorm.nets.layers import fuse_bn
 
 NETWORKS = [(I3d, (3, 8, 64, 64)), (BnInception, (1, 64, 96)), (Lite0, (3, 4, 64, 64)), (Aisfx, (1, 64, 96))]
 

@@ -11,7 +11,7 @@ from egonorm.methods import Rna
 from egonorm.nets.bn_inception import BnInception
 from egonorm.nets.i3d import I3d
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train
+from egonorm.training.loop import Objective, train_steps
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import start_runtime
 
@@ -42,7 +42,7 @@ def main(out: Path, steps: int) -> None:
             [batch("D1", s, True).rows(mine.start, mine.stop), batch("D22", s, False).rows(mine.start, mine.stop)]
             for s in range(steps)
         ]
-        train(model, make_optimizer(optim, net), optim, seen, 1, 3, runtime, lambda *_: None)
+        train_steps(model, make_optimizer(optim, net), optim, seen, 1, 3, runtime, lambda *_: None)
         if runtime.is_first:
             torch.save(net.state_dict(), out)
 

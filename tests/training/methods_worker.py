@@ -13,7 +13,7 @@ from egonorm.core import Batch
 from egonorm.core.training import Optim
 from egonorm.methods import methods, parse_method
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train
+from egonorm.training.loop import Objective, train_steps
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime, start_runtime
 
@@ -48,7 +48,7 @@ def trained(name: str, pieces: int, runtime: Runtime) -> dict[str, torch.Tensor]
     rows = runtime.rank * share, (runtime.rank + 1) * share
     domains = [("D1", True)] + [("D22", False)] * ("training" in method.target_use)
     seen = [[batch(domain, step, labelled).rows(*rows) for domain, labelled in domains] for step in range(STEPS)]
-    train(model, make_optimizer(optim, net), optim, seen, 1, 3, runtime, lambda *_: None)
+    train_steps(model, make_optimizer(optim, net), optim, seen, 1, 3, runtime, lambda *_: None)
     return net.state_dict()
 
 

@@ -12,7 +12,7 @@ from methods_worker import CLIPS, STEPS, Encoder, batch
 from egonorm.core.training import Optim
 from egonorm.methods import parse_method
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train
+from egonorm.training.loop import Objective, train_steps
 from egonorm.training.optimizer import freeze, make_optimizer
 from egonorm.training.runtime import Runtime, start_runtime
 
@@ -37,7 +37,7 @@ def trained(method: str, changes: dict, runtime: Runtime) -> dict[str, torch.Ten
     model, share = runtime.wrap(Objective(net, method, optim.pieces)), runtime.share(CLIPS)
     rows = runtime.rank * share, (runtime.rank + 1) * share
     seen = [[batch("D1", step, True).rows(*rows)] for step in range(STEPS)]
-    train(model, make_optimizer(optim, net), optim, seen, 1, 3, runtime, lambda *_: None)
+    train_steps(model, make_optimizer(optim, net), optim, seen, 1, 3, runtime, lambda *_: None)
     return net.state_dict()
 
 

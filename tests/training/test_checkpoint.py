@@ -11,7 +11,7 @@ from torch import nn
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
 from egonorm.core.training import Optim
-from egonorm.nets.checkpoint_io import load_network, read_metadata
+from egonorm.nets.net import load_network, read_metadata
 from egonorm.training.checkpoint import Checkpoints
 from egonorm.training.optimizer import make_optimizer
 

@@ -5,13 +5,11 @@ import torch
 from torch import nn
 
 from egonorm.core import Batch, NotFiniteError
-from egonorm.core.seed import seed_for
-from egonorm.core.training import Optim
+from egonorm.core.training import Optim, seed_for
 from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, check_finite, train
-from egonorm.training.monitor import of_domains, step_stats
+from egonorm.training.loop import Objective, check_finite, of_domains, step_stats, train_steps
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 
@@ -84,7 +82,7 @@ def test_training_descends_and_a_seed_is_a_training(fusion, method, modalities):
         history = []
         objective = Objective(net, method)
         batches = [[make_batch(modalities=modalities)]] * optim.steps
-        train(
+        train_steps(
             objective,
             make_optimizer(optim, net),
             optim,
@@ -128,7 +126,7 @@ def test_a_term_that_is_not_finite_stops_the_run_and_is_named():
     batch.inputs["rgb"][0, 0] = float("inf")
     optim = Optim(steps=3)
     with pytest.raises(NotFiniteError, match="Step 1: the term class, rna"):
-        train(Objective(net, Rna()), make_optimizer(optim, net), optim, [[batch]], 1, 0, CPU, lambda *_: None)
+        train_steps(Objective(net, Rna()), make_optimizer(optim, net), optim, [[batch]], 1, 0, CPU, lambda *_: None)
     assert all(torch.equal(before[name], x) for name, x in net.named_parameters())
 
 

@@ -11,7 +11,7 @@ from egonorm.core import Batch, RunError
 from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, SourceOnly, methods
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train
+from egonorm.training.loop import Objective, train_steps
 from egonorm.training.optimizer import freeze, make_optimizer
 from egonorm.training.runtime import Runtime
 
@@ -51,7 +51,7 @@ def trained(optim: Optim, net: Net, method: Method | None = None, pieces=1) -> N
     freeze(optim, net)
     batches = [[make_batch(step)] for step in range(optim.steps)]
     objective = Objective(net, method or SourceOnly(), pieces)
-    train(objective, make_optimizer(optim, net), optim, batches, 1, 0, CPU, lambda *_: None)
+    train_steps(objective, make_optimizer(optim, net), optim, batches, 1, 0, CPU, lambda *_: None)
     return net
 
 
@@ -129,7 +129,7 @@ def test_factors_follow_the_schedule():
     optim, net, seen = Optim(steps=4, schedule="cosine", warm_up=2, lr=0.1, lr_factors={"audio": 0.5}), make_net(), []
     optimizer = make_optimizer(optim, net)
     note = lambda *_: seen.append([group["lr"] for group in optimizer.param_groups])  # noqa: E731
-    train(Objective(net, SourceOnly()), optimizer, optim, [[make_batch(k)] for k in range(4)], 1, 0, CPU, note)
+    train_steps(Objective(net, SourceOnly()), optimizer, optim, [[make_batch(k)] for k in range(4)], 1, 0, CPU, note)
     rates = [optim.lr_at(step) for step in (1, 2, 3, 4)]
     assert seen == [[rate, 0.5 * rate] for rate in rates] and rates == pytest.approx([0.05, 0.1, 0.1, 0.05])
 
@@ -201,8 +201,16 @@ def test_a_block_that_the_network_does_not_have_is_refused(option, blocks):
 def test_the_loop_takes_any_optimiser_of_torch(kind):
     net, expected = make_net(), make_net().train()
     optim = Optim(steps=3, lr=0.01, milestones=())
-    train(Objective(net, SourceOnly()), kind(net.parameters(), lr=1.0), optim, [[make_batch(k)] for k in range(3)], 1, 0, CPU,
-          lambda *_: None)  # fmt: skip
+    train_steps(
+        Objective(net, SourceOnly()),
+        kind(net.parameters(), lr=1.0),
+        optim,
+        [[make_batch(k)] for k in range(3)],
+        1,
+        0,
+        CPU,
+        lambda *_: None,
+    )
     objective, optimizer = Objective(expected, SourceOnly()), kind(expected.parameters(), lr=0.01)
     for step in range(3):
         optimizer.zero_grad()
@@ -217,6 +225,14 @@ def test_the_loop_refuses_an_optimiser_that_computes_the_loss_itself():
     with pytest.raises(
         RunError, match=r"optimizer LBFGS cannot be used(.|\n)*needs a closure(.|\n)*SGD and AdamW(.|\n)*Choose"
     ):
-        train(Objective(net, SourceOnly()), torch.optim.LBFGS(net.parameters()), Optim(steps=1), [[make_batch(0)]], 1, 0, CPU,
-              lambda *_: None)  # fmt: skip
+        train_steps(
+            Objective(net, SourceOnly()),
+            torch.optim.LBFGS(net.parameters()),
+            Optim(steps=1),
+            [[make_batch(0)]],
+            1,
+            0,
+            CPU,
+            lambda *_: None,
+        )
     assert not moved(before, net)

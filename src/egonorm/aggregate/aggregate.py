@@ -364,10 +364,10 @@ def same_seeds(runs: Mapping[Shift, Runs], shifts: Iterable[Shift]) -> dict[Shif
     return found if len({tuple(some) for some in found.values()}) == 1 and all(found.values()) else {}
 
 
-Key = TypeVar("Key")
+_Key = TypeVar("_Key")
 
 
-def _correct(name: str, gains: Mapping[Key, Gain | None]) -> dict[Key, Gain | None]:
+def _correct(name: str, gains: Mapping[_Key, Gain | None]) -> dict[_Key, Gain | None]:
     """The gains with their p values after Holm's correction, as one family."""
     tests = {key: gain.test for key, gain in gains.items() if gain is not None and gain.test is not None}
     ps = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))

@@ -239,10 +239,10 @@ def _some(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, sorted(set(numbers))))
 
 
-Format = Literal["text", "markdown", "csv", "latex"]
+TableFormat = Literal["text", "markdown", "csv", "latex"]
 
 
-def render_table(table: Table, form: Format) -> str:
+def render_table(table: Table, form: TableFormat) -> str:
     """The table in a form, with its caption (CSV has none)."""
     return {"text": _text, "markdown": _markdown, "csv": _csv, "latex": _latex}[form](table)
 

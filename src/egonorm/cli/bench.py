@@ -11,8 +11,7 @@ from typing import Annotated, Literal
 import torch
 import tyro
 
-from egonorm.cli.options import MachineOptions, RunOptions
-from egonorm.cli.words import named
+from egonorm.cli.options import MachineOptions, RunOptions, named
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.progress import tally
 from egonorm.core.shard import Shard
@@ -20,7 +19,7 @@ from egonorm.data.sets import open_clip_set
 from egonorm.methods import SourceOnly
 from egonorm.methods.registry import split_methods
 from egonorm.runs.config import ANYWHERE, Run, to_json
-from egonorm.runs.run import check_blocks
+from egonorm.runs.run import check_run_blocks
 from egonorm.sweeps.launcher import LocalEngine, RayEngine
 from egonorm.sweeps.paper import SUITES, suites
 from egonorm.sweeps.plan import Plan, make_plan
@@ -110,7 +109,7 @@ def _check_blocks(plan: Plan) -> None:
     runs = [planned.run for planned in plan.runs if planned.run.optim.blocks]
     for run in {to_json(replace(run, setting=ANYWHERE, seed=0)): run for run in runs}.values():
         with suppress(SettingError):  # what cannot be built says so when it is begun, and stops no other
-            check_blocks(run)
+            check_run_blocks(run)
 
 
 def _report(failed: dict[str, str]) -> None:

@@ -35,7 +35,7 @@ class Demo:
         print(farewell(self.out, page))
 
 
-KITCHENS = KitchensConfig(clips=160, kitchens=3, seed=0, size=(120, 160))
+DEMO_KITCHENS = KitchensConfig(clips=160, kitchens=3, seed=0, size=(120, 160))
 
 
 def run_demo(out: Path, workers: int) -> Path:
@@ -45,7 +45,7 @@ def run_demo(out: Path, workers: int) -> Path:
     """
     videos = (out / "kitchens").absolute()
     with bar("Rendering 3 kitchens") as progress:
-        render_kitchens(videos, KITCHENS, progress=progress)
+        render_kitchens(videos, DEMO_KITCHENS, progress=progress)
     runs = [configure(f"kitchens:{videos}", "dg1:D1:D2", method, "demo") for method in (SourceOnly(), Rna())]
     folders = [out / "runs" / run.name for run in runs]
     cores = os.cpu_count() or 1

@@ -7,7 +7,7 @@ from typing import Literal
 import tyro
 
 from egonorm.aggregate.paper_comparison import against_paper
-from egonorm.aggregate.table import Format, render_table, summarise
+from egonorm.aggregate.table import TableFormat, render_table, summarise
 from egonorm.runs.results import find_runs, parse_selector
 
 
@@ -19,7 +19,7 @@ class Tabulate:
     """The folder that was given to --out, or one run."""
     select: str = "last-mean:9"
     """Which checkpoints speak for a run: last-mean:K, last, best-on-source or oracle."""
-    format: Format = "text"
+    format: TableFormat = "text"
     """How to write it."""
     against: Literal["paper"] | None = None
     """Set the runs beside the numbers that the paper prints, in its order, instead of one line each."""

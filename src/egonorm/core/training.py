@@ -1,5 +1,6 @@
-"""How a run trains and is judged: numbers, no machinery."""
+"""What a run is beside its data and network: numbers of training and judging, and the seeds of all that is drawn."""
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import Literal
 from egonorm.core.errors import RunError
 
 Precision = Literal["float32", "bfloat16"]
-Average = Literal["softmax", "logits"]
+WindowAverage = Literal["softmax", "logits"]
 OptimizerName = Literal["sgd", "adamw"]
 Schedule = Literal["steps", "cosine"]
 FUSED = "fused"
@@ -166,7 +167,7 @@ class Evaluation:
 
     num_windows: int = 5
     """Windows of a clip, evenly spread."""
-    average: Average = "softmax"
+    average: WindowAverage = "softmax"
     """What is averaged over the windows: probabilities (MM-SADA) or logits (the RNA authors' later code)."""
     every: int = 50
     """Steps from one checkpoint to the next."""
@@ -177,3 +178,8 @@ class Evaluation:
 def _unusable(name: str, got: object, expected: str) -> RunError:
     option = f"--{name.replace('_', '-')}"
     return RunError(f"{option} cannot be used.", got=got, expected=expected, remedy=f"Correct {option}.")
+
+
+def seed_for(*parts: object) -> int:
+    """A seed of 63 bits for a named place in the experiment."""
+    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1

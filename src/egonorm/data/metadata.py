@@ -14,16 +14,16 @@ from egonorm.core import DataError
 from egonorm.core.files import KEY, Format, write_atomically
 from egonorm.data.manifest import COLUMNS, Clip, Manifest, read_manifest
 
-Description = TypeVar("Description")
+_Dataclass = TypeVar("_Dataclass")
 
 
-def write_description(path: Path, description: Any) -> None:
+def write_dataclass(path: Path, description: Any) -> None:
     """Write a dataclass as JSON."""
     write_atomically(path, (json.dumps(asdict(description), indent=2) + "\n").encode())
 
 
-def read_description(path: Path, kind: type[Description], form: Format, command: str, remedy: str) -> Description:
-    """What `write_description` wrote, a dataclass with a `version`.
+def read_dataclass(path: Path, kind: type[_Dataclass], form: Format, command: str, remedy: str) -> _Dataclass:
+    """What `write_dataclass` wrote, a dataclass with a `version`.
 
     Args:
         command: writes such a file.
@@ -52,7 +52,7 @@ def write_clips(path: Path, clips: Iterable[Clip]) -> None:
     write_atomically(path, file.getvalue().encode())
 
 
-def read_clips(path: Path, classes: tuple[str, ...], digest: str, what: str, remedy: str) -> Manifest:
+def read_listed_clips(path: Path, classes: tuple[str, ...], digest: str, what: str, remedy: str) -> Manifest:
     """The clips that `write_clips` wrote. DataError where they are not those of a digest; `what` they are of, in words."""
     manifest = read_manifest(path, classes)
     if manifest.digest() != digest:

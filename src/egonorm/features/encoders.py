@@ -9,11 +9,10 @@ import torch
 from torch import nn
 
 from egonorm.core import RunError, SettingError, WeightsError
-from egonorm.core.seed import seed_for
+from egonorm.core.training import seed_for
 from egonorm.data.manifest import Manifest
 from egonorm.data.windows import Span
-from egonorm.nets.checkpoint_io import read_metadata
-from egonorm.nets.net import Net
+from egonorm.nets.net import Net, read_metadata
 from egonorm.nets.weights.load import checksum
 from egonorm.nets.weights.registry import published
 from egonorm.runs.config import NetConfig, Stream, load_trained, read_run

@@ -28,8 +28,8 @@ from egonorm.data.sets.features.store import (
 )
 from egonorm.data.windows import even_windows
 from egonorm.features.encoders import Encoders
-from egonorm.features.shards import Parts, claim, joining, num_clips, refuse_other, take
-from egonorm.nets.fuse_bn import fuse_bn
+from egonorm.features.shards import Parts, claim_store, joining, num_clips, refuse_other_features, take
+from egonorm.nets.layers import fuse_bn
 from egonorm.runs.run import Options
 from egonorm.training.evaluate import kept_heap
 from egonorm.training.runtime import Runtime
@@ -94,7 +94,7 @@ def extract(job: Extraction) -> Description | None:
     readers = readers_of(data, {name: one.stream.input for name, one in job.encoders.streams.items()})
     manifest, problems = _screened(job, data.manifest, readers)
     shard, parts = job.shard.split(job.runtime.rank, job.runtime.num_ranks), job.parts(manifest)
-    with claim(job.folder, job.identity(manifest) | {"clips_a_part": parts.size}, shard):
+    with claim_store(job.folder, job.identity(manifest) | {"clips_a_part": parts.size}, shard):
         _compute(job, manifest, readers, parts, shard)
     job.runtime.wait()
     with joining(job.folder):
@@ -112,7 +112,7 @@ def _finished(job: Extraction, manifest: Manifest) -> Description:
     about, listing = read_description(job.folder), job.folder / LEFT_OUT
     lost = {uid for entry in json.loads(listing.read_text()) for uid in entry["clips"]} if listing.exists() else set()
     usable = manifest.without(lost)
-    refuse_other(job.folder, about.made, job.identity(usable))
+    refuse_other_features(job.folder, about.made, job.identity(usable))
     job.parts(usable).remove()
     return about
 

@@ -91,7 +91,7 @@ def take(rows: Iterator[Mapping[str, Tensor]], count: int) -> dict[str, Tensor]:
 
 
 @contextmanager
-def claim(folder: Path, identity: Mapping[str, object], shard: Shard) -> Iterator[None]:
+def claim_store(folder: Path, identity: Mapping[str, object], shard: Shard) -> Iterator[None]:
     """Make a folder that of features still to be computed, and keep others from computing the same shard at once.
 
     Raises:
@@ -101,7 +101,7 @@ def claim(folder: Path, identity: Mapping[str, object], shard: Shard) -> Iterato
     refuse_foreign(folder, "store of features", PARTS)
     with joining(folder):
         if path.exists():
-            refuse_other(folder, _identity(path), identity)
+            refuse_other_features(folder, _identity(path), identity)
         else:
             write_atomically(path, (json.dumps({KEY: UNFINISHED.version} | dict(identity), indent=2) + "\n").encode())
     with _locked(path.with_name(f".shard-{shard.number}-{shard.of}"), wait=False):
@@ -121,7 +121,7 @@ def joining(folder: Path) -> Iterator[None]:
         yield
 
 
-def refuse_other(folder: Path, found: object, wanted: Mapping[str, object]) -> None:
+def refuse_other_features(folder: Path, found: object, wanted: Mapping[str, object]) -> None:
     """Refuse a folder of features that differ in anything that decides their numbers."""
     differing = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
     if differing:

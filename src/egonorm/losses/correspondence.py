@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-Features = Mapping[str, Float[Tensor, "clip _"]]
+_Features = Mapping[str, Float[Tensor, "clip _"]]
 
 
-def mix_up_half(features: Features) -> tuple[dict[str, Float[Tensor, "clip _"]], Bool[Tensor, " clip"]]:
+def mix_up_half(features: _Features) -> tuple[dict[str, Float[Tensor, "clip _"]], Bool[Tensor, " clip"]]:
     """The same clips, the second half of them with modalities of other clips; and which clips were left as they are.
 
     As MM-SADA's batch generator (Munro and Damen, CVPR 2020): the first half keeps its pairs, in the second half each clip gets

@@ -15,7 +15,7 @@ if it has parameters of these names, and further options by theirs. It may decla
 - `memory_format`, the order of its weights in memory, where one makes it faster,
 - `maps`, an `nn.Identity` that its last maps pass, `clip channel (frame) height width`, for activation maps, and
 - `norms_follow = True`, if every batch norm that is registered right behind a convolution normalises that convolution's output
-  and nothing else, so that it can be folded into it for evaluation (`fuse_bn.py`).
+  and nothing else, so that it can be folded into it for evaluation (`layers.py`).
 """
 
 import importlib

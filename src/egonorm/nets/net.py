@@ -1,8 +1,12 @@
-"""The network: an encoder per modality, a neck on each feature, and a fusion that decides; and its blocks by name."""
+"""The network: an encoder per modality, a neck on each feature, a fusion that decides; its blocks by name, and its file."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping
-from typing import Literal, cast
+from pathlib import Path
+from typing import Any, Literal, cast
 
+import safetensors
+import safetensors.torch
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -207,3 +211,39 @@ def _near(block: str, parameters: Collection[str]) -> list[str]:
 def _short(name: str) -> str:
     """The first module's name, as far as its second word: many of one stage are one block."""
     return "_".join(name.partition(".")[0].split("_")[:2])
+
+
+METADATA = "egonorm"
+"""The one key of a checkpoint's header; several would come in any order, and equal runs must give equal bytes."""
+
+
+def network_of(folder: Path, step: int) -> Path:
+    """The file of a step's network among a run's checkpoints."""
+    return folder / f"{step:06d}.safetensors"
+
+
+def load_network(path: Path, net: nn.Module) -> None:
+    """Load a checkpoint's weights into a network of the same shape."""
+    try:
+        net.load_state_dict(safetensors.torch.load_file(path))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise RunError(
+            f"{path} does not fit the network.",
+            got=str(error).splitlines()[0],
+            expected="the weights that this run's configuration describes",
+            remedy="Test it with the configuration that it was trained with.",
+        ) from None
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The `step` of a checkpoint and what was said about it when it was saved. RunError when the file is no checkpoint."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return json.loads((file.metadata() or {})[METADATA])
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise RunError(
+            f"{path} is not a checkpoint.",
+            got=str(error),
+            expected="a safetensors file written by training",
+            remedy="Remove it; the run then goes on from the start.",
+        ) from None

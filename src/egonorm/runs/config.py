@@ -16,14 +16,12 @@ from cattrs.strategies import configure_tagged_union
 from egonorm.core import EgonormError, RunError, Setting, SettingError
 from egonorm.core.by_path import import_class, path_of
 from egonorm.core.files import KEY, Format, write_atomically
-from egonorm.core.seed import seed_for
-from egonorm.core.training import Evaluation, Optim, Precision
+from egonorm.core.training import Evaluation, Optim, Precision, seed_for
 from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
 from egonorm.data.windows import Span
 from egonorm.methods import Method, SourceOnly, find_method
-from egonorm.nets.checkpoint_io import load_network, network_of, read_metadata
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.net import Fusion, Net
+from egonorm.nets.net import Fusion, Net, load_network, network_of, read_metadata
 from egonorm.signal import SoundLook, Spectrogram
 
 CONFIG = "config.json"

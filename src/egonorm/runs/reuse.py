@@ -7,7 +7,7 @@ from pathlib import Path
 
 from egonorm.core import RunError
 from egonorm.core.files import saving, write_atomically
-from egonorm.nets.checkpoint_io import read_metadata
+from egonorm.nets.net import read_metadata
 from egonorm.runs.config import Run, read_run
 from egonorm.runs.directory import ENVIRONMENT, note_start
 from egonorm.runs.train_log import LOG

@@ -14,16 +14,8 @@ import numpy as np
 from egonorm.core import Batch, DataError, RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
-from egonorm.core.seed import seed_for
-from egonorm.data.check import (
-    LEFT_OUT,
-    Problem,
-    describe_problems,
-    needed,
-    screen,
-    usable,
-    write_left_out,
-)
+from egonorm.core.training import seed_for
+from egonorm.data.check import LEFT_OUT, Problem, describe_problems, needed, screen, usable, write_left_out
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Manifest
@@ -31,7 +23,7 @@ from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets import ClipSet, open_clip_set, readers_of, refuse_learnt
 from egonorm.methods import check
 from egonorm.methods.base import target_moments
-from egonorm.nets.fuse_bn import fuse_bn_in_place
+from egonorm.nets.layers import fuse_bn_in_place
 from egonorm.nets.net import Net
 from egonorm.runs.config import CHECKPOINTS, Run, load_trained
 from egonorm.runs.directory import claim, note_start, refuse_other
@@ -41,8 +33,7 @@ from egonorm.runs.train_log import LOG
 from egonorm.training.adapt import OnlineAdaptation, adapt_to_all
 from egonorm.training.checkpoint import Checkpoints
 from egonorm.training.evaluate import Predictions, judge
-from egonorm.training.loop import Objective, train
-from egonorm.training.monitor import CLASSES_EVERY, StepStats, of_classes, of_domains
+from egonorm.training.loop import CLASSES_EVERY, Objective, StepStats, of_classes, of_domains, train_steps
 from egonorm.training.optimizer import freeze, make_optimizer
 from egonorm.training.runtime import Runtime
 
@@ -236,7 +227,7 @@ def execute(context: RunContext) -> None:
     """
     run, setting = context.run, context.run.setting
     check(run.method, setting, run.net.streams)
-    check_blocks(run)
+    check_run_blocks(run)
     context.runtime.share(run.optim.batch)
     context.runtime.share(run.optim.batch // run.optim.pieces, "micro-batch")
     data = open_clip_set(run.data)
@@ -259,7 +250,7 @@ def execute(context: RunContext) -> None:
             write_rows(context.folder, [*rows, make_row(context, run.optim.steps, setting.target, COMPLETE, 1.0, 0)])
 
 
-def check_blocks(run: Run) -> None:
+def check_run_blocks(run: Run) -> None:
     """Refuse a run whose blocks, frozen or with a factor on the learning rate, its network does not have. RunError lists them."""
     if run.optim.blocks:
         freeze(run.optim, run.build_net(num_classes=2))
@@ -348,7 +339,7 @@ def _train(context: RunContext, clips: Clips) -> None:
     with bar(title, context.shows_progress) as progress, _log(context, first) as log:
         save = lambda step: context.checkpoints.save(step, net, optimizer, about)  # noqa: E731
         done = _recorder(context, log, manifest.classes, save, progress) if log is not None else lambda *_: None
-        train(model, optimizer, run.optim, batches, first, run.seed, runtime, done)
+        train_steps(model, optimizer, run.optim, batches, first, run.seed, runtime, done)
     runtime.wait()
 
 

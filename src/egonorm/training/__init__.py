@@ -2,7 +2,7 @@
 
 from egonorm.core.training import Evaluation, Optim
 from egonorm.training.evaluate import Predictions, judge
-from egonorm.training.loop import Objective, train
+from egonorm.training.loop import Objective, train_steps
 from egonorm.training.runtime import Runtime, start_runtime
 
-__all__ = ["Evaluation", "Objective", "Optim", "Predictions", "Runtime", "judge", "start_runtime", "train"]
+__all__ = ["Evaluation", "Objective", "Optim", "Predictions", "Runtime", "judge", "start_runtime", "train_steps"]

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 
 from egonorm.core import Batch, RunError
-from egonorm.core.seed import seed_for
+from egonorm.core.training import seed_for
 from egonorm.nets.net import Net
 from egonorm.training.runtime import Runtime
 

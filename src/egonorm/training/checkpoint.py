@@ -11,7 +11,7 @@ from torch import nn
 
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
-from egonorm.nets.checkpoint_io import METADATA, load_network, network_of, read_metadata
+from egonorm.nets.net import METADATA, load_network, network_of, read_metadata
 from egonorm.training.optimizer import check_state, load_state, state_of
 
 

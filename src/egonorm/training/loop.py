@@ -1,24 +1,84 @@
-"""Training: the objective of a step, its encoders in pieces where memory is short, and the loop that descends it."""
+"""Training: the objective of a step, what is noted of it, and the loop that descends it; encoders in pieces for memory."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from egonorm.core import Batch, NotFiniteError, RunError, Seen, Terms, View
-from egonorm.core.seed import seed_for
-from egonorm.core.training import Optim
+from egonorm.core.training import Optim, seed_for
+from egonorm.losses import norms
 from egonorm.methods import Method
 from egonorm.methods.base import changes_gradients
 from egonorm.nets.net import Net
-from egonorm.training.monitor import StepStats, step_stats, to_cpu
 from egonorm.training.optimizer import check_optimizer
 from egonorm.training.runtime import Runtime, gather
+
+CLASSES_EVERY = 10
+"""Steps from one note of the classes to the next; the last step has one too."""
+
+
+@dataclass(frozen=True)
+class StepStats:
+    """A number a clip of one view, without gradients."""
+
+    domain: str
+    norms: dict[str, Tensor]
+    """Per modality, the length of its feature: `clip`."""
+    hits: Bool[Tensor, " clip"] | None
+    """Whether the fused logits, as they are in training, put the label first; None without labels, as these."""
+    labels: Int[Tensor, " clip"] | None
+
+
+def step_stats(view: View) -> StepStats:
+    """What is noted of a view; it stays on the view's device."""
+    lengths = {name: norms(x.detach()) for name, x in view.features.items()}
+    hits = None if view.labels is None else view.logits.detach().argmax(dim=1) == view.labels
+    return StepStats(view.domain, lengths, hits, view.labels)
+
+
+def to_cpu(glances: Sequence[StepStats]) -> tuple[StepStats, ...]:
+    """The same on the CPU; the device is waited for once."""
+    columns = [x for seen in glances for x in (*seen.norms.values(), seen.hits, seen.labels) if x is not None]
+    numbers = iter(torch.cat(columns).cpu().split([len(x) for x in columns]))
+    return tuple(
+        StepStats(
+            seen.domain,
+            {name: next(numbers) for name in seen.norms},
+            None if seen.hits is None else next(numbers).bool(),
+            None if seen.labels is None else next(numbers).long(),
+        )
+        for seen in glances
+    )
+
+
+def of_domains(glances: Sequence[StepStats]) -> dict[str, dict[str, float]]:
+    """Mean norms as `domain/modality`, and the accuracy of each domain that has labels, in percent."""
+    means = {f"{seen.domain}/{name}": float(x.mean()) for seen in glances for name, x in seen.norms.items()}
+    hits = {seen.domain: 100 * float(seen.hits.double().mean()) for seen in glances if seen.hits is not None}
+    return {"norms": means, "accuracy": hits}
+
+
+def of_classes(glances: Sequence[StepStats], classes: Sequence[str]) -> dict[str, dict[str, dict]]:
+    """Per domain with labels and class with clips: how many, their accuracy in percent, and their mean norms."""
+    labelled = [seen for seen in glances if seen.labels is not None]
+    return {seen.domain: _by_class(seen, classes) for seen in labelled}
+
+
+def _by_class(seen: StepStats, classes: Sequence[str]) -> dict[str, dict]:
+    present, places, counts = torch.unique(seen.labels, return_inverse=True, return_counts=True)
+    of = lambda x: (torch.zeros(len(present)).double().index_add_(0, places, x.double()) / counts).tolist()  # noqa: E731
+    lengths, hits = {name: of(x) for name, x in seen.norms.items()}, of(seen.hits)
+    return {
+        classes[label]: {"n": n, "accuracy": 100 * hits[k], "norms": {name: x[k] for name, x in lengths.items()}}
+        for k, (label, n) in enumerate(zip(present.tolist(), counts.tolist(), strict=True))
+    }
 
 
 def encode_in_pieces(net: Net, inputs: Mapping[str, Tensor], pieces: int) -> dict[str, Float[Tensor, "clip _"]]:
@@ -120,7 +180,7 @@ class Objective(nn.Module):
         return View(batch.domain, features, self.net.classify(features), labels)
 
 
-def train(
+def train_steps(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     optim: Optim,

@@ -32,14 +32,19 @@ class ClipSet(Protocol):
 
 def kinds() -> tuple[str, ...]:
     """Every kind of data."""
-    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    return tuple(m.__name__.rpartition(".")[2] for m in modules if hasattr(m, "open_set"))
+    return tuple(module.name for module in pkgutil.iter_modules(__path__) if _is_kind(module.name))
+
+
+def _is_kind(name: str) -> bool:
+    """Whether a module here opens data; no other one is imported."""
+    known = name in {module.name for module in pkgutil.iter_modules(__path__)}
+    return known and hasattr(importlib.import_module(f"{__name__}.{name}"), "open_set")
 
 
 def open_clip_set(text: str) -> ClipSet:
     """Open `KIND:PATH`, for example `folder:/home/me/clips`."""
     kind, colon, path = text.partition(":")
-    if not colon or not path or kind not in kinds():
+    if not colon or not path or not _is_kind(kind):
         raise DataError(
             f"The data {text!r} cannot be read.",
             got=f"kind {kind!r}, path {path!r}",

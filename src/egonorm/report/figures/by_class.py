@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from egonorm.report.data.runs import Comparison, ReportData
-from egonorm.report.figures.curves import COLUMNS, GONE, Curve, about_curves, draw_curve, make_curve, read_logs
+from egonorm.report.figures.curves import CURVE_COLUMNS, GONE, Curve, about_curves, draw_curve, make_curve, read_logs
 from egonorm.report.style import SIDES, Exhibit, Mark, column, label_of, mark_modalities, short
 from egonorm.runs.train_log import Step
 
@@ -17,9 +17,9 @@ MOST_STRETCHES = 60
 """A step has few clips of a class; more are averaged here than where all classes are together."""
 MOST_ROWS = 16
 """Classes that are drawn, over all domains: those with most clips in training."""
-Key = tuple[str, str, str, str, str]
+ClassKey = tuple[str, str, str, str, str]
 """Domain, class, quantity, modality (of norms) and side."""
-Curves = dict[Key, Curve]
+ClassCurves = dict[ClassKey, Curve]
 
 
 def training_by_class(comparison: Comparison, data: ReportData) -> Exhibit:
@@ -41,7 +41,7 @@ def training_by_class(comparison: Comparison, data: ReportData) -> Exhibit:
         )
     drawn = _chosen(clips)
     rows = tuple((*key[:4], label_of(key[4]), *row) for key, curve in curves.items() for row in curve.rows)
-    header = ("domain", "class", "quantity", "modality", "series", *COLUMNS)
+    header = ("domain", "class", "quantity", "modality", "series", *CURVE_COLUMNS)
     return Exhibit(
         name,
         title,
@@ -53,7 +53,7 @@ def training_by_class(comparison: Comparison, data: ReportData) -> Exhibit:
     )
 
 
-def _curves(logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> tuple[Curves, dict[tuple[str, str], int]]:
+def _curves(logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> tuple[ClassCurves, dict[tuple[str, str], int]]:
     """The curves, and how many clips the logs tell of by domain and class."""
     found: dict[tuple[str, str, str, str, str], list[Mapping[int, tuple[float, float]]]] = defaultdict(list)
     clips: dict[tuple[str, str], int] = defaultdict(int)
@@ -89,7 +89,7 @@ def _chosen(clips: Mapping[tuple[str, str], int]) -> list[tuple[str, str]]:
     return [place for domain in domains for place in [p for p in most if p[0] == domain][:each]]
 
 
-def _draw(comparison: Comparison, curves: Curves, drawn: Sequence[tuple[str, str]]) -> Figure:
+def _draw(comparison: Comparison, curves: ClassCurves, drawn: Sequence[tuple[str, str]]) -> Figure:
     """A row a class: norms on the left, accuracy on the right."""
     modalities = mark_modalities(dict.fromkeys(key[3] for key in curves if key[2] == NORM))
     sides = dict(zip(comparison.sides, SIDES, strict=True))
@@ -128,7 +128,7 @@ def _legend(modalities: Mapping[str, Mark], sides: Mapping[str, Mark]) -> list[L
     return [Line2D([], [], color=color, linestyle=line, label=label) for label, (color, line) in lines.items()]
 
 
-def _tell(curves: Curves, drawn: Sequence[tuple[str, str]]) -> str:
+def _tell(curves: ClassCurves, drawn: Sequence[tuple[str, str]]) -> str:
     """Where each class ends."""
     told = []
     for place in drawn:
@@ -142,7 +142,7 @@ def _tell(curves: Curves, drawn: Sequence[tuple[str, str]]) -> str:
 
 
 def _about(
-    comparison: Comparison, curves: Curves, clips: Mapping[tuple[str, str], int], drawn: Sequence[tuple[str, str]]
+    comparison: Comparison, curves: ClassCurves, clips: Mapping[tuple[str, str], int], drawn: Sequence[tuple[str, str]]
 ) -> str:
     counts = [clips[place] for place in drawn]
     left_out = (

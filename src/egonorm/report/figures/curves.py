@@ -24,7 +24,7 @@ SMOOTHED = 40
 """The moving average reaches to each side by one stretch for so many that the curve has."""
 LARGEST = 1e30
 """The largest value that is drawn."""
-COLUMNS = ("step", "mean over seeds", "lowest seed", "highest seed", "smoothed")
+CURVE_COLUMNS = ("step", "mean over seeds", "lowest seed", "highest seed", "smoothed")
 Samples = Mapping[int, tuple[float, float]]
 """One run's values by step, each with its weight in a mean."""
 
@@ -117,7 +117,7 @@ def training_curves(comparison: Comparison, data: ReportData) -> Exhibit:
     if not any(logs.values()) or not curves:
         return Exhibit(name, title, missing=GONE)
     rows = tuple((*key[:3], label_of(key[3]), *row) for key, curve in curves.items() for row in curve.rows)
-    header = ("quantity", "domain", "modality", "series", *COLUMNS)
+    header = ("quantity", "domain", "modality", "series", *CURVE_COLUMNS)
     return Exhibit(
         name, title, _draw(comparison, curves), _tell(curves), _about(comparison, curves, logs), header, rows
     )

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from egonorm.core import RunError, SettingError
 from egonorm.core.training import FUSED
 from egonorm.export.saved_clip import SavedClip, Sound
-from egonorm.report.figures.layout import GAP, LINE, MARGIN, WIDTH, Sheet
+from egonorm.report.figures.layout import GAP, LINE, MARGIN, SHEET_WIDTH, Sheet
 from egonorm.report.style import drawing, label_of
 
 MAX_COLUMNS = 8
@@ -43,9 +43,9 @@ def cam_figure(
     _check(clips, logit)
     rows = [row for clip in clips for row in _rows(clip, logit, of)]
     names = tuple(dict.fromkeys(name for clip in clips for name in clip.sounds))
-    size = (WIDTH - 2 * MARGIN - (MAX_COLUMNS - 1) * GAP) / MAX_COLUMNS
+    size = (SHEET_WIDTH - 2 * MARGIN - (MAX_COLUMNS - 1) * GAP) / MAX_COLUMNS
     height = 4 * LINE + GAP + sum(row.height(size) for row in rows) + len(names) * _SOUND
-    sheet = Sheet(Figure((WIDTH, height)), height)
+    sheet = Sheet(Figure((SHEET_WIDTH, height)), height)
     first = clips[0]
     title = f"{_short(first.uid)}, true class {_short(first.classes[first.label])}"
     sheet.write(MARGIN, title, size=10, weight="bold")
@@ -166,7 +166,7 @@ _SOUND = LINE + _WAVE + _LOOK + 2 * LINE
 
 def _draw_sounds(sheet: Sheet, clips: Sequence[SavedClip], name: str, logit: str, of: str) -> None:
     """What a stream hears, a column for each run: the waveform, and below it the spectrogram with the map."""
-    width = (WIDTH - 2 * MARGIN - (len(clips) - 1) * MARGIN) / len(clips)
+    width = (SHEET_WIDTH - 2 * MARGIN - (len(clips) - 1) * MARGIN) / len(clips)
     for column, clip in enumerate(clips):
         if name in clip.sounds:
             left = MARGIN + column * (width + MARGIN)

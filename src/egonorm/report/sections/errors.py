@@ -19,7 +19,7 @@ from egonorm.report.style import csv_of, label_of
 from egonorm.runs.predictions import Predicted
 
 NOT_ASKED = "No clips were asked for; egonorm report shows some with --clips 2."
-RULE = "Of the first seed's wrong fused answers, those with the highest score (mean over the selected checkpoints) are shown."
+_RULE = "Of the first seed's wrong fused answers, those with the highest score (mean over the selected checkpoints) are shown."
 
 
 def mistakes(comparison: Comparison, data: ReportData, most: int = 3) -> tuple[Player | Note, ...]:
@@ -36,7 +36,7 @@ def mistakes(comparison: Comparison, data: ReportData, most: int = 3) -> tuple[P
                 f"No clip of {comparison.shift.domain} got a wrong answer with seed {comparison.without[0].run.seed}."
             ),
         )
-    told = Note(f"The surest mistakes, {most} at most of {' and '.join(map(label_of, sides))}. {RULE}")
+    told = Note(f"The surest mistakes, {most} at most of {' and '.join(map(label_of, sides))}. {_RULE}")
     return (
         told,
         *(

@@ -16,7 +16,7 @@ from egonorm.report.sections.errors import NOT_ASKED, thoughts, video_of
 from egonorm.report.style import Exhibit, label_of
 from egonorm.runs.results import Record
 
-RULE = (
+_RULE = (
     "The clips whose true class's fused score rose most, and those for which it fell most, from {without} to {method} (seed "
     "{seed}; scores are means over the selected checkpoints). The maps are Grad-CAM on the last convolution of each stream, "
     "of the true class, by the last of these checkpoints. "
@@ -53,7 +53,7 @@ def looks(comparison: Comparison, data: ReportData, most: int) -> tuple[Element,
         return (Note(f"No clip of {comparison.shift.domain} has another score."),)
     seed, late = comparison.without[0].run.seed, comparison.without[0].run.net.fusion == "sum"
     without, method = map(label_of, sides)
-    told = Note(RULE.format(without=without, method=method, seed=seed) + late * LATE)
+    told = Note(_RULE.format(without=without, method=method, seed=seed) + late * LATE)
     return told, *(_player(comparison, sides, change, k) for k, change in enumerate(changed, start=1))
 
 

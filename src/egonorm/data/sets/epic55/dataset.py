@@ -12,7 +12,7 @@ from egonorm.data.readers.image_sequence import FrameReader
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
 from egonorm.data.readers.wav import WavReader
-from egonorm.data.sets.epic55.labels import PARTICIPANTS, VERBS, read_clips
+from egonorm.data.sets.epic55.labels import PARTICIPANTS, VERBS, read_annotations
 from egonorm.data.sets.epic55.layouts import LAYOUTS, EpicVideo, Place, PlacedReader, find_places
 from egonorm.data.transforms import Input, as_frame_input, as_sound_input
 
@@ -80,7 +80,7 @@ def open_epic55(root: Path) -> Epic55:
     Raises:
         DataError: without labels, or with labels that are not what they should be.
     """
-    clips, notes = read_clips(root)
+    clips, notes = read_annotations(root)
     return Epic55(root, Manifest(clips, VERBS), notes)
 
 

@@ -32,7 +32,7 @@ _LABEL_FOLDER = re.compile("split|annotation", re.IGNORECASE)
 _MEDIA_FOLDER = re.compile(r"P\d\d.*|rgb.*|flow.*|frames.*|audio|wav|videos|\..*", re.IGNORECASE)
 
 
-def read_clips(root: Path) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
+def read_annotations(root: Path) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
     """All clips that the tables below `root` define, and remarks on what is missing.
 
     The six pickles of MM-SADA's splits are preferred; the training splits follow from EPIC's public labels as well,

@@ -92,12 +92,12 @@ def write_features(
 def write_description(root: Path, description: Description, manifest: Manifest) -> None:
     """Write the clips, their times to the last digit, and what the store is: last, so that a store is whole or none."""
     metadata.write_clips(root / MANIFEST, manifest.clips)
-    metadata.write_description(root / DESCRIPTION, description)
+    metadata.write_dataclass(root / DESCRIPTION, description)
 
 
 def read_description(root: Path) -> Description:
     """What a store is. DataError for a file that does not say it."""
-    return metadata.read_description(root / DESCRIPTION, Description, STORE, "egonorm extract", ANEW)
+    return metadata.read_dataclass(root / DESCRIPTION, Description, STORE, "egonorm extract", ANEW)
 
 
 def open_store(root: Path) -> FeatureSet:
@@ -107,7 +107,7 @@ def open_store(root: Path) -> FeatureSet:
         DataError: when its files do not belong together.
     """
     about = read_description(root)
-    manifest = metadata.read_clips(root / MANIFEST, about.classes, about.clips, "stored features", ANEW)
+    manifest = metadata.read_listed_clips(root / MANIFEST, about.classes, about.clips, "stored features", ANEW)
     for name, modality in about.modalities.items():
         _check_file(features_path(root, name), (len(manifest), about.num_windows, modality.size))
     own = replace(manifest, clips=replace(manifest.clips, media=manifest.clips.uid))

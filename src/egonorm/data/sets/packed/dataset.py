@@ -9,7 +9,7 @@ from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader, Renamed
 from egonorm.data.readers.timed_images import TimedReader
 from egonorm.data.readers.wav import WavReader
-from egonorm.data.sets.packed.store import Packing, file_of, read_clips, read_description
+from egonorm.data.sets.packed.store import Packing, file_of, read_packed_clips, read_packed_description
 from egonorm.data.transforms import SOUND, Input, as_frame_input, as_sound_input
 
 TAR, WAV = ".tar", ".wav"
@@ -68,5 +68,5 @@ def open_packed(root: Path) -> PackedSet:
     Raises:
         DataError: for a folder of something else, or media that are still being packed.
     """
-    about = read_description(root)
-    return PackedSet(root, read_clips(root, about), about.packing)
+    about = read_packed_description(root)
+    return PackedSet(root, read_packed_clips(root, about), about.packing)

@@ -19,7 +19,7 @@ from egonorm.data.readers.timed_images import index_of, write_shots
 from egonorm.data.readers.wav import write_wav
 from egonorm.data.sets import ClipSet
 from egonorm.data.sets.packed.dataset import WAV, reader_in
-from egonorm.data.sets.packed.store import Packing, claim
+from egonorm.data.sets.packed.store import Packing, claim_packed
 from egonorm.data.sets.packed.whole import shots_of, sound_of
 from egonorm.data.transforms import Input
 
@@ -83,7 +83,7 @@ def pack_data(
     """
     readers = {modality: data.reader(modality, given) for modality, given in inputs.items()}
     packed = {modality: reader_in(root / modality, given) for modality, given in inputs.items()}
-    claim(root, packing)
+    claim_packed(root, packing)
     taken = RunError(
         f"{root} is being filled by another process.",
         got="a locked folder",

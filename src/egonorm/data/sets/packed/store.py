@@ -31,7 +31,7 @@ class Packing:
 
 
 @dataclass(frozen=True)
-class Description:
+class PackedDescription:
     """All that `packed.json` says."""
 
     packing: Packing
@@ -47,14 +47,14 @@ def file_of(media: str, ending: str) -> str:
     return fitting(quote(media, safe=" ", errors="surrogatepass"), 150) + ending
 
 
-def claim(root: Path, packing: Packing) -> None:
+def claim_packed(root: Path, packing: Packing) -> None:
     """Make a folder ours; one that holds the same packing may go on.
 
     Raises:
         DataError: the folder holds something else, which is left as it is.
     """
     if (root / DESCRIPTION).is_file():
-        found = read_description(root).packing
+        found = read_packed_description(root).packing
         different = {
             name: (value, getattr(packing, name))
             for name, value in asdict(found).items()
@@ -69,21 +69,21 @@ def claim(root: Path, packing: Packing) -> None:
             )
         return
     refuse_foreign(root, "packed media", DESCRIPTION, DataError)
-    metadata.write_description(root / DESCRIPTION, Description(packing))
+    metadata.write_dataclass(root / DESCRIPTION, PackedDescription(packing))
 
 
 def finish(root: Path, packing: Packing, manifest: Manifest) -> None:
     """Write the clips, their times to the last digit, and then that all is there."""
     metadata.write_clips(root / MANIFEST, manifest.clips)
-    metadata.write_description(root / DESCRIPTION, Description(packing, manifest.classes, manifest.digest()))
+    metadata.write_dataclass(root / DESCRIPTION, PackedDescription(packing, manifest.classes, manifest.digest()))
 
 
-def read_description(root: Path) -> Description:
+def read_packed_description(root: Path) -> PackedDescription:
     """What a folder of packed media is. DataError for a file that does not say it."""
-    return metadata.read_description(root / DESCRIPTION, Description, PACKED, "egonorm data pack", ANOTHER)
+    return metadata.read_dataclass(root / DESCRIPTION, PackedDescription, PACKED, "egonorm data pack", ANOTHER)
 
 
-def read_clips(root: Path, about: Description) -> Manifest:
+def read_packed_clips(root: Path, about: PackedDescription) -> Manifest:
     """The clips of a finished packing. DataError when it is none, or the table is not the one that was written."""
     if about.manifest is None:
         raise DataError(
@@ -92,7 +92,7 @@ def read_clips(root: Path, about: Description) -> Manifest:
             expected="all of them",
             remedy=f"Run again: egonorm data pack {about.packing.source} --out {root}",
         )
-    return metadata.read_clips(
+    return metadata.read_listed_clips(
         root / MANIFEST,
         about.classes,
         about.manifest,

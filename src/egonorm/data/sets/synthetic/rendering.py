@@ -135,7 +135,7 @@ def read_config(root: Path) -> dict[str, Any]:
         ) from None
 
 
-def claim(root: Path, description: dict[str, Any]) -> None:
+def claim_kitchens(root: Path, description: dict[str, Any]) -> None:
     """Make a folder ours by writing its description; one that holds the same description may go on.
 
     Raises:
@@ -212,7 +212,7 @@ def render_kitchens(
         RunError: it cannot be written, or a process is lost; finished files are kept.
     """
     progress = progress or (lambda done, of: None)
-    claim(root, describe_config(config))
+    claim_kitchens(root, describe_config(config))
     videos = [
         video for kitchen in range(1, config.kitchens + 1) for video in plan_videos(config.seed, kitchen, config.clips)
     ]
