@@ -2,8 +2,7 @@
 
 import pytest
 
-from egonorm.aggregate.cells import Cell, Table
-from egonorm.aggregate.render import render_table
+from egonorm.aggregate.table import Cell, Table, render_table
 
 COLUMNS = {
     "method": ["rna|x", "a_b & {c} #1"],
