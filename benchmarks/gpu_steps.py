@@ -14,7 +14,7 @@ from egonorm.core import Batch
 from egonorm.core.training import Optim, Precision
 from egonorm.methods import Rna
 from egonorm.nets import Net
-from egonorm.training import Objective, Runtime, train
+from egonorm.training import Objective, Runtime, train_steps
 from egonorm.training.optimizer import make_optimizer
 
 
@@ -89,7 +89,7 @@ def times(device: torch.device, sizes: Sizes, way: Way, batches: Iterable) -> li
     runtime, net, ends = Runtime(device, way.precision), make_net(sizes).to(device), []
     objective = Objective(net, Rna(), way.optim.pieces)
     hear = lambda *_: ends.append(time.perf_counter())  # noqa: E731
-    train(objective, make_optimizer(way.optim, net), way.optim, batches, 1, 0, runtime, hear)
+    train_steps(objective, make_optimizer(way.optim, net), way.optim, batches, 1, 0, runtime, hear)
     return [later - sooner for sooner, later in pairwise(ends)]
 
 

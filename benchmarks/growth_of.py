@@ -16,7 +16,7 @@ from egonorm.data.loader import training_batches
 from egonorm.methods import Rna
 from egonorm.runs.config import Run
 from egonorm.runs.presets import PRESETS, Preset
-from egonorm.training import Objective, start_runtime, train
+from egonorm.training import Objective, start_runtime, train_steps
 from egonorm.training.optimizer import make_optimizer
 
 STEPS, LATER = 16, 5
@@ -55,7 +55,9 @@ def say_seconds(data: Clips, preset: Preset, batch: int) -> None:
         net, times = run.build_net(len(LABELS)), []
         model, optimizer = runtime.wrap(Objective(net, run.method)), make_optimizer(preset.optim, net)
         batches = training_batches(data, ["D1"], batch, 1, STEPS, 0, runtime.device, runtime.rank, runtime.num_ranks)
-        train(model, optimizer, preset.optim, batches, 1, 0, runtime, lambda *_: times.append(time.perf_counter()))
+        train_steps(
+            model, optimizer, preset.optim, batches, 1, 0, runtime, lambda *_: times.append(time.perf_counter())
+        )
         if runtime.is_first:
             print(json.dumps({"seconds": (times[-1] - times[LATER - 1]) / ((STEPS - LATER) * batch)}))
 

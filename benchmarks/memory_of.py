@@ -22,7 +22,7 @@ from egonorm.data.manifest import COLUMNS, read_manifest
 from egonorm.data.transforms import FeatureInput
 from egonorm.methods import Rna
 from egonorm.nets import BnInception, I3d, Net
-from egonorm.training import Objective, Runtime, train
+from egonorm.training import Objective, Runtime, train_steps
 from egonorm.training.optimizer import make_optimizer
 
 MEGABYTE = 1 << 20
@@ -49,7 +49,7 @@ def step(clips: int) -> Mapping[str, float]:
     with saved_tensors_hooks(note, lambda x: x):
         optimizer = make_optimizer(PAPER.optim, net)
         seen, hear = [(batch,)] * STEPS, lambda *_: after.append(sum(saved.values()))
-        train(Objective(net, Rna()), optimizer, PAPER.optim, seen, 1, 0, Runtime(CPU), hear)
+        train_steps(Objective(net, Rna()), optimizer, PAPER.optim, seen, 1, 0, Runtime(CPU), hear)
     return {"peak": peak(os.getpid()), "activations": after[0] / MEGABYTE}
 
 

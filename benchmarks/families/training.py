@@ -17,7 +17,7 @@ from egonorm.core import Batch
 from egonorm.core.training import Optim, Precision
 from egonorm.methods import Rna
 from egonorm.nets import Net
-from egonorm.training import Objective, Runtime, train
+from egonorm.training import Objective, Runtime, train_steps
 from egonorm.training.optimizer import make_optimizer
 
 CLIPS = 4
@@ -38,7 +38,7 @@ def our_step(rgb: nn.Module, audio: nn.Module, precision: Precision) -> Callable
     net = Net({"rgb": rgb, "audio": audio}, len(LABELS))
     runtime, objective = Runtime(CPU, precision), Objective(net, Rna())
     optimizer, seen = make_optimizer(OPTIM, net), (batch(),)
-    return lambda: train(objective, optimizer, OPTIM, [seen], 1, 0, runtime, lambda *_: None)
+    return lambda: train_steps(objective, optimizer, OPTIM, [seen], 1, 0, runtime, lambda *_: None)
 
 
 @dataclass(frozen=True)

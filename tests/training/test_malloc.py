@@ -41,7 +41,8 @@ touch()
 at_first = resident()
 with kept_heap(CPU):
     touch()
-    assert touch() < 1000 and resident() > at_first + MEGABYTES / 2
+    assert min(touch() for _ in range(5)) < 1000  # what is small and lives longer may lie in the way once
+    assert resident() > at_first + MEGABYTES / 2
 assert resident() < at_first + MEGABYTES / 2
 """
 
