@@ -12,7 +12,7 @@ from egonorm.methods import Rna
 from egonorm.methods.hna import Hna
 from egonorm.methods.ss import Ss
 from egonorm.metrics import holm, paired_test
-from egonorm.runs.results import parse_selector
+from egonorm.runs.results import parse_selector, read_rows, write_rows
 from stored_runs import drawn_hits, plain_run, store
 
 
@@ -157,6 +157,10 @@ def test_the_classes_are_a_support_and_no_columns(tmp_path):
     (row,) = cells_of(table)
     assert row["mean class"] == "100.0" and row["clips a class"] == "2 to 5 (2 classes)"
     assert not any("recall" in title for title in table.header)
+    without = store(tmp_path, plain_run(method=Rna()), {"D2": np.ones((2, 7))}, labels=labels)
+    write_rows(without, [row for row in read_rows(without) if not row.metric.startswith("recall")])
+    rows = cells_of(tabulated(sorted(tmp_path.iterdir())))
+    assert {row["method"]: row["clips a class"] for row in rows} == {"rna": "", "source-only": "2 to 5 (2 classes)"}
 
 
 def test_csv_has_a_number_a_column(tmp_path):

@@ -80,3 +80,7 @@ def test_words_tell_configurations_apart_and_digits_where_words_do_not(tmp_path)
     groups = group_runs(records_of(tmp_path / "digits", faster))
     assert label_groups(groups) == [("source-only", group.digits) for group in groups]
     assert len({group.digits for group in groups}) == 2
+    concat = [replace(run, net=replace(run.net, fusion="concat")) for run in faster]
+    groups = group_runs(records_of(tmp_path / "both", [run, *concat, others[0]]))
+    told = ["sum", f"concat {groups[1].digits}", f"concat {groups[2].digits}", ""]
+    assert label_groups(groups) == list(zip(["source-only"] * 3 + ["rna"], told, strict=True))

@@ -66,6 +66,9 @@ def test_a_table_in_each_form(form):
         assert text == "\n".join(FORMS[form])
 
 
-def test_text_has_every_cell_on_one_line_however_wide():
-    table = Table.of({"title": ["a" * 150], "words": ["b" * 120]}, "caption")
-    assert "a" * 150 + "   " + "b" * 120 in render_table(table, "text")
+def test_text_has_every_cell_on_one_line_however_wide_and_a_caption_of_a_hundred_letters_a_line():
+    caption = f"{'c' * 50} {'d' * 50}"
+    table = Table.of({"title": ["a" * 150], "t" * 160: ["b" * 120]}, caption)
+    lines = [line.strip() for line in render_table(table, "text").splitlines()]
+    assert lines[1].endswith("   " + "t" * 160) and lines[3] == "a" * 150 + "   " + "b" * 120
+    assert lines[-2:] == ["c" * 50, "d" * 50]

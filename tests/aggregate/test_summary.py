@@ -46,6 +46,56 @@ def test_checkpoints_are_averaged_within_a_run_and_seeds_over_runs(tmp_path, run
     assert "last-mean:2" in table.caption and "Wilson" in table.caption
 
 
+def test_a_metric_has_a_column_with_its_title_unless_it_belongs_to_another(tmp_path, run):
+    folder = store(tmp_path, run, {10: 50.0})
+    row = read_rows(folder)[0]
+    further = {
+        "norm_share/rgb": 0.1,
+        "recall/cut": 30.0,
+        "top1/audio": 25.0,
+        "mean_class_accuracy": 30.0,
+        "skew": 1.234,
+    }
+    write_rows(
+        folder, [*read_rows(folder), *(replace(row, metric=name, value=value) for name, value in further.items())]
+    )
+    lacking = store(tmp_path, replace(run, method=Rna()), {10: 50.0})
+    write_rows(lacking, [row for row in read_rows(lacking) if row.metric != "top1"])
+    table = summarise([folder, lacking], last_mean(9), "last-mean:9")
+    first, second = ([*map(str, row)] for row in table.rows)
+    assert dict(zip(table.header, first, strict=True)) == {
+        "method": "source-only",
+        "setting": str(run.setting),
+        "tested on": "D2",
+        "seeds": "1",
+        "n": "200",
+        "top-1 fused": "50.0 [43, 57]",
+        "|rgb|": "3.00",
+        "delta rgb-audio": "-4.00",
+        "top-1 audio": "25.0 [20, 31]",
+        "mean class": "30.0",
+        "clips a class": "200 to 200 (1 classes)",
+        "skew": "1.23",
+    }
+    assert ", ".join(second) == f"rna, {run.setting}, D2, 1, , , 3.00, -4.00, , , , "
+    assert table.header[5:] == (
+        "top-1 fused",
+        "|rgb|",
+        "delta rgb-audio",
+        "top-1 audio",
+        "mean class",
+        "clips a class",
+        "skew",
+    )
+
+
+def test_settings_tell_lines_of_one_method_apart_without_a_column_of_configurations(tmp_path, run):
+    for setting in ("dg1:D1:D2", "dg1:D3:D2"):
+        store(tmp_path, replace(run, setting=Setting.parse(setting)), {10: 50.0})
+    table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    assert len(table.rows) == 2 and "config" not in table.header
+
+
 def test_other_configurations_of_a_method_get_lines_of_their_own(tmp_path, run):
     store(tmp_path, replace(run, method=Rna(weight=1.0)), {10: 50.0})
     store(tmp_path, replace(run, method=Rna(weight=2.0)), {10: 60.0})
