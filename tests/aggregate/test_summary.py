@@ -48,7 +48,7 @@ def test_checkpoints_are_averaged_within_a_run_and_seeds_over_runs(tmp_path, run
 
 def test_a_metric_has_a_column_with_its_title_unless_it_belongs_to_another(tmp_path, run):
     folder = store(tmp_path, run, {10: 50.0})
-    row = read_rows(folder)[0]
+    *rows, last = read_rows(folder)
     further = {
         "norm_share/rgb": 0.1,
         "recall/cut": 30.0,
@@ -56,9 +56,8 @@ def test_a_metric_has_a_column_with_its_title_unless_it_belongs_to_another(tmp_p
         "mean_class_accuracy": 30.0,
         "skew": 1.234,
     }
-    write_rows(
-        folder, [*read_rows(folder), *(replace(row, metric=name, value=value) for name, value in further.items())]
-    )
+    rows += [replace(rows[0], metric=metric, value=value) for metric, value in further.items()]
+    write_rows(folder, [*rows, last])
     lacking = store(tmp_path, replace(run, method=Rna()), {10: 50.0})
     write_rows(lacking, [row for row in read_rows(lacking) if row.metric != "top1"])
     table = summarise([folder, lacking], last_mean(9), "last-mean:9")
