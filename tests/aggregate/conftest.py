@@ -8,6 +8,11 @@ from egonorm.runs.config import Run
 from small_runs import small_run
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of the whole comparison come last: what is wrong is mostly noticed by the quick ones."""
+    items.sort(key=lambda item: "table_and_rows" in item.fixturenames)
+
+
 @pytest.fixture
 def run() -> Run:
     """A run of kitchens that do not exist."""

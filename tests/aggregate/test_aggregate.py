@@ -5,7 +5,8 @@ from statistics import stdev
 import pytest
 
 from egonorm.aggregate.aggregate import Aggregates, average, same_seeds
-from egonorm.aggregate.paired import Gain
+from egonorm.aggregate.paired import Family, Gain
+from egonorm.aggregate.table import describe_families
 from egonorm.core import Setting
 from egonorm.core.types import Shift
 from egonorm.methods import Rna, SourceOnly
@@ -116,8 +117,14 @@ def test_comparisons_of_a_family_are_corrected_together_and_so_are_means_over_th
     assert mean is folder.mean(rna, [*shifts, shifts[0]]) and set(mean.shifts) == set(shifts)
     assert (mean.gain.family.name, mean.gain.family.size) == ("dg1 means", 2) and mean.gain.p == pytest.approx(2 * p)
     assert folder.mean(rna, shifts[:2]).gain.family.name == "dg1 means over 2 shifts"
+    assert folder.mean(rna, shifts[:1]).gain.family.name == "dg1 means over 1 shifts"
     assert folder.mean(rna, [*shifts, shift_of("dg1:D3:D2")]) is None
     assert folder.mean(folder.groups[0], shifts).gain is None
+
+
+def test_families_are_named_in_order_with_their_sizes():
+    gains = [Gain(TESTED, family=Family(name, size)) for name, size in (("uda", 2), ("dg1 means", 12), ("uda", 2))]
+    assert describe_families([*gains, Gain(None, "no run")]) == "dg1 means 12, uda 2"
 
 
 def test_without_source_only_there_is_no_gain_and_nothing_is_missing(tmp_path):

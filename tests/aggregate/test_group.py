@@ -82,5 +82,6 @@ def test_words_tell_configurations_apart_and_digits_where_words_do_not(tmp_path)
     assert len({group.digits for group in groups}) == 2
     concat = [replace(run, net=replace(run.net, fusion="concat")) for run in faster]
     groups = group_runs(records_of(tmp_path / "both", [run, *concat, others[0]]))
+    assert label_groups([groups[0], groups[1], groups[3]])[:2] == [("source-only", "sum"), ("source-only", "concat")]
     told = ["sum", f"concat {groups[1].digits}", f"concat {groups[2].digits}", ""]
     assert label_groups(groups) == list(zip(["source-only"] * 3 + ["rna"], told, strict=True))

@@ -129,6 +129,31 @@ def test_a_familys_shifts_and_its_means_are_corrected_apart_whatever_the_table(t
     assert len(same) == 3 and same[0] == same[2]
 
 
+def test_rows_with_and_without_runs(tmp_path):
+    for method, seed, hits in ((None, 0, [1, 0, 0, 0]), (Rna(), 0, [1, 1, 0, 0]), (Rna(), 1, [1, 1, 1, 0])):
+        store(tmp_path, plain_run(method=method, seed=seed), {"D2": [hits]})
+    _, rows = compared(tmp_path)
+    blank = dict.fromkeys(("ours", "ours - paper", "seeds", "n", "gain", "p"), "")
+    key = {"table": "Table 1 (left)", "setting": "single-source DG", "system": "RNA-Net", "shift": "D1->D2"}
+    low, high = accuracy_interval(62.5, 4)
+    test = paired_test([np.array([[0.0, 1.0, 0.0, 0.0]])])
+    ends = ", ".join(f"{100 * end:+.1f}" for end in test.interval())
+    assert rows[tuple(key.values())] == key | {
+        "paper": "45.01",
+        "ours": f"62.50 ± 17.7 [{low:.0f}, {high:.0f}]",
+        "ours - paper": "+17.49",
+        "seeds": "2",
+        "n": "4",
+        "gain": f"+25.0 [{ends}]",
+        "p": f"{test.p:.2g} ‡",
+        "remark": "gain on seeds 0",
+    }
+    key |= {"system": "Align. Only", "shift": "D1->D3"}
+    remark = "no run; † printed value equals the SS row"
+    assert rows[tuple(key.values())] == key | blank | {"paper": "33.75 †", "remark": remark}
+    assert all((" †" in row["paper"]) == bool(reported()[key].erratum) for key, row in rows.items())
+
+
 def about(selection):
     """What a caption says of the two sides."""
     return (
