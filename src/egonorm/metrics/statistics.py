@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import brentq
 from scipy.special import ndtri, stdtrit
 
 
@@ -73,8 +72,11 @@ class PairedTest:
             return 1.0
         if self.standard_error < _ROUNDING:
             return 2.0 ** (1 - self.num_clips)  # all equal: what turning the clips' signs at random would give
-        excess = lambda log_p: self._half_width(np.exp(log_p)) - abs(self.mean)  # noqa: E731
-        return float(np.exp(brentq(excess, _SMALLEST, 0.0))) if excess(_SMALLEST) > 0 else float(np.exp(_SMALLEST))
+        low, high = _SMALLEST, 0.0  # of its logarithm; halved here, for to import scipy.optimize takes longer than all tests
+        for _ in range(52):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._half_width(np.exp(middle)) > abs(self.mean) else (low, middle)
+        return float(np.exp(low))
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """The differences that a test at this level would not refuse."""
@@ -92,7 +94,7 @@ class PairedTest:
         return float(np.sqrt(self.by_seeds * seeds**2 + self.by_clips * clips**2))
 
 
-_SMALLEST, _ROUNDING = np.log(1e-12), 1e-12
+_SMALLEST, _ROUNDING = float(np.log(1e-12)), 1e-12
 
 
 def paired_test(targets: Sequence[Differences], shares: Sequence[float] = (1.0,)) -> PairedTest:
