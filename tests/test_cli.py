@@ -116,6 +116,7 @@ def test_every_method_is_a_subcommand_with_its_options(capsys):
     assert "--weight" in text and "{second,first}" in text and "{ratio_of_means,mean_of_ratios}" in text
 
 
+@pytest.mark.slow
 def test_the_main_job_by_hand(kitchens, tmp_path, capsys):
     small = [
         "--preset",
@@ -155,6 +156,7 @@ def test_data_check_says_what_is_there_and_what_is_not(kitchens, tmp_path, capsy
     assert "D2/D2_train_00.mp4 (rgb+audio; clips" in text and "D3/D3_test_00.mp4" in text
 
 
+@pytest.mark.slow
 def test_rendering_by_hand_and_again_with_other_options(tmp_path, capsys):
     words = ["data", "kitchens", tmp_path / "k", "--clips", "24", "--kitchens", "1", "--size", "48", "64"]
     assert "manifest.csv" in call(capsys, *words)
@@ -253,6 +255,7 @@ def test_errors_say_got_expected_remedy(words, message):
     assert message in refusal(*words)
 
 
+@pytest.mark.slow
 def test_python_m_egonorm_is_the_same_program():
     done = subprocess.run(
         [sys.executable, "-m", "egonorm", "table", "/nowhere"], capture_output=True, text=True, check=False
@@ -260,6 +263,7 @@ def test_python_m_egonorm_is_the_same_program():
     assert done.returncode == 1 and done.stderr.startswith("error: /nowhere holds no runs.") and not done.stdout
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error():
     program = """
 from egonorm import cli

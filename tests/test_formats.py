@@ -85,6 +85,7 @@ def test_a_saved_clip(tmp_path):
         read_clip(tmp_path, "c1")
 
 
+@pytest.mark.slow
 def test_rendered_kitchens(tmp_path):
     config = KitchensConfig(clips=24, kitchens=1, size=(32, 48))
     render_kitchens(tmp_path, config)

@@ -9,6 +9,8 @@ import pytest
 from egonorm import cli
 from egonorm.data import open_clip_set
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--preset", "demo", "--steps", "2", "--batch", "4", "--width", "0.0625", "--workers", "0", "--device", "cpu"]
 
 

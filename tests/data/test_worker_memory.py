@@ -14,6 +14,8 @@ from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.transforms import FeatureInput
 from egonorm.data.windows import Span
 
+pytestmark = pytest.mark.slow
+
 BOUND = 12.0
 """Megabytes. 200 000 clips as objects come to 57 in a forked process, 140 in a fresh one."""
 

@@ -38,6 +38,8 @@ import media  # noqa: E402
 import stores  # noqa: E402
 import test_epic55 as epic  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 UID = "D2_test_00_0"
 
 

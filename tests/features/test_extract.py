@@ -35,6 +35,8 @@ from egonorm.runs.run import Options, RunContext, execute
 from egonorm.training.evaluate import Evaluation, judge
 from egonorm.training.runtime import start_runtime
 
+pytestmark = pytest.mark.slow
+
 WORKER = str(Path(__file__).with_name("extract_worker.py"))
 HERE = ("--device", "cpu", "--workers", "0")
 

@@ -111,6 +111,7 @@ def test_features_of_a_narrow_network_equal_the_reference(size):
         torch.testing.assert_close(encoder(x), expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_sizes_are_refused_exactly_if_the_branches_could_not_be_joined():
     encoder = BnInception(width=0.01).to("meta").eval()
     for size in range(24, 72):

@@ -152,6 +152,7 @@ def test_weights_of_an_older_file_are_replaced(monkeypatch, tmp_path):
 # Files that the user names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["i3d-kinetics", "bn-inception"])
 def test_a_file_of_the_users(tmp_path, cache, name):
     entry = PUBLISHED[name]

@@ -17,6 +17,8 @@ from programs import program
 from small_runs import small_run
 from stored_runs import plain_run, store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, kitchens):

@@ -50,12 +50,14 @@ def own_clips(tmp_path, run):
     return root, clips, replace(run, data=f"folder:{root}", setting=Setting("dg1", ("home",), "Büro 2"))
 
 
+@pytest.mark.slow
 def test_a_folder_of_own_clips(own_clips, tmp_path):
     _, _, run = own_clips
     rows = read_rows(perform(run, tmp_path / "run", workers=1))
     assert {(row.domain, row.n) for row in rows if row.metric == "top1"} == {("Büro 2", 4)}
 
 
+@pytest.mark.slow
 def test_a_clip_past_the_end_and_a_video_without_sound_are_refused_together(own_clips, tmp_path):
     root, clips, run = own_clips
     media.write_video(root / "silent.mp4", range(60))
@@ -79,6 +81,7 @@ def test_damage_inside_a_file_is_told_whole_from_a_reading_process(own_clips, tm
     assert "Traceback" not in str(caught.value) and clips[0].media in str(caught.value)
 
 
+@pytest.mark.slow
 def test_going_on_with_other_clips_is_refused(own_clips, tmp_path):
     root, clips, run = own_clips
     folder = perform(run, tmp_path / "run")
@@ -88,6 +91,7 @@ def test_going_on_with_other_clips_is_refused(own_clips, tmp_path):
         perform(run, folder)
 
 
+@pytest.mark.slow
 def test_a_later_test_does_not_overwrite_what_training_left_out(kitchens, run, tmp_path):
     root = tmp_path / "kitchens"
     shutil.copytree(kitchens, root)
@@ -102,6 +106,7 @@ def test_a_later_test_does_not_overwrite_what_training_left_out(kitchens, run, t
     assert (folder / "left_out.json").read_text() == before and (folder / "left_out-D3.json").exists()
 
 
+@pytest.mark.slow
 def test_epic_kitchens_from_its_labels_and_pictures(run, tmp_path):
     """Supervised training needs test clips: the pickles are written here, as MM-SADA's are."""
     root = tmp_path / "epic"
@@ -148,6 +153,7 @@ def media_jpeg(picture: np.ndarray) -> bytes:
     return simplejpeg.encode_jpeg(picture)
 
 
+@pytest.mark.slow
 def test_logits_are_averaged_on_demand_and_bfloat16_trains(run, tmp_path):
     gentle = replace(run, optim=replace(run.optim, lr=0.001))
     logits = replace(gentle, evaluation=replace(run.evaluation, average="logits"), precision="bfloat16")
@@ -173,6 +179,7 @@ class Watch(Method):
             yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "adapted"), [("dg1:D1:D2", False), ("uda:D1:D2", True), ("tta:D1:D2", True)])
 def test_a_method_adapts_to_the_target_where_it_may(setting, adapted, run, tmp_path):
     folder = perform(replace(run, setting=Setting.parse(setting), method=Watch()), tmp_path / "run")

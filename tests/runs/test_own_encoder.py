@@ -25,6 +25,8 @@ from egonorm.training.runtime import start_runtime
 from own_parts import Colours, Every
 from small_runs import small_run
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--preset", "demo", "--steps", 4, "--batch", 4, "--width", 0.0625]
 HERE = ["--workers", 0, "--device", "cpu"]
 

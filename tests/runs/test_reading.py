@@ -25,6 +25,7 @@ def test_reading_needs_no_training(without_training):
     assert program(without_training, "-c", "\n".join(lines)).startswith(without_training["PYTHONPATH"])
 
 
+@pytest.mark.slow
 def test_the_command_line_reads_runs_without_training(without_training, tmp_path):
     folder = store(tmp_path / "runs", plain_run(), {"D2": [[True, False, True, True]]})
     table = program(without_training, "-m", "egonorm", "table", folder.parent, "--select", "last", "--format", "csv")

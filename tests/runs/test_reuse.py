@@ -45,7 +45,7 @@ def starts(folder):
 
 def test_the_second_takes_the_training_of_the_first_and_has_the_numbers_of_its_own(jobs, alone, tmp_path, monkeypatch):
     engine, trained = Here(), []
-    monkeypatch.setattr("egonorm.runs.run.train", counted(trained))
+    monkeypatch.setattr("egonorm.runs.run.train_steps", counted(trained))
     outcome = run_sweep(tuple(reversed(jobs)), tmp_path, engine, QUIET, "cpu")
     assert outcome.done == 2 and engine.order == [1, 0]
     one, two = (tmp_path / job.run.name for job in jobs)
@@ -58,15 +58,16 @@ def test_the_second_takes_the_training_of_the_first_and_has_the_numbers_of_its_o
 
 def counted(steps):
     """The training loop, noting how many steps it does each time."""
-    from egonorm.runs.run import train
+    from egonorm.runs.run import train_steps
 
     def counting(model, optimizer, optim, batches, first, *others):
         steps.append(optim.steps - first + 1)
-        return train(model, optimizer, optim, batches, first, *others)
+        return train_steps(model, optimizer, optim, batches, first, *others)
 
     return counting
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "missing",
     [
@@ -87,6 +88,7 @@ def test_it_trains_itself_where_something_of_the_first_is_gone(missing, jobs, al
     assert len(starts(tmp_path / second.run.name)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damaged", ["checkpoints/state.safetensors", "checkpoints/000060.safetensors"])
 def test_it_trains_itself_where_something_of_the_first_is_damaged(damaged, jobs, alone, tmp_path):
     first, second = jobs

@@ -66,6 +66,7 @@ def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
+@pytest.mark.slow
 def test_another_domain_is_measured_later(run, tmp_path):
     folder = perform(run, tmp_path / "run")
     before = [row for row in read_rows(folder) if row.domain != "D3"]
@@ -82,6 +83,7 @@ def test_another_domain_is_measured_later(run, tmp_path):
         measure(RunContext(run, folder, runtime, Options()), "D7")
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes(run, tmp_path):
     runs = {"one": run, "two": run, "three": replace(run, seed=1)}
     folders = [perform(run, tmp_path / name) for name, run in runs.items()]
@@ -89,6 +91,7 @@ def test_same_seed_same_bytes(run, tmp_path):
     assert one == two != three
 
 
+@pytest.mark.slow
 def test_two_sources_and_a_target_in_training(run, tmp_path):
     two = replace(run, setting=Setting.parse("dgn:D1+D3:D2"), method=Rna())
     log = json.loads((perform(two, tmp_path / "dgn") / "train.jsonl").read_text().splitlines()[0])
@@ -145,6 +148,7 @@ def test_broken_media_are_all_named_before_training(broken, tmp_path):
     assert not (tmp_path / "run" / "train.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_broken_media_are_left_out_on_demand_and_listed_with_the_results(broken, tmp_path):
     run, missing, truncated = broken
     folder = perform(run, tmp_path / "run", skip_broken=True)
@@ -154,6 +158,7 @@ def test_broken_media_are_left_out_on_demand_and_listed_with_the_results(broken,
     assert all(entry["clips"] and entry["why"] for entry in listed)
 
 
+@pytest.mark.slow
 def test_other_classes_are_refused(run, kitchens, tmp_path):
     folder = perform(run, tmp_path / "run")
     other = tmp_path / "other"
@@ -162,6 +167,7 @@ def test_other_classes_are_refused(run, kitchens, tmp_path):
         measure(RunContext(replace(run, data=f"folder:{other}"), folder, runtime, Options()), "D2")
 
 
+@pytest.mark.slow
 def test_two_trainings_of_one_run_at_the_same_time_are_refused(run, tmp_path):
     folder = tmp_path / "run"
     with claim(folder, run), pytest.raises(RunError, match="is being trained by another process"):

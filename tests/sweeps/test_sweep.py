@@ -102,6 +102,7 @@ def test_a_failure_stops_no_other_and_is_named(base, tmp_path):
         resolve(hna, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_names_failures_and_ends_with_one(small, tmp_path, capsys):
     options = (
         *small,
@@ -240,6 +241,7 @@ def test_a_block_that_a_network_does_not_have_is_refused_before_any_run(option, 
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_streams_alone_are_trained_without_the_blocks_of_the_others(small, tmp_path, capsys):
     options = ("--seeds", "0", "--setting", "dg1:D1:D2", "--freeze", "rgb.encoder", "--lr-factor", "audio=0.5")
     assert "3 were done now" in bench(capsys, "paper.figure5", tmp_path, small, *options, "--optimizer", "adamw")
@@ -251,6 +253,7 @@ def test_streams_alone_are_trained_without_the_blocks_of_the_others(small, tmp_p
     }
 
 
+@pytest.mark.slow
 def test_runs_of_a_sweep_may_read_in_processes_of_their_own(small, tmp_path, capsys):
     options = ("--seeds", "0", "--methods", "source-only", "--setting", "dg1:D1:D2", "--workers", "1")
     assert "1 were done now" in bench(capsys, "paper.table1", tmp_path, small, *options)

@@ -20,6 +20,8 @@ from egonorm.training.loop import Objective
 from egonorm.training.runtime import Runtime, start_runtime
 from our_methods import our_methods
 
+pytestmark = pytest.mark.slow
+
 CLIPS, CLASSES = 8, 3
 OURS = sorted(our_methods())
 

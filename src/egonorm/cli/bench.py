@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import torch
 import tyro
 
-from egonorm.cli.options import MachineOptions, RunOptions, named
+from egonorm.cli.options import MachineOptions, RunOptions
+from egonorm.cli.words import named
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.progress import tally
 from egonorm.core.shard import Shard

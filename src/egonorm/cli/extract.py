@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from egonorm.cli.options import MachineOptions, named
+from egonorm.cli.options import MachineOptions
+from egonorm.cli.words import named
 from egonorm.core.shard import Shard
 from egonorm.core.training import Precision
 from egonorm.data.sets.features.store import Description

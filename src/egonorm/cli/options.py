@@ -1,21 +1,17 @@
-"""Options that several commands share, each written once; and how the help calls an option's value."""
+"""Options that several commands share, each written once."""
 
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from egonorm.cli.words import named
 from egonorm.core.training import OptimizerName, Precision, Schedule
 from egonorm.methods import Method
 from egonorm.nets.net import Fusion
 from egonorm.runs.config import Run
 from egonorm.runs.presets import PRESETS, configure, usual_preset
 from egonorm.runs.run import Options
-
-
-def named(metavar: str):
-    """An annotation: the help shows `metavar` where the value stands."""
-    return tyro.conf.arg(metavar=metavar)
 
 
 @dataclass(frozen=True)

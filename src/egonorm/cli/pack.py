@@ -10,7 +10,7 @@ from typing import Annotated, cast
 
 import tyro
 
-from egonorm.cli.options import named
+from egonorm.cli.words import named
 from egonorm.core import DataError, RunError
 from egonorm.core.progress import bar
 from egonorm.data.check import LEFT_OUT, broken, describe_problems, write_left_out

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from egonorm.cli.options import named
+from egonorm.cli.words import named
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
 from egonorm.core.progress import bar

@@ -11,7 +11,8 @@ import tyro
 from egonorm.aggregate.table import render_table, summarise
 from egonorm.api import evaluate_run, train_run
 from egonorm.cli.method import first_positional, parsed, subcommands
-from egonorm.cli.options import MachineOptions, RunOptions, named
+from egonorm.cli.options import MachineOptions, RunOptions
+from egonorm.cli.words import named
 from egonorm.core import RunError
 from egonorm.methods import Method
 from egonorm.runs.config import Run, read_run

@@ -72,7 +72,10 @@ class PairedTest:
             return 1.0
         if self.standard_error < _ROUNDING:
             return 2.0 ** (1 - self.num_clips)  # all equal: what turning the clips' signs at random would give
-        low, high = _SMALLEST, 0.0  # of its logarithm; halved here, for to import scipy.optimize takes longer than all tests
+        low, high = (
+            _SMALLEST,
+            0.0,
+        )  # of its logarithm; halved here, for to import scipy.optimize takes longer than all tests
         for _ in range(52):
             middle = (low + high) / 2
             low, high = (middle, high) if self._half_width(np.exp(middle)) > abs(self.mean) else (low, middle)

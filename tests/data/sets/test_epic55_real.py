@@ -135,12 +135,14 @@ def five_windows(clips: list[Clip]) -> tuple[list[float], list[int]]:
     return starts, [centre for row in centres for centre in row]
 
 
+@pytest.mark.slow
 def test_test_windows_read_the_files_of_mm_sada(segments):
     assert len(segments) == 10094
     starts, centres = five_windows(segments)
     np.testing.assert_array_equal(opened(starts), sada_files(centres))
 
 
+@pytest.mark.slow
 def test_test_windows_read_the_flow_of_mm_sada(segments):
     """`flow_filename(int(no / 2))` for each picture number `no`; the first number of EPIC's pairs is 1."""
     starts, centres = five_windows(segments[::5])

@@ -26,6 +26,8 @@ from egonorm.data.transforms import AudioInput, VideoInput
 from egonorm.data.windows import Span, Window
 from egonorm.signal import Waveform
 
+pytestmark = pytest.mark.slow
+
 SPAN = Span(4, 3, 30.0)
 INPUTS = {"rgb": VideoInput(SPAN, 120), "audio": AudioInput(Waveform(24000, 0.7))}
 VARIABLE = np.cumsum([0, *random.Random(5).choices([100, 200, 300, 1100], k=99)]).tolist()

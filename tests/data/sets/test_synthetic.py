@@ -14,6 +14,8 @@ from egonorm.data.manifest import read_manifest
 from egonorm.data.sets.synthetic import CLASSES, KitchensConfig, render_kitchens
 from egonorm.data.sets.synthetic.timeline import counts, plan_videos
 
+pytestmark = pytest.mark.slow
+
 TINY = KitchensConfig(clips=24, kitchens=1, seed=3, size=(32, 48))
 
 

@@ -23,6 +23,8 @@ from egonorm.data.sets.synthetic.timeline import plan_videos
 from egonorm.data.transforms import VideoInput
 from egonorm.data.windows import Span, Window
 
+pytestmark = pytest.mark.slow
+
 SIZE = (96, 128)
 LOOK = draw_look(5, 1)
 TINY = KitchensConfig(clips=24, kitchens=1, seed=3, size=(32, 48))

@@ -104,6 +104,7 @@ def test_old_logs_have_no_accuracy_and_say_so(tmp_path):
     assert "do not tell classes apart" in shown(training_by_class, tmp_path).missing
 
 
+@pytest.mark.slow
 def test_a_log_that_is_cut_or_gone(tmp_path):
     whole = "".join(json.dumps(entry) + "\n" for entry in log_of(4, NORMS, classes=CLASSES))
     folders = tell_pair(tmp_path, lambda name, seed: whole[:-20])
@@ -157,6 +158,7 @@ def test_classes_by_hand(tmp_path):
     assert "<b>" not in svg_of(exhibit.figure, "a")
 
 
+@pytest.mark.slow
 def test_classes_with_few_clips_are_in_the_data_alone_where_there_are_many(tmp_path):
     many = {"D1": {f"verb-{k}": {"n": 40 - k, "accuracy": 1.0 * k, "norms": {"rgb": 3.0}} for k in range(20)}}
     tell_pair(tmp_path, lambda name, seed: log_of(2, NORMS, classes=many))

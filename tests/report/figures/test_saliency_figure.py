@@ -146,6 +146,7 @@ def runs(kitchens, tmp_path) -> list[Path]:
     return [keep(run, tmp_path).folder for run in (first, replace(first, method=Rna()))]
 
 
+@pytest.mark.slow
 def test_the_command_draws_and_says_where(runs, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     main(["cam", str(runs[0]), "--clip", UID])
