@@ -37,7 +37,8 @@ def change(path: Path, version: object) -> None:
 
 def refused(kind: type, remedy: str, got: object = 2):
     return pytest.raises(
-        kind, match=rf"is of another version\.\n  got:      {got}, which .*\n  expected: 1, .*\n  remedy:   .*{remedy}"
+        kind,
+        match=rf"is of another version\.\n  got:      {json.dumps(got)}, which .*\n  expected: 1, .*\n  remedy:   .*{remedy}",
     )
 
 
@@ -48,7 +49,7 @@ def test_a_run(tmp_path):
     assert json.loads(path.read_text()) == {"version": 1} | json.loads(to_json(run)) and read_run(tmp_path) == run
     change(path, None)
     assert read_run(tmp_path) == run and read_run(tmp_path).name == run.name
-    for version in (2, 0, "1", True):
+    for version in (2, 0, "1", True, 1.0, False):
         change(path, version)
         before = content(tmp_path)
         with refused(RunError, "do the run again", version):

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -151,10 +152,10 @@ class Format:
         Raises:
             EgonormError: of the format's kind.
         """
-        if found != self.version or isinstance(found, bool):
+        if type(found) is not int or found != self.version:
             raise self.error(
                 f"{path} is of another version.",
-                got=f"{found}, which this egonorm does not read",
+                got=f"{json.dumps(found)}, which this egonorm does not read",
                 expected=f"{self.version}, of the format of {self.name}",
                 remedy=f"Use the egonorm that wrote it, or {self.again}.",
             )
