@@ -7,6 +7,7 @@ import pytest
 
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.methods import Rna, SourceOnly
+from egonorm.methods.mm_sada import MmSada
 from egonorm.runs.config import Run, from_json, read_run, to_json
 from egonorm.runs.presets import PRESETS
 from our_methods import our_methods
@@ -106,6 +107,23 @@ def test_a_folder_that_is_no_run(tmp_path):
     (tmp_path / "config.json").write_text('{"data": 3}')
     with pytest.raises(RunError, match="is not the folder of a run"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "message"),
+    [
+        (Rna(), {"scale": 2}, "rna has no option scale.\n  got:      scale=2\n  expected: weight, numerator, form\n"),
+        (Rna(), {"weight": "x"}, "rna cannot use this weight.\n  got:      'x'\n  expected: float\n"),
+        (MmSada(), {"ss": 3}, "mm-sada cannot use this ss.\n  got:      3\n  expected: Ss\n"),
+    ],
+)
+def test_a_method_that_has_other_options_now_is_named_with_them(tmp_path, method, changes, message):
+    tree = json.loads(to_json(make("demo", method=method)))
+    tree["method"] |= changes
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+    with pytest.raises(RunError) as caught:
+        read_run(tmp_path)
+    assert str(caught.value).startswith(f"The run in {tmp_path} cannot be read here: {message}")
 
 
 def test_configurations_are_written_in_the_same_bytes_as_ever():

@@ -11,7 +11,7 @@ from torch import nn
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
 from egonorm.core.training import Optim
-from egonorm.nets.net import load_network, read_metadata
+from egonorm.nets.net import METADATA, load_network, read_metadata
 from egonorm.training.checkpoint import Checkpoints
 from egonorm.training.optimizer import make_optimizer
 
@@ -120,8 +120,17 @@ def test_what_is_no_checkpoint_or_does_not_fit(tmp_path):
     safetensors.torch.save_file({"weight": torch.zeros(2)}, path)
     with pytest.raises(RunError, match="is not a checkpoint"):
         read_metadata(path)
-    with pytest.raises(RunError, match="does not fit the network"):
+    with pytest.raises(RunError, match=r"does not fit the network(.|\n)*got: +Missing key.*\"bias\""):
         load_network(path, nn.Linear(3, 4))
+    for about, got in {
+        "[1]": "list",
+        '{"step": "1"}': "without step, classes",
+        '{"step": 1}': "without classes",
+    }.items():
+        safetensors.torch.save_file({"weight": torch.zeros(2)}, path, {METADATA: about})
+        with pytest.raises(RunError, match=rf"is not a checkpoint\.\n  got: .*{got}"):
+            read_metadata(path, "classes")
+    assert read_metadata(path) == {"step": 1}
 
 
 def test_momenta_come_back_in_the_order_of_memory_of_their_weights(tmp_path):

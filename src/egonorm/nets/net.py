@@ -229,18 +229,35 @@ def load_network(path: Path, net: nn.Module) -> None:
     except (RuntimeError, safetensors.SafetensorError) as error:
         raise RunError(
             f"{path} does not fit the network.",
-            got=str(error).splitlines()[0],
+            got=_first_reason(str(error)),
             expected="the weights that this run's configuration describes",
             remedy="Test it with the configuration that it was trained with.",
         ) from None
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """The `step` of a checkpoint and what was said about it when it was saved. RunError when the file is no checkpoint."""
+def _first_reason(error: str) -> str:
+    """Of what torch says about weights that do not fit, the first line that names some of them."""
+    lines = [line.strip() for line in error.splitlines()]
+    return lines[1 if len(lines) > 1 else 0][:200]
+
+
+def read_metadata(path: Path, *needed: str) -> dict[str, Any]:
+    """The `step` of a checkpoint and what was said about it when it was saved.
+
+    Args:
+        needed: names of lists that have to be among it.
+
+    Raises:
+        RunError: when the file is no checkpoint, or does not say that.
+    """
     try:
         with safetensors.safe_open(path, "pt") as file:
-            return json.loads((file.metadata() or {})[METADATA])
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+            about = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+        kinds = {"step": int} | dict.fromkeys(needed, list)
+        if wrong := [name for name, kind in kinds.items() if not isinstance(about.get(name), kind)]:
+            raise ValueError(f"metadata without {', '.join(wrong)}")
+        return about
+    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
         raise RunError(
             f"{path} is not a checkpoint.",
             got=str(error),

@@ -14,7 +14,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from egonorm.core import EgonormError, RunError, Setting, SettingError
-from egonorm.core.by_path import import_class, path_of
+from egonorm.core.by_path import check_options, import_class, path_of
 from egonorm.core.files import KEY, Format, write_atomically
 from egonorm.core.training import Evaluation, Optim, Precision, seed_for
 from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
@@ -261,7 +261,9 @@ _plain = cattrs.Converter(forbid_extra_keys=True)
 
 
 def _method(tree: dict) -> Method:
-    found = find_method(tree.pop("name"))
+    found = find_method(name := tree.pop("name"))
+    # those of parts are read by their fields' own types
+    check_options(found, {option: value for option, value in tree.items() if not isinstance(value, dict)}, name)
     return _plain.structure(tree, found)
 
 
@@ -286,7 +288,7 @@ def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> 
             expected="a checkpoint that training kept",
             remedy=f"Copy the run's {CHECKPOINTS} here; or remove the folder and do the run again.",
         )
-    classes = tuple(read_metadata(path)["classes"])
+    classes = tuple(read_metadata(path, "classes")["classes"])
     net = run.build_net(len(classes)) if like is None else copy.deepcopy(like)
     load_network(path, net)
     return net.eval(), classes
