@@ -53,6 +53,31 @@ def test_a_users_method_is_a_subcommand_with_its_options(study, small, capsys):
     assert set(json.loads((folder / "train.jsonl").read_text().splitlines()[0])["terms"]) == {"class", "v-rex"}
 
 
+DEMANDING = """
+
+@dataclass(frozen=True)
+class Demanding(Method):
+    \"\"\"Wants a weight.\"\"\"
+
+    weight: float = 0.0
+
+    def __post_init__(self):
+        if self.weight <= 0:
+            raise ValueError(f"the weight {self.weight} is not above 0")
+"""
+
+
+def test_a_method_whose_defaults_its_own_check_refuses_stands_in_nobodys_way(study, small):
+    module = Path(f"{study.replace('.', '/')}.py")
+    module.write_text(module.read_text() + DEMANDING)
+    assert len(train(small, f"{study}:VRex")) == 1
+    assert "ValueError: the weight -1.0 is not above 0" in refusal(
+        "train", *small, "--setting", "dgn:D1+D2:D3", f"{study}:Demanding:weight=-1"
+    )
+    assert len(train(small, f"{study}:Demanding:weight=2")) == 2
+    assert len(train(small, f"{study}:Demanding", "--weight", "3")) == 3
+
+
 def test_options_may_stand_in_the_name_and_be_changed_behind_it(study, small):
     train(small, f"{study}:VRex:weight=2")
     train(small, f"{study}:VRex:weight=5", "--weight", "2")  # the same run: nothing is done

@@ -38,6 +38,9 @@ def test_a_module_of_the_current_folder_is_found(tmp_path, monkeypatch):
     (tmp_path / "lying_broken.py").write_text("1 / 0\n")
     with pytest.raises(SettingError, match=r"got: +ZeroDivisionError: division by zero"):
         import_class("lying_broken:Dog", Animal, "animal")
+    (tmp_path / "lying_program.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(SettingError, match=r"cannot be imported\.\n +got: +SystemExit: 3"):
+        import_class("lying_program:Dog", Animal, "animal")
 
 
 @pytest.mark.parametrize(

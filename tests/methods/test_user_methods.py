@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from egonorm.core import Batch, RunError, Seen, Setting, SettingError
 from egonorm.core.training import Optim
-from egonorm.methods import Method, check
+from egonorm.methods import Method, Rna, check
 from egonorm.methods.mm_sada import MmSada
 from egonorm.nets.net import Net
 from egonorm.training.loop import Objective, train_steps
@@ -203,6 +203,26 @@ def test_a_use_of_the_target_that_there_is_not_is_refused():
         "Write for example target_use = {'training'}.",
     ):
         check(Misspelt(), TWO, STREAMS)
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_is_none_is_refused_in_a_method_and_in_its_parts_unless_it_is_the_default(weight):
+    @dataclass(frozen=True)
+    class Unbounded(Method):
+        """Without a bound by default."""
+
+        most: float = float("inf")
+
+    for method in (Rna(weight), own.VRexRna(rna=Rna(weight))):
+        with refused(
+            SettingError,
+            "The method rna cannot use this weight.",
+            f"{weight:g}",
+            "a finite number",
+            "Correct weight.",
+        ):
+            check(method, TWO, STREAMS)
+    check(Unbounded(), TWO, STREAMS)
 
 
 def test_all_moments_together_are_a_use_of_the_target():

@@ -60,7 +60,7 @@ def _options(chosen: Chosen) -> list[str]:
     """The names of a method's options, and of those of its parts."""
     try:
         method = chosen() if isinstance(chosen, type) else chosen
-    except TypeError:  # it has options that must be given
+    except Exception:  # it has options that must be given, or whatever a user's own check of the values raises
         return [field.name for field in fields(chosen)]
     every = (method, *parts_of(method).values())
     return [f.name for one in every for f in fields(one) if not isinstance(getattr(one, f.name), Method)]

@@ -156,7 +156,7 @@ def _imported(module: str, path: str):
         importlib.invalidate_caches()
     try:
         return importlib.import_module(module)
-    except Exception as error:  # whatever a user's module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever a user's module raises while it is imported
         raise SettingError(
             f"{path} cannot be imported.",
             got=f"{type(error).__name__}: {error}",

@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, replace
+from math import isfinite
 from typing import Any, ClassVar
 
 import torch
@@ -111,13 +112,14 @@ def target_moments(method: Method, setting: Setting) -> frozenset[str]:
 
 
 def check(method: Method, setting: Setting, modalities: Iterable[str]) -> None:
-    """Refuse a method, or a part of it, in a setting or with modalities that it cannot work with.
+    """Refuse a method, or a part of it, with numbers, in a setting or with modalities that it cannot work with.
 
     Raises:
         SettingError: names the method and the setting.
     """
     modalities, parts = tuple(modalities), parts_of(method)
     for part in (method, *parts.values()):
+        _check_numbers(part)
         _check_alone(
             part, f"The method {_within(method, part)} cannot work in the setting {setting}", setting, modalities
         )
@@ -167,6 +169,19 @@ def _check_alone(method: Method, what: str, setting: Setting, modalities: tuple[
             expected="one that yields when the net is ready for the batch that it took last",
             remedy="Write yield at the end of its loop over the batches of the target.",
         )
+
+
+def _check_numbers(method: Method) -> None:
+    """Refuse an option that is infinite or not a number, where that is not what it is by default."""
+    values = {field: getattr(method, field.name) for field in fields(method)}
+    for field, value in values.items():
+        if isinstance(value, float) and not isfinite(value) and repr(value) != repr(_default(field)):
+            raise SettingError(
+                f"The method {method.name()} cannot use this {field.name}.",
+                got=f"{value:g}",
+                expected="a finite number",
+                remedy=f"Correct {field.name}.",
+            )
 
 
 def _within(method: Method, part: Method) -> str:
