@@ -113,6 +113,17 @@ def test_what_is_logged_is_the_sum_that_the_default_descends_and_does_not_change
     assert heard[0]["class"] == heard[1]["class"] and set(heard[0]) == {"class"} and set(heard[1]) == {"class", "v-rex"}
 
 
+def test_the_default_descends_the_sum_of_all_terms():
+    found = gradients(own.VRex(weight=20.0))[2]
+    net = small_net()
+    torch.manual_seed(2)
+    terms, _ = Objective(net, own.VRex(weight=20.0))(batches(), 0.5)
+    parameters = dict(net.named_parameters())
+    wanted = torch.autograd.grad(terms["class"] + terms["v-rex"], list(parameters.values()))
+    for (name, x), y in zip(found.items(), wanted, strict=True):
+        torch.testing.assert_close(x, y, msg=name)
+
+
 @pytest.mark.parametrize("method", [own.Ogm(), own.Projected()])
 def test_changed_gradients_are_those_of_the_whole_batch_when_it_passes_in_pieces(method):
     found = []
