@@ -132,6 +132,15 @@ def test_clips_that_are_not_there(data):
             data.clips(split, domains, preset="demo")
 
 
+def test_numbers_that_make_no_sense_are_told(data):
+    for number in (0, -1):
+        with pytest.raises(ValueError, match=r"num_windows(.|\n)*1 or more(.|\n)*remedy:"):
+            data.clips("test", "D1", preset="demo", num_windows=number)
+    for classes in (0, [], "cut"):
+        with pytest.raises(ValueError, match=r"classes cannot(.|\n)*1 or more(.|\n)*data\.classes"):
+            egonorm.build_net("demo", classes=classes)
+
+
 WRONG = """
 import torch
 import egonorm

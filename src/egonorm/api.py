@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from egonorm.aggregate.table import render_table, summarise
 from egonorm.core import Batch, DataError, RunError, Setting, View
+from egonorm.core.errors import ArgumentError
 from egonorm.core.training import Precision
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.manifest import SPLITS, Manifest
@@ -131,7 +132,7 @@ class Data:
     def clips(
         self,
         split: str = "train",
-        domains: Sequence[str] | None = None,
+        domains: Sequence[str] | str | None = None,
         preset: str | NetConfig | Model | None = None,
         *,
         modalities: str | None = None,
@@ -142,14 +143,19 @@ class Data:
 
         Args:
             split: "train" draws a window and a view for each epoch; any other shows `num_windows` even windows.
-            domains: some of `domains`; all of them when None.
+            domains: some of `domains`, or one; all of them when None.
             preset: a preset's name, the network of a run, or a model, whose inputs these are; None takes the usual preset.
             modalities: names with commas between them; all of the network's when None.
 
         Raises:
             DataError: for a split or domain without clips, or media of another kind.
+            ArgumentError: for a number of windows below 1.
         """
-        wanted = tuple(self.domains if domains is None else domains)
+        if not isinstance(num_windows, int) or num_windows < 1:
+            raise ArgumentError(
+                "num_windows cannot be used.", got=repr(num_windows), expected="1 or more", remedy="Correct it."
+            )
+        wanted = self.domains if domains is None else (domains,) if isinstance(domains, str) else tuple(domains)
         unknown = [name for name in wanted if name not in self.domains]
         chosen = self.manifest.select(wanted, split) if split in SPLITS and not unknown else None
         if not chosen:
@@ -195,12 +201,20 @@ def build_net(
         classes: their names, or how many there are.
         data: for the preset `features`, whose modalities and sizes the stored features decide.
     """
+    number = classes if isinstance(classes, int) else len(classes)
+    if number < 1 or isinstance(classes, str):
+        raise ArgumentError(
+            "classes cannot be used.",
+            got=repr(classes),
+            expected="the names of the classes, or how many there are: 1 or more",
+            remedy="Give data.classes, or a number.",
+        )
     if isinstance(preset, str):
         parts = preset_on("" if data is None else data.source, preset)
         net = parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
     else:
         net = preset if modalities is None else preset.choose(tuple(modalities.split(",")))
-    return net.build(classes if isinstance(classes, int) else len(classes), seed=seed, pretrained=True)
+    return net.build(number, seed=seed, pretrained=True)
 
 
 def load(folder: str | Path, step: int | None = None) -> Model:

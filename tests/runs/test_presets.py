@@ -98,5 +98,34 @@ def test_optimisation_is_chosen_by_the_names_of_the_options():
         RunError, match=r"--lr-factor cannot be read(.|\n)*rgb\n(.|\n)*BLOCK=FLOAT(.|\n)*rgb.encoder=0.1"
     ):
         configured("demo", lr_factor=["rgb"])
-    with pytest.raises(TypeError, match="learning_rate"):
-        configured("demo", learning_rate=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"stepz": 3}, r"There is no option 'stepz'[\s\S]*got: +stepz=3[\s\S]*modalities, .*steps, [\s\S]*remedy:"),
+        ({"frozen": ("rgb",)}, r"There is no option 'frozen'[\s\S]*freeze"),
+        ({"schedule": "cos"}, r"got: +'cos'[\s\S]*'steps' or 'cosine'[\s\S]*Correct schedule"),
+        ({"optimizer": "adam"}, r"got: +'adam'[\s\S]*'sgd' or 'adamw'[\s\S]*Correct optimizer"),
+        ({"fusion": "early"}, r"got: +'early'[\s\S]*'sum' or 'concat'[\s\S]*Correct fusion"),
+        ({"precision": "float16"}, r"got: +'float16'[\s\S]*'float32' or 'bfloat16'[\s\S]*Correct precision"),
+        ({"steps": 2.5}, r"got: +2.5[\s\S]*Correct steps"),
+        ({"steps": "2"}, r"got: +'2'[\s\S]*Correct steps"),
+        ({"seed": "a"}, r"got: +'a'[\s\S]*Correct seed"),
+    ],
+)
+def test_options_from_python_are_checked_as_the_command_line_checks_them(changes, told):
+    with pytest.raises(SettingError, match=told):
+        configured("demo", **changes)
+
+
+def test_what_an_option_takes_several_times_may_be_one_or_go_by_name():
+    alike = {
+        "freeze": ("rgb.encoder", ["rgb.encoder"]),
+        "lr_factor": ("fusion=2", ["fusion=2"], {"fusion": 2}),
+        "encoder": ("rgb=i3d:momentum=0.01", ["rgb=i3d:momentum=0.01"], {"rgb": "i3d:momentum=0.01"}),
+        "weights": ("rgb=x.pt", ["rgb=x.pt"], {"rgb": "x.pt"}),
+    }
+    for option, ways in alike.items():
+        assert len({to_json(configured("demo", **{option: way})) for way in ways}) == 1, option
+        assert configured("demo", **{option: ways[0]}) != configured("demo"), option

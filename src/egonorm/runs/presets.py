@@ -1,11 +1,13 @@
 """Whole configurations of network, training and judgement, as functions: the paper's, a small one, and the demo's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from egonorm.core import RunError, Setting, SettingError
+from egonorm.core.by_path import check_options
 from egonorm.core.training import Evaluation, Optim, Precision
 from egonorm.data.sets import FeatureSet, open_features
 from egonorm.data.transforms import FEATURES, AudioInput, FeatureInput, VideoInput
@@ -91,8 +93,8 @@ def configure(  # noqa: PLR0913 - one for each flag
     modalities: str | None = None,
     fusion: Fusion | None = None,
     width: float | None = None,
-    encoder: Sequence[str] = (),
-    weights: Sequence[str] = (),
+    encoder: Mapping[str, str] | Sequence[str] = (),
+    weights: Mapping[str, str] | Sequence[str] = (),
     lr_factor: Mapping[str, float] | Sequence[str] = (),
     freeze: Sequence[str] = (),
     **optim: Any,
@@ -104,16 +106,18 @@ def configure(  # noqa: PLR0913 - one for each flag
         setting: `FAMILY:SOURCES:TARGET`.
         modalities: names with commas between them, in the order of the pairs.
         encoder: encoders in place of the preset's, each `MODALITY=NAME` or `MODALITY=package.module:Class`, with options
-            behind it as `:key=value`.
-        weights: published weights to start from, each `MODALITY=PATH_OR_URL` or `MODALITY=PATH_OR_URL#SHA256`.
+            behind it as `:key=value`; or what stands behind `=`, by modality.
+        weights: published weights to start from, each `MODALITY=PATH_OR_URL` or `MODALITY=PATH_OR_URL#SHA256`; or by modality.
         lr_factor: by block, what its learning rate is multiplied by; or each as `BLOCK=FLOAT`.
         freeze: blocks that stay as they are.
         optim: of `Optim`, by the names there; the preset's where None.
 
     Raises:
-        SettingError: for a setting or modalities that make no sense.
+        SettingError: for a setting or modalities that make no sense, an option that there is not, and a value of another kind.
         RunError: for a value out of its range.
     """
+    changes = _check_kinds(seed, precision, fusion, optim)
+    encoder, weights, freeze = _each(encoder), _each(weights), _each(freeze)
     place = from_root(data)
     parts = preset_on(place, preset, weights)
     if seed < 0:
@@ -127,14 +131,38 @@ def configure(  # noqa: PLR0913 - one for each flag
         net = net.encode_by(modality, choice)
     for choice in weights:
         net = net.start_from(*parse_weights(choice))
-    changes = {name: value for name, value in optim.items() if value is not None}
-    factors = lr_factor if isinstance(lr_factor, Mapping) else parse_factors(lr_factor)
+    factors = parse_factors(_each(lr_factor))
     blocks: dict[str, Any] = {
         "lr_factors": factors or parts.optim.lr_factors,
         "frozen": tuple(freeze) or parts.optim.frozen,
     }
     descent = replace(parts.optim, **blocks | changes)
     return Run(place, Setting.parse(setting), net, method, descent, parts.evaluation, seed, precision)
+
+
+def _check_kinds(seed: int, precision: Precision, fusion: Fusion | None, optim: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the optimiser is given. The command line checks kinds and choices itself; who calls from Python is told here."""
+    check_options(Run, {"seed": seed, "precision": precision}, "A run")
+    check_options(NetConfig, {} if fusion is None else {"fusion": fusion}, "The network")
+    options = signature(configure).parameters.values()
+    ours = [option.name for option in options if option.kind is option.KEYWORD_ONLY]
+    known = [*ours, *(one.name for one in fields(Optim) if one.name not in ("lr_factors", "frozen"))]
+    if unknown := [name for name in optim if name not in known]:
+        raise SettingError(
+            f"There is no option {unknown[0]!r}.",
+            got=f"{unknown[0]}={optim[unknown[0]]!r}",
+            expected=", ".join(known),
+            remedy="Choose among these, or leave it out.",
+        )
+    given = {name: value for name, value in optim.items() if value is not None}
+    return check_options(Optim, given, "The training")
+
+
+def _each(choices: Mapping[str, object] | Sequence[str]) -> Sequence[str]:
+    """One `NAME=VALUE` each, however they were given: by name, as a sequence, or a single one."""
+    if isinstance(choices, Mapping):
+        return [f"{name}={value}" for name, value in choices.items()]
+    return (choices,) if isinstance(choices, str) else choices
 
 
 def usual_preset(data: str | None, chosen: str | None) -> str:
