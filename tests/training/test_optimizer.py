@@ -12,7 +12,7 @@ from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, SourceOnly, methods
 from egonorm.nets.net import Net
 from egonorm.training.loop import Objective, train_steps
-from egonorm.training.optimizer import freeze, make_optimizer
+from egonorm.training.optimizer import check_optimizer, freeze, make_optimizer
 from egonorm.training.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))
@@ -217,6 +217,14 @@ def test_the_loop_takes_any_optimiser_of_torch(kind):
         objective([make_batch(step)], 0.0)[0]["class"].backward()
         optimizer.step()
     assert not moved(net, expected)
+
+
+def test_a_step_may_call_its_optimiser_as_it_likes_and_needs_no_closure_by_that():
+    class Mine(torch.optim.SGD):
+        def step(mine, closure=None):
+            return super().step(closure)
+
+    check_optimizer(Mine(make_net().parameters(), lr=0.1))
 
 
 def test_the_loop_refuses_an_optimiser_that_computes_the_loss_itself():

@@ -58,8 +58,8 @@ def freeze(optim: Optim, net: Net) -> None:
 
 def check_optimizer(optimizer: Optimizer) -> None:
     """Refuse an optimiser that the loop cannot use: one whose step computes the loss itself. RunError names it."""
-    taken = inspect.signature(type(optimizer).step).parameters.values()
-    if any(x.default is x.empty and x.kind == x.POSITIONAL_OR_KEYWORD and x.name != "self" for x in taken):
+    taken = list(inspect.signature(type(optimizer).step).parameters.values())[1:]  # the first is the optimiser itself
+    if any(x.default is x.empty and x.kind == x.POSITIONAL_OR_KEYWORD for x in taken):
         raise unusable(optimizer, "a step that needs a closure")
 
 
