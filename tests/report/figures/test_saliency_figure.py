@@ -132,6 +132,8 @@ def test_what_cannot_be_drawn_is_refused():
         cam_figure(clip(), logit="smell")
     with pytest.raises(RunError, match=r"no activation maps of c1(.|\n)*which have no place"):
         cam_figure(clip(maps={}, missing="The network is fed features, which have no place."))
+    with pytest.raises(RunError, match=r"rgb declares no maps\.\n +expected: .*declare their last maps\n.*self\.maps"):
+        cam_figure(clip(maps={}, missing="The encoder of rgb declares no maps."))
 
 
 def test_the_file_of_a_figure_is_small():

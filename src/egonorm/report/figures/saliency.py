@@ -74,8 +74,9 @@ def _check(clips: Sequence[SavedClip], logit: str) -> None:
         raise RunError(
             f"There are no activation maps of {clips[0].uid}.",
             got=clips[0].missing,
-            expected="a run on pictures or sound",
-            remedy="Use a run that was trained on the media themselves.",
+            expected="a run on pictures or sound, by encoders that declare their last maps",
+            remedy="Use a run that was trained on the media themselves; an encoder of your own declares them as self.maps, an "
+            "nn.Identity that they pass.",
         )
 
 
