@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 import egonorm
 from egonorm.core import DataError, EgonormError, RunError
+from egonorm.core.errors import ArgumentError
 from egonorm.core.files import write_atomically
 from egonorm.nets.net import METADATA, network_of
 from egonorm.runs.config import to_json
@@ -161,6 +162,31 @@ try:
 except ValueError as error:
     print(" ".join(str(error).split()))
 """
+
+
+def test_arguments_of_another_type_are_told_and_nothing_is_written(data, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    net = egonorm.build_net("demo", classes=2, modalities=["audio"])
+    assert list(net.encoders) == ["audio"] and list(data.clips(preset="demo", modalities=["rgb"])[0].inputs) == ["rgb"]
+    clips = [data.clips(preset="demo", modalities=name)[0] for name in ("rgb", "audio")]
+    for call, what, expected in (
+        (lambda: egonorm.open_data(tmp_path), "source", "str"),
+        (lambda: egonorm.train(None, "dg1:D1:D2", "rna"), "data", "str"),
+        (lambda: egonorm.train("folder:x", None, "rna"), "setting", "str or Setting"),
+        (lambda: egonorm.train("folder:x", "dg1:D1:D2", egonorm.methods.Rna), "method", "str or Method"),
+        (lambda: egonorm.train("folder:x", "dg1:D1:D2", "rna", out=3), "out", "str or Path"),
+        (lambda: egonorm.load(None), "folder", "str or Path"),
+        (lambda: egonorm.load(folder, step="4"), "step", "int or None"),
+        (lambda: egonorm.evaluate(folder, 2), "domain", "str or None"),
+        (lambda: egonorm.table(folder, select=3), "select", "str"),
+        (lambda: egonorm.collate([]), "The clips", "one clip or more, all with the same modalities"),
+        (lambda: egonorm.collate(clips), "The clips", "one clip or more, all with the same modalities"),
+        (lambda: net({"rgb": clips[0].inputs["rgb"]}), "The network has no input of audio", "audio"),
+    ):
+        with pytest.raises(ArgumentError) as caught:
+            call()
+        assert caught.value.what.startswith(what) and caught.value.expected == expected and caught.value.remedy
+    assert not list(tmp_path.iterdir())
 
 
 def test_wrong_arguments_of_a_loss_are_told():

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -65,8 +66,16 @@ class ClipDataset(Dataset):
 def collate(batches: Sequence[Batch]) -> Batch:
     """Several clips as one batch; where they are of several domains, its domain is their names joined with `+`.
 
-    A batch of clips with and without labels is without labels.
+    A batch of clips with and without labels is without labels. ArgumentError for no clips, and for clips of other modalities.
     """
+    modalities = {tuple(sorted(batch.inputs)) for batch in batches}
+    if len(modalities) != 1:
+        raise ArgumentError(
+            "The clips cannot be one batch.",
+            got=" and ".join("+".join(names) for names in sorted(modalities)) or "no clips",
+            expected="one clip or more, all with the same modalities",
+            remedy="Give clips of one dataset.",
+        )
     domains = dict.fromkeys(batch.domain for batch in batches)
     inputs = {name: torch.cat([batch.inputs[name] for batch in batches]) for name in batches[0].inputs}
     labels = [batch.labels for batch in batches if batch.labels is not None]
@@ -135,7 +144,7 @@ class Data:
         domains: Sequence[str] | str | None = None,
         preset: str | NetConfig | Model | None = None,
         *,
-        modalities: str | None = None,
+        modalities: str | Sequence[str] | None = None,
         num_windows: int = 1,
         seed: int = 0,
     ) -> ClipDataset:
@@ -145,7 +154,7 @@ class Data:
             split: "train" draws a window and a view for each epoch; any other shows `num_windows` even windows.
             domains: some of `domains`, or one; all of them when None.
             preset: a preset's name, the network of a run, or a model, whose inputs these are; None takes the usual preset.
-            modalities: names with commas between them; all of the network's when None.
+            modalities: names, in a sequence or with commas between them; all of the network's when None.
 
         Raises:
             DataError: for a split or domain without clips, or media of another kind.
@@ -170,19 +179,20 @@ class Data:
         clips = Clips(chosen, readers_of(self.clip_set, inputs), inputs, net.span, seed)
         return ClipDataset(clips, split == "train", num_windows)
 
-    def _net(self, preset: str | NetConfig | Model | None, modalities: str | None) -> NetConfig:
+    def _net(self, preset: str | NetConfig | Model | None, modalities: str | Sequence[str] | None) -> NetConfig:
         if isinstance(preset, Model):
             net = preset.run.net
         elif isinstance(preset, NetConfig):
             net = preset
         else:
             parts = preset_on(self.source, usual_preset(self.source, preset))
-            return parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
-        return net if modalities is None else net.choose(tuple(modalities.split(",")))
+            return parts.net if modalities is None else parts.choose(_names(modalities))
+        return net if modalities is None else net.choose(_names(modalities))
 
 
 def open_data(source: str) -> Data:
     """Open `KIND:PATH`, for example `folder:clips`. DataError when it cannot be read."""
+    _need("source", source, (str,), "'folder:clips'")
     return Data(source, open_clip_set(source))
 
 
@@ -190,7 +200,7 @@ def build_net(
     preset: str | NetConfig = "small",
     *,
     classes: Sequence[str] | int,
-    modalities: str | None = None,
+    modalities: str | Sequence[str] | None = None,
     data: Data | None = None,
     seed: int = 0,
 ) -> Net:
@@ -211,9 +221,9 @@ def build_net(
         )
     if isinstance(preset, str):
         parts = preset_on("" if data is None else data.source, preset)
-        net = parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
+        net = parts.net if modalities is None else parts.choose(_names(modalities))
     else:
-        net = preset if modalities is None else preset.choose(tuple(modalities.split(",")))
+        net = preset if modalities is None else preset.choose(_names(modalities))
     return net.build(number, seed=seed, pretrained=True)
 
 
@@ -224,6 +234,8 @@ def load(folder: str | Path, step: int | None = None) -> Model:
         RunError: for a folder that is no run, an unfinished run, or a step that was not kept.
         SettingError: for a run of an encoder that is not here.
     """
+    _need("folder", folder, (str, Path), "'runs/rna-…'")
+    _need("step", step, (int, NoneType), "500")
     folder = Path(folder)
     run = read_run(folder)
     if not is_complete(folder):
@@ -240,7 +252,7 @@ def load(folder: str | Path, step: int | None = None) -> Model:
 
 def train(
     data: str,
-    setting: str,
+    setting: Setting | str,
     method: Method | str,
     *,
     preset: str | None = None,
@@ -260,8 +272,12 @@ def train(
     A run that was begun goes on, a finished one is left as it is. Every further option of `egonorm train` is taken by its name
     (`steps`, `batch`, `lr`, `modalities`, ...). A script that reads with `workers` calls this under `if __name__ == "__main__":`.
     """
+    _need("data", data, (str,), "'folder:clips'")
+    _need("setting", setting, (str, Setting), "'dg1:D1:D2'")
+    _need("method", method, (str, Method), "'rna:weight=0.5'")
+    _need("out", out, (str, Path), "'runs'")
     method = parse_method(method) if isinstance(method, str) else method
-    run = configure(data, setting, method, usual_preset(data, preset), seed, precision, **changes)
+    run = configure(data, str(setting), method, usual_preset(data, preset), seed, precision, **changes)
     folder = Path(out) / run.name
     train_run(run, folder, device, Options(workers, skip_broken))
     return folder
@@ -288,6 +304,8 @@ def evaluate(
     Args:
         data: `KIND:PATH` of the clips, when they have moved since the training.
     """
+    _need("folder", folder, (str, Path), "'runs/rna-…'")
+    _need("domain", domain, (str, NoneType), "'D2'")
     folder = Path(folder)
     evaluate_run(read_run(folder), folder, domain, data, device, Options(workers, skip_broken))
     return table(folder)
@@ -310,7 +328,24 @@ def table(runs: str | Path, select: str = "last-mean:9") -> "pandas.DataFrame":
     Raises:
         RunError: when no run is complete.
     """
+    _need("runs", runs, (str, Path), "'runs'")
+    _need("select", select, (str,), "'last-mean:9'")
     import pandas  # half a second that only frames need
 
     text = render_table(summarise(find_runs(Path(runs)), parse_selector(select), select), "csv")
     return pandas.read_csv(io.StringIO(text), dtype={"method": str, "setting": str, "tested on": str})
+
+
+def _names(modalities: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(modalities.split(",")) if isinstance(modalities, str) else tuple(modalities)
+
+
+def _need(name: str, given: object, kinds: tuple[type, ...], example: str) -> None:
+    """Refuse an argument of another type than these."""
+    if not isinstance(given, kinds) or isinstance(given, bool):
+        raise ArgumentError(
+            f"{name} cannot be used.",
+            got=f"{given!r}, a {type(given).__name__}",
+            expected=" or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds),
+            remedy=f"Write for example {name}={example}.",
+        )

@@ -77,11 +77,23 @@ def test_words_tell_configurations_apart_and_digits_where_words_do_not(tmp_path)
     groups = group_runs(records_of(tmp_path / "words", [run, *others]))
     assert label_groups(groups) == [("source-only", ""), ("rna", ""), ("rna:weight=2", "")]
     faster = [replace(run, optim=replace(run.optim, lr=lr)) for lr in (0.1, 0.2)]
-    groups = group_runs(records_of(tmp_path / "digits", faster))
+    groups = group_runs(records_of(tmp_path / "numbers", faster))
+    assert label_groups(groups) == [("source-only", "lr 0.1"), ("source-only", "lr 0.2")]
+    streams, rgb = run.net.streams, run.net.streams["rgb"]
+    sides = [streams | {"rgb": replace(rgb, input=replace(rgb.input, short_side=side))} for side in (40, 44)]
+    groups = group_runs(records_of(tmp_path / "looks", [replace(run, net=replace(run.net, streams=s)) for s in sides]))
+    assert label_groups(groups) == [("source-only", "rgb short_side 40"), ("source-only", "rgb short_side 44")]
+    optim = replace(run.optim, lr=0.3, steps=90, batch=3, milestones=(0.5,))
+    other = replace(run, optim=optim, evaluation=replace(run.evaluation, num_windows=2))
+    groups = group_runs(records_of(tmp_path / "digits", [run, other]))
     assert label_groups(groups) == [("source-only", group.digits) for group in groups]
     assert len({group.digits for group in groups}) == 2
     concat = [replace(run, net=replace(run.net, fusion="concat")) for run in faster]
     groups = group_runs(records_of(tmp_path / "both", [run, *concat, others[0]]))
-    assert label_groups([groups[0], groups[1], groups[3]])[:2] == [("source-only", "sum"), ("source-only", "concat")]
-    told = ["sum", f"concat {groups[1].digits}", f"concat {groups[2].digits}", ""]
+    assert [label for _, label in label_groups([groups[0], groups[1], groups[3]])] == [
+        "sum lr 0.03",
+        "concat lr 0.1",
+        "",
+    ]
+    told = ["sum lr 0.03", "concat lr 0.1", "concat lr 0.2", ""]
     assert label_groups(groups) == list(zip(["source-only"] * 3 + ["rna"], told, strict=True))

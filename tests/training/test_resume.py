@@ -1,10 +1,12 @@
 """A run that is killed at any instant and goes on ends byte for byte as one that was never stopped."""
 
+import fcntl
 import json
 import math
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,3 +143,30 @@ def test_the_log_has_the_rate_of_the_schedule_and_the_frozen_stay(feature_store,
     kept = {name.removeprefix("exp_avg.") for name in state if name.startswith("exp_avg.")}
     learning = {name for name, _ in read_run(folder).build_net(3).named_parameters()} - same
     assert kept == learning and len(state) == 3 * len(learning)
+
+
+@pytest.mark.slow
+def test_reading_processes_end_with_a_killed_training_and_leave_its_folder_free(kitchens, tmp_path):
+    words = [word for word in arguments(kitchens, tmp_path) if word != "--workers"]
+    words[words.index("0")] = "--workers=2"
+    words[words.index("--steps") + 1] = "100000"
+    with subprocess.Popen([sys.executable, "-m", "egonorm", *words], stdout=subprocess.DEVNULL) as training:
+        deadline = time.monotonic() + 120
+        while not any(log.stat().st_size for log in tmp_path.glob("*/train.jsonl")):
+            assert training.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        training.kill()
+    (folder,) = tmp_path.iterdir()
+    with (folder / ".lock").open("w") as lock:
+        deadline = time.monotonic() + 3  # torch's own watch takes five seconds
+        while not is_free(lock):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def is_free(lock) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -3,13 +3,14 @@
 Every table, figure and page shows these, so that a number is the same wherever it stands.
 """
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from operator import attrgetter
 from statistics import fmean, stdev
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from egonorm.aggregate.paired import NO_REFERENCE, Family, Gain, PairedRuns, compare, match_seeds, read_hits
 from egonorm.core.types import Setting, Shift
@@ -104,7 +105,10 @@ def find_reference(group: RunGroup, groups: Iterable[RunGroup]) -> RunGroup | No
 
 
 def describe_differences(runs: Sequence[Run]) -> list[str]:
-    """For each run, in words, what of its network and optimisation is not so in all; its method's label says the rest."""
+    """For each run, in words, what of its configuration is not so in all; its method's label says the rest.
+
+    Networks and optimisers have words of their own; other numbers are called as in `config.json`, where they are few.
+    """
     aspects = [_aspects(run) for run in runs]
     words: dict[str, set[str]] = defaultdict(set)
     for aspect, said in (item for of_run in aspects for item in of_run.items()):
@@ -112,7 +116,10 @@ def describe_differences(runs: Sequence[Run]) -> list[str]:
     counts = Counter(text for run in runs for text in run.optim.unusual)
     different = [[said for aspect, said in of_run.items() if len(words[aspect]) > 1] for of_run in aspects]
     unusual = [[text for text in run.optim.unusual if counts[text] < len(runs)] for run in runs]
-    return [" ".join([*own, *further]) for own, further in zip(different, unusual, strict=True)]
+    return [
+        " ".join([*own, *further, *numbers])
+        for own, further, numbers in zip(different, unusual, _other_numbers(runs), strict=True)
+    ]
 
 
 def label_groups(groups: Sequence[RunGroup]) -> list[tuple[str, str]]:
@@ -132,6 +139,40 @@ def _aspects(run: Run) -> dict[str, str]:
     """In what networks may differ, and how one says it."""
     encoders = {f"encoder of {name}": f"{name} by {stream.encoder}" for name, stream in run.net.streams.items()}
     return {"fusion": run.net.fusion, "streams": "+".join(run.net.streams), **encoders}
+
+
+def _other_numbers(runs: Sequence[Run]) -> list[list[str]]:
+    """For each run the numbers that are not so in all and have no words of their own; none where they are many."""
+    found = [
+        dict(_leaves(json.loads(to_json(replace(run, seed=0, setting=ANYWHERE, method=SourceOnly()))))) for run in runs
+    ]
+    shared = [key for key in found[0] if all(key in numbers for numbers in found)] if found else []
+    keys = [
+        key
+        for key in shared
+        if len({numbers[key] for numbers in found}) > 1 and not key.startswith(_TOLD) and ".encoder." not in key
+    ]
+    return [[f"{_short(key)} {numbers[key]}" for key in keys] if len(keys) <= MOST_NUMBERS else [] for numbers in found]
+
+
+MOST_NUMBERS = 4
+"""Of more than these nobody reads the words; digits stand for them."""
+_TOLD = ("net.fusion", *(f"optim.{name}" for name in ("optimizer", "momentum", "betas", "weight_decay", "schedule")))
+_TOLD += tuple(f"optim.{name}" for name in ("warm_up", "lr_factors", "frozen"))
+
+
+def _leaves(tree: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """The places of a tree that hold no further ones, and what they hold, as text."""
+    if isinstance(tree, dict):
+        for name, inside in tree.items():
+            yield from _leaves(inside, f"{at}.{name}" if at else name)
+    else:
+        yield at, tree if isinstance(tree, str) else json.dumps(tree)
+
+
+def _short(key: str) -> str:
+    """`optim.batch` is `batch`, `net.streams.rgb.input.scale` is `rgb scale`."""
+    return " ".join(word for word in key.split(".") if word not in ("optim", "evaluation", "net", "streams", "input"))
 
 
 def _apart(records: Sequence[Record]) -> list[RunGroup]:

@@ -173,12 +173,12 @@ def _columns(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
 
 def _configurations(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
     """A column that tells lines of one method in one setting apart, where there are such."""
-    runs, variants = [_run(line) for line in lines], [_record(line).variant for line in lines]
+    runs, digits = [_run(line) for line in lines], [line.group.digits for line in lines]
     named = [(line.group.method, str(run.setting)) for line, run in zip(lines, runs, strict=True)]
-    if len(set(zip(named, variants, strict=True))) == len(set(named)):
+    if len(set(zip(named, digits, strict=True))) == len(set(named)):
         return {}
     words = describe_differences(runs)
-    return {"config": [f"{said} {variant}".strip() for said, variant in zip(words, variants, strict=True)]}
+    return {"config": [f"{said} {which}".strip() for said, which in zip(words, digits, strict=True)]}
 
 
 def _beside(metric: str, lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:

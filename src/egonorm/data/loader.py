@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from egonorm.core import Batch, EgonormError
+from egonorm.core.processes import end_with_parent
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 
 
@@ -128,14 +129,19 @@ def _load(
         collate_fn=_as_it_is,
         num_workers=workers,
         pin_memory=on_gpu,
-        worker_init_fn=_leave_alone,
+        worker_init_fn=_begin_reading,
     )
     prepare = lambda batches: tuple(clips.prepare(batch.to(device)) for batch in batches)  # noqa: E731
     return _ahead(map(_checked, read), prepare) if on_gpu else (prepare(_checked(found)) for found in read)
 
 
-def _leave_alone(worker: int) -> None:
-    """Never look for garbage among what the training process had made: to look is to write, and so to copy its memory."""
+def _begin_reading(worker: int) -> None:
+    """What a reading process does first.
+
+    It ends at once with the training process, whose lock on the run's folder it inherits. And it never looks for garbage among
+    what the training process had made: to look is to write, and so to copy its memory.
+    """
+    end_with_parent()
     gc.freeze()
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from egonorm.core import RunError, View
+from egonorm.core.errors import ArgumentError
 
 Fusion = Literal["sum", "concat"]
 Features = Mapping[str, Float[Tensor, "clip _"]]
@@ -108,7 +109,18 @@ class Net(nn.Module):
         return {name: cast(int, encoder.num_features) for name, encoder in self.encoders.items()}
 
     def features(self, inputs: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "clip _"]]:
-        """Per modality, the feature before dropout; float32 where the network computes in less."""
+        """Per modality, the feature before dropout; float32 where the network computes in less.
+
+        Raises:
+            ArgumentError: when the input of a modality is missing.
+        """
+        if missing := [name for name in self.encoders if name not in inputs]:
+            raise ArgumentError(
+                f"The network has no input of {', '.join(missing)}.",
+                got=", ".join(inputs) or "none",
+                expected=", ".join(self.encoders),
+                remedy="Give every modality's input, or choose the network's modalities when it is built.",
+            )
         return self.apply_necks({name: self.encode(name, inputs[name]) for name in self.encoders})
 
     def apply_necks(self, encoded: Features) -> dict[str, Float[Tensor, "clip _"]]:
