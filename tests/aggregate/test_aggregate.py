@@ -6,7 +6,7 @@ import pytest
 
 from egonorm.aggregate.aggregate import Aggregates, average, same_seeds
 from egonorm.aggregate.paired import Family, Gain
-from egonorm.aggregate.table import describe_families
+from egonorm.aggregate.table import describe_families, p_cell
 from egonorm.core import Setting
 from egonorm.core.types import Shift
 from egonorm.methods import Rna, SourceOnly
@@ -34,9 +34,9 @@ def judged(out, *runs):
 def three_shifts(tmp_path):
     """Runs of two shifts to D2 and one to D3; seed 2 is in the second shift alone, and one run lacks a clip."""
     right = {
-        ("dg1:D1:D2", 0): (1, 10),
+        ("dg1:D1:D2", 0): (1, 9),
         ("dg1:D1:D2", 1): (3, 10),
-        ("dg1:D3:D2", 0): (6, 9),
+        ("dg1:D3:D2", 0): (6, 10),
         ("dg1:D3:D2", 1): (5, 10),
         ("dg1:D3:D2", 2): (10, 10),
         ("dg1:D1:D3", 1): (2, 4),
@@ -49,9 +49,9 @@ def three_shifts(tmp_path):
 
 def test_an_average_over_shifts(three_shifts):
     found = average(three_shifts)
-    first, second, third = (10 + 30) / 2, (100 * 6 / 9 + 50 + 100) / 3, (50 + 25) / 2
+    first, second, third = (100 / 9 + 30) / 2, (60 + 50 + 100) / 3, (50 + 25) / 2
     assert found.mean == pytest.approx((first + second + third) / 3)
-    of_seeds = [(10 + 100 * 6 / 9 + 25) / 3, (30 + 50 + 50) / 3]
+    of_seeds = [(100 / 9 + 60 + 25) / 3, (30 + 50 + 50) / 3]
     assert found.deviation == pytest.approx(stdev(of_seeds)) and found.seeds == (0, 1)
     assert found.n == 9 + 4 and found.shifts == tuple(map(shift_of, ("dg1:D1:D2", "dg1:D3:D2", "dg1:D1:D3")))
     expected = mean_accuracy_interval([(first + second) / 2, third], [9, 4], [2 / 3, 1 / 3])
@@ -62,6 +62,7 @@ def test_an_average_of_another_metric_has_no_interval_and_what_was_not_measured_
     found = average(three_shifts, "mean_norm/rgb")
     assert (found.mean, found.deviation, found.interval, found.n) == (3.0, 0.0, None, 13)
     assert average(three_shifts, "top1/rgb") is None
+    assert average({shift_of("dg1:D1:D4"): next(iter(three_shifts.values()))}) is None
 
 
 def test_one_seed_has_no_deviation(tmp_path):
@@ -120,6 +121,11 @@ def test_comparisons_of_a_family_are_corrected_together_and_so_are_means_over_th
     assert folder.mean(rna, shifts[:1]).gain.family.name == "dg1 means over 1 shifts"
     assert folder.mean(rna, [*shifts, shift_of("dg1:D3:D2")]) is None
     assert folder.mean(folder.groups[0], shifts).gain is None
+
+
+@pytest.mark.parametrize(("p", "said"), [(None, ""), (1e-5, "1e-05"), (0.0123, "0.012")])
+def test_a_p_is_shown_with_two_digits_when_it_is_corrected(p, said):
+    assert str(p_cell(Gain(TESTED, p=p))) == said
 
 
 def test_families_are_named_in_order_with_their_sizes():

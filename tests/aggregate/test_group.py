@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from egonorm.aggregate.aggregate import Aggregates, group_runs, label_groups
+from egonorm.aggregate.aggregate import Aggregates, group_runs, label_groups, plain
 from egonorm.core import Setting
 from egonorm.core.types import Shift
 from egonorm.methods import Rna
 from egonorm.methods.hna import Hna
+from egonorm.runs.config import ANYWHERE
 from egonorm.runs.results import last_mean, read_records
 from stored_runs import plain_run, store
 
@@ -69,6 +70,13 @@ def test_numbers_from_other_runs_tell_no_configurations_apart_but_within_a_shift
     assert [group.run.method.radius for group in groups] == [7.0, 8.0, 9.0, Hna().radius]
     assert [{shift.family for shift in group.by_shift} for group in groups] == [{"dg1"}, {"dg1"}, {"dg1"}, {"uda"}]
     assert label_groups(groups[:2]) == [("hna:radius=7", ""), ("hna:radius=8", "")]
+
+
+def test_methods_tell_runs_apart_that_share_all_else(tmp_path):
+    (record,) = records_of(tmp_path, [plain_run("dg1:D1:D2", Hna(7.0), seed=3)])
+    other = replace(record, run=replace(record.run, method=Rna()))
+    assert [group.records for group in group_runs([record, other])] == [(record,), (other,)]
+    assert plain(record.run) == replace(record.run, setting=ANYWHERE, seed=0, method=Hna())
 
 
 def test_words_tell_configurations_apart_and_digits_where_words_do_not(tmp_path):

@@ -172,3 +172,15 @@ def test_source_only_in_a_lesser_network_is_compared_with_the_whole_one(tmp_path
     whole, concat, rgb, rna = groups
     assert [find_reference(group, groups) for group in groups] == [None, whole, whole, concat]
     assert find_reference(rna, [whole, rgb, rna]) is None and find_reference(concat, [concat, rgb]) is None
+
+
+def test_a_lesser_network_has_the_training_of_the_whole_one_but_for_the_streams_that_it_lacks(tmp_path):
+    run = plain_run()
+    alone = run.net.choose(("rgb",))
+    frozen = [replace(run.optim, frozen=names) for names in (("rgb.encoder", "audio.encoder"), ("rgb.encoder",))]
+    whole, same, other = groups_of(
+        tmp_path,
+        [plain_run(optim=frozen[0]), plain_run(optim=frozen[1], net=alone), plain_run(net=alone)],
+    )
+    assert find_reference(same, [whole, same, other]) is whole
+    assert find_reference(other, [whole, other]) is None

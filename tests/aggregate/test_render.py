@@ -72,3 +72,8 @@ def test_text_has_every_cell_on_one_line_however_wide_and_a_caption_of_a_hundred
     lines = [line.strip() for line in render_table(table, "text").splitlines()]
     assert lines[1].endswith("   " + "t" * 160) and lines[3] == "a" * 150 + "   " + "b" * 120
     assert lines[-2:] == ["c" * 50, "d" * 50]
+
+
+def test_columns_have_one_length():
+    with pytest.raises(ValueError, match="shorter"):
+        Table.of({"a": ["1"], "b": []}, "caption")
