@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from egonorm.aggregate.aggregate import Aggregates, group_runs, label_groups, plain
+from egonorm.aggregate.aggregate import Aggregates, describe_differences, group_runs, label_groups, plain
 from egonorm.core import Setting
 from egonorm.core.types import Shift
 from egonorm.methods import Rna
@@ -105,3 +105,66 @@ def test_words_tell_configurations_apart_and_digits_where_words_do_not(tmp_path)
     ]
     told = ["sum lr 0.03", "concat lr 0.1", "concat lr 0.2", ""]
     assert label_groups(groups) == list(zip(["source-only"] * 3 + ["rna"], told, strict=True))
+
+
+RUN = plain_run()
+
+
+def optim(**changes):
+    return replace(RUN.optim, **changes)
+
+
+def with_input(stream, **changes):
+    """The network with another input of a stream."""
+    old = RUN.net.streams[stream]
+    return replace(RUN.net, streams=RUN.net.streams | {stream: replace(old, input=replace(old.input, **changes))})
+
+
+FOUR = {"steps": 90, "batch": 3, "lr": 0.3, "milestones": (0.5, 0.75)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "others"),
+    [
+        ({"setting": Setting.parse("dg1:D1:D3"), "seed": 3, "method": Rna()}, "", ""),
+        (
+            {"data": "kitchens:/other", "precision": "bfloat16"},
+            "data kitchens:/data/kitchens precision float32",
+            "data kitchens:/other precision bfloat16",
+        ),
+        (
+            {"optim": optim(**FOUR)},
+            "steps 240 batch 16 lr 0.03 milestones [0.6666666666666666]",
+            "steps 90 batch 3 lr 0.3 milestones [0.5, 0.75]",
+        ),
+        ({"optim": optim(**FOUR, gamma=0.5)}, "", ""),
+        ({"optim": optim(momentum=0.8, frozen=("rgb",))}, "", "momentum 0.8 frozen rgb"),
+        ({"evaluation": replace(RUN.evaluation, num_windows=2)}, "num_windows 5", "num_windows 2"),
+        ({"net": with_input("rgb", displacement=True)}, "rgb displacement false", "rgb displacement true"),
+        (
+            {"net": with_input("audio", spectrogram=replace(RUN.net.streams["audio"].input.spectrogram, hop=120))},
+            "audio spectrogram hop 240",
+            "audio spectrogram hop 120",
+        ),
+        (
+            {"net": with_input("rgb", crop=56).choose(("rgb",))},
+            "rgb+audio rgb crop 64",
+            "rgb rgb crop 56",
+        ),
+        (
+            {"net": replace(RUN.net.widen(0.5), fusion="concat"), "optim": optim(lr=1.0)},
+            "sum rgb by i3d, width 0.25 audio by bn-inception, width 0.25 lr 0.03",
+            "concat rgb by i3d, width 0.5 audio by bn-inception, width 0.5 lr 1.0",
+        ),
+    ],
+)
+def test_what_tells_two_runs_apart_in_words(changes, words, others):
+    assert describe_differences([RUN, replace(RUN, **changes)]) == [words, others]
+    assert describe_differences([RUN, RUN]) == ["", ""] and describe_differences([]) == []
+
+
+def test_digits_stand_behind_words_that_do_not_tell(tmp_path):
+    runs = [replace(RUN, net=replace(RUN.net, fusion="concat"), optim=x) for x in (RUN.optim, optim(**FOUR, gamma=0.5))]
+    groups = group_runs(records_of(tmp_path, [RUN, *runs]))
+    told = ["sum", *(f"concat {group.digits}" for group in groups[1:])]
+    assert label_groups(groups) == [("source-only", words) for words in told]

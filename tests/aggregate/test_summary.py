@@ -90,8 +90,9 @@ def test_a_metric_has_a_column_with_its_title_unless_it_belongs_to_another(tmp_p
 
 
 def test_settings_tell_lines_of_one_method_apart_without_a_column_of_configurations(tmp_path, run):
-    for setting in ("dg1:D1:D2", "dg1:D3:D2"):
-        store(tmp_path, replace(run, setting=Setting.parse(setting)), {10: 50.0})
+    for setting, lr in (("dg1:D1:D2", 0.1), ("dg1:D3:D2", 0.2)):
+        optim = replace(run.optim, lr=lr)
+        store(tmp_path, replace(run, setting=Setting.parse(setting), optim=optim), {10: 50.0})
     table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
     assert len(table.rows) == 2 and "config" not in table.header
 
