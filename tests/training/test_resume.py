@@ -91,8 +91,8 @@ WAYS = {
     "frozen blocks and factors": {
         "optimizer": "adamw",
         "micro_batch": 3,
-        "lr_factors": {"audio": 0.5, "rgb.neck": 2, "fusion": 0.25},
-        "frozen": ("rgb.encoder", "audio.neck"),
+        "lr_factor": {"audio": 0.5, "rgb.neck": 2, "fusion": 0.25},
+        "freeze": ("rgb.encoder", "audio.neck"),
     },
 }
 
