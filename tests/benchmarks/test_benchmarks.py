@@ -30,6 +30,7 @@ def record(name: str, value: float, goal=None, unit="times") -> Record:
     return Record(name, f"the case {name}", Spread(value, value - 0.1, value + 0.1), goal, unit, "ours 1 s")
 
 
+@pytest.mark.slow
 def test_the_repetitions_alternate_after_a_warm_up():
     calls = []
     times = alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)

@@ -31,6 +31,7 @@ def rates(optim: Optim) -> list[float]:
     return [optim.lr_at(step) for step in range(1, optim.steps + 1)]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(STEPS, st.lists(st.floats(0.01, 1), max_size=3), st.floats(0.05, 1))
 def test_steps_are_torchs_multi_step(steps, shares, gamma):

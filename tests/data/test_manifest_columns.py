@@ -36,6 +36,7 @@ def clips(draw) -> tuple[Clip, ...]:
 CLASSES = ("cut", "pour's", 'a "b"', "ö")
 
 
+@pytest.mark.slow
 @given(clips())
 def test_a_table_is_the_clips_that_it_was_made_of(made):
     table = clip_table(iter(made))
@@ -51,6 +52,7 @@ def test_a_digest_is_that_of_the_clips_in_words(made):
     assert Manifest(made, CLASSES).digest() == hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
+@pytest.mark.slow
 @given(clips())
 def test_choosing_by_columns_and_clip_by_clip_is_the_same(made):
     manifest = Manifest(made, CLASSES)

@@ -151,6 +151,7 @@ def test_nor_in_a_mean_over_shifts():
     assert np.mean([paired_test(d, (1 / 3,) * 3).p < 0.05 for d in draws]) < 0.05 + 2.5 * (0.05 * 0.95 / 400) ** 0.5
 
 
+@pytest.mark.slow
 def test_one_number_of_degrees_for_both_variances_would_find_too_many():
     """The degrees of freedom of Hillis (Stat. Med. 2007), `V^2 / (V_seeds^2 / (S - 1))`, with two and three seeds."""
     example, found = model(), {2: [], 3: []}
@@ -166,6 +167,7 @@ def test_one_number_of_degrees_for_both_variances_would_find_too_many():
     assert hillis > 0.06 and ours < 0.06
 
 
+@pytest.mark.slow
 def test_seeds_taken_as_independent_in_each_shift_would_find_too_many():
     """Six shifts of three sources, whose networks are each judged on two targets: gains that depend on the seed alone."""
     rng, found = np.random.default_rng(10), []

@@ -38,6 +38,7 @@ def test_features_stay_and_no_batch_norm_is_left(network, shape, width):
     assert not any(isinstance(layer, _BatchNorm) for layer in folded.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "shape"), [(I3d, (3, 16, 224, 224)), (BnInception, (1, 256, 256))])
 def test_features_of_the_paper_input_stay(network, shape):
     encoder, x = randomised(network(shape[0])), torch.rand(1, *shape) * 2 - 1

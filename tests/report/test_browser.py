@@ -73,6 +73,7 @@ def background(browser):
     return browser.execute_script("return getComputedStyle(document.body).backgroundColor")
 
 
+@pytest.mark.slow
 def test_everything_can_be_seen_after_selecting_it(opened):
     browser, seen = opened(), set()
     for tab in browser.find_elements(By.CSS_SELECTOR, "[role=tab]"):

@@ -56,6 +56,7 @@ def test_no_commit_is_no_error_and_says_nothing(package, tmp_path, monkeypatch, 
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_training_notes_its_command_and_commit(feature_store, tmp_path):
     words = f"train --data features:{feature_store} --setting dg1:D1:D2 --steps 2 --batch 6 --width 0.01".split()
     words += ["--workers", "0", "--device", "cpu", "--out", str(tmp_path / "my runs"), "rna"]

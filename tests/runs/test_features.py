@@ -81,6 +81,7 @@ def test_the_flow_of_a_preset_is_not_that_of_a_store_without_it(tmp_path):
         configure(f"features:{tmp_path}", "dg1:D1:D2", SourceOnly(), "small", modalities="rgb,flow")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("modalities", "method"),
     [

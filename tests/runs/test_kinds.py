@@ -72,6 +72,7 @@ def test_a_clip_past_the_end_and_a_video_without_sound_are_refused_together(own_
     assert is_complete(perform(run, tmp_path / "run", skip_broken=True))
 
 
+@pytest.mark.slow
 def test_damage_inside_a_file_is_told_whole_from_a_reading_process(own_clips, tmp_path):
     root, clips, run = own_clips
     media.spoil(root / clips[0].media, 1.0)

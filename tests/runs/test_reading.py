@@ -20,6 +20,7 @@ READING = (
 )
 
 
+@pytest.mark.slow
 def test_reading_needs_no_training(without_training):
     lines = ["import egonorm; print(egonorm.__file__)"] + [f"import egonorm.{name}" for name in READING.split()]
     assert program(without_training, "-c", "\n".join(lines)).startswith(without_training["PYTHONPATH"])
@@ -40,6 +41,7 @@ def test_names_of_the_floor_come_when_they_are_asked_for():
         _ = runs.nothing
 
 
+@pytest.mark.slow
 def test_a_network_comes_back_as_it_was_trained(run: Run, tmp_path):
     net = run.build_net(3)
     saved = Checkpoints(tmp_path / "checkpoints", steps=4, every=2, keep=9)

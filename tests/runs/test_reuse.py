@@ -16,6 +16,8 @@ from egonorm.runs.run import Options
 from egonorm.sweeps.plan import PlannedRun
 from egonorm.sweeps.sweep import do_run, run_sweep
 
+pytestmark = pytest.mark.slow
+
 QUIET = Options(quiet=True)
 
 

@@ -103,6 +103,7 @@ def test_two_sources_and_a_target_in_training(run, tmp_path):
     assert set(log["accuracy"]) == {"D1"}
 
 
+@pytest.mark.slow
 def test_one_modality_alone(run, tmp_path):
     alone = replace(run, net=run.net.choose(("audio",)))
     rows = read_rows(perform(alone, tmp_path / "audio"))

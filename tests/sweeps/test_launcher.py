@@ -25,6 +25,7 @@ def all_finished(engine, tasks):
     return found
 
 
+@pytest.mark.slow
 def test_tasks_end_with_their_errors_and_a_killed_process_costs_its_task_alone():
     engine = LocalEngine(2)
     try:

@@ -28,6 +28,7 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / (1 << 20)
 
 
+@pytest.mark.slow
 @only_glibc
 def test_what_is_freed_is_kept_until_the_end():
     """In a process of its own: what other tests have left in the heap is not what is measured."""

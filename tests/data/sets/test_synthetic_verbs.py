@@ -16,6 +16,8 @@ from egonorm.data.sets.synthetic.sounds import sound
 from egonorm.data.sets.synthetic.timeline import plan_videos
 from egonorm.data.sets.synthetic.verbs import draw_act
 
+pytestmark = pytest.mark.slow
+
 SEED = 5
 
 

@@ -176,6 +176,7 @@ def test_absurd_values_and_steps_without_clips_are_missing():
     assert make_curve([{1: (1.0, 0.0)}, {1: (1e308, 1.0)}]) is None
 
 
+@pytest.mark.slow
 def test_a_log_of_absurd_values_is_drawn_without_them(tmp_path):
     tell_pair(tmp_path, lambda name, seed: log_of(4, NORMS) + [entry | {"step": 5} for entry in log_of(1, ABSURD)])
     exhibit = shown(training_curves, tmp_path)
@@ -199,6 +200,7 @@ def test_classes_without_clips_alone_are_none(tmp_path):
     assert "do not tell classes apart" in shown(training_by_class, tmp_path).missing
 
 
+@pytest.mark.slow
 def test_names_of_half_characters_are_drawn(tmp_path):
     odd = {"D1": {"put\ud800": {"n": 1, "accuracy": 75.0, "norms": {"rgb": 4.0}}}}
     tell_pair(tmp_path, lambda name, seed: log_of(4, NORMS, ("class", "a\ud800"), classes=odd))

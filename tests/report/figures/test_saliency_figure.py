@@ -111,6 +111,7 @@ def test_the_answers_maps_are_another_figure():
     assert alphas["true"][0, -1] > 0 == alphas["true"][0, 0] and alphas["answer"][0, 0] > 0 == alphas["answer"][0, -1]
 
 
+@pytest.mark.slow
 def test_many_frames_no_frames_dead_maps_and_hostile_names_are_drawn():
     dead = {key: np.zeros_like(x) for key, x in clip().maps.items()}
     long = clip(
@@ -172,6 +173,7 @@ def test_the_command_draws_and_says_where(runs, tmp_path, capsys, monkeypatch):
         assert capsys.readouterr().out.strip() == str(tmp_path / name) and (tmp_path / name).stat().st_size > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["true", "answer"])
 def test_the_command_draws_maps_of_either_class(runs, tmp_path, monkeypatch, of):
     asked = []

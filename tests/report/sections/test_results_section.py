@@ -185,6 +185,7 @@ def test_whose_answer_changed(tmp_path):
     assert changes(comparison, report_data(tmp_path)) is None
 
 
+@pytest.mark.slow
 def test_a_summary_of_many_shifts_has_a_sentence_a_family(tmp_path):
     store_suite(tmp_path, suites(("rgb", "audio"))["paper.table1"], SIZES, (0, 1), {"source-only": 0.3, "others": 0.9})
     data = report_data(tmp_path)
@@ -330,6 +331,7 @@ def test_clips_that_were_not_asked_for(tmp_path):
         assert "--clips" in note.text and "No clip of" not in note.text
 
 
+@pytest.mark.slow
 def test_domains_with_dashes_have_places_of_their_own(tmp_path):
     for setting in ("dg1:A:B-C", "dg1:A-B:C"):
         for method in (SourceOnly(), Rna()):

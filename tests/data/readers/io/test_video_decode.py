@@ -60,6 +60,7 @@ def test_a_file_that_failed_does_not_stay_open(videos):
     assert not video_decode._OPEN_VIDEOS
 
 
+@pytest.mark.slow
 def test_a_forked_process_opens_its_own(videos):
     expected = read_frames(videos[0], [2.0])
     context = multiprocessing.get_context("fork")
