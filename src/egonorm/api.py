@@ -22,7 +22,7 @@ from egonorm.data.sets import ClipSet, open_clip_set, readers_of
 from egonorm.methods import Method, parse_method
 from egonorm.nets.net import Net
 from egonorm.runs.config import NetConfig, Run, load_trained, read_run
-from egonorm.runs.presets import configure, preset_on, usual_preset
+from egonorm.runs.presets import configure, preset_on, split_names, usual_preset
 from egonorm.runs.results import find_runs, is_complete, parse_selector
 from egonorm.runs.run import Options, RunContext, execute, measure
 from egonorm.training.runtime import start_runtime
@@ -186,8 +186,8 @@ class Data:
             net = preset
         else:
             parts = preset_on(self.source, usual_preset(self.source, preset))
-            return parts.net if modalities is None else parts.choose(_names(modalities))
-        return net if modalities is None else net.choose(_names(modalities))
+            return parts.net if modalities is None else parts.choose(split_names(modalities))
+        return net if modalities is None else net.choose(split_names(modalities))
 
 
 def open_data(source: str) -> Data:
@@ -221,9 +221,9 @@ def build_net(
         )
     if isinstance(preset, str):
         parts = preset_on("" if data is None else data.source, preset)
-        net = parts.net if modalities is None else parts.choose(_names(modalities))
+        net = parts.net if modalities is None else parts.choose(split_names(modalities))
     else:
-        net = preset if modalities is None else preset.choose(_names(modalities))
+        net = preset if modalities is None else preset.choose(split_names(modalities))
     return net.build(number, seed=seed, pretrained=True)
 
 
@@ -334,10 +334,6 @@ def table(runs: str | Path, select: str = "last-mean:9") -> "pandas.DataFrame":
 
     text = render_table(summarise(find_runs(Path(runs)), parse_selector(select), select), "csv")
     return pandas.read_csv(io.StringIO(text), dtype={"method": str, "setting": str, "tested on": str})
-
-
-def _names(modalities: str | Sequence[str]) -> tuple[str, ...]:
-    return tuple(modalities.split(",")) if isinstance(modalities, str) else tuple(modalities)
 
 
 def _need(name: str, given: object, kinds: tuple[type, ...], example: str) -> None:

@@ -63,6 +63,8 @@ def test_modalities_and_width_are_chosen_and_weights_refused(root):
         ("flow", Encoder("projection", 12, 0.5)),
     ]
     assert run.net.fusion == "concat" and run.optim.steps == 7
+    options = {"width": 0.5, "fusion": "concat", "steps": 7}
+    assert run == configure(data, setting, method, "features", modalities=["audio", "flow"], **options)
     with pytest.raises(SettingError, match="each once, of flow, rgb, audio"):
         configure(data, setting, method, "features", modalities="rgb,imu")
     with pytest.raises(SettingError, match=r"weights are of no use on features(.|\n)*egonorm extract"):

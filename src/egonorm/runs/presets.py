@@ -90,7 +90,7 @@ def configure(  # noqa: PLR0913 - one for each flag
     seed: int = 0,
     precision: Precision = "float32",
     *,
-    modalities: str | None = None,
+    modalities: str | Sequence[str] | None = None,
     fusion: Fusion | None = None,
     width: float | None = None,
     encoder: Mapping[str, str] | Sequence[str] = (),
@@ -104,7 +104,7 @@ def configure(  # noqa: PLR0913 - one for each flag
     Args:
         data: `KIND:PATH`; the path is stored from the root, so that the run finds its data from any folder.
         setting: `FAMILY:SOURCES:TARGET`.
-        modalities: names with commas between them, in the order of the pairs.
+        modalities: names, in a sequence or with commas between them, in the order of the pairs.
         encoder: encoders in place of the preset's, each `MODALITY=NAME` or `MODALITY=package.module:Class`, with options
             behind it as `:key=value`; or what stands behind `=`, by modality.
         weights: published weights to start from, each `MODALITY=PATH_OR_URL` or `MODALITY=PATH_OR_URL#SHA256`; or by modality.
@@ -124,7 +124,7 @@ def configure(  # noqa: PLR0913 - one for each flag
         raise RunError("--seed cannot be used.", got=seed, expected="0 or more", remedy="Correct --seed.")
     if width is not None and not 0 < width < float("inf"):
         raise RunError("--width cannot be used.", got=width, expected="more than 0", remedy="Correct --width.")
-    net = parts.net if modalities is None else parts.choose(tuple(modalities.split(",")))
+    net = parts.net if modalities is None else parts.choose(split_names(modalities))
     net = net if width is None else net.widen(width)
     net = net if fusion is None else replace(net, fusion=fusion)
     for modality, choice in each_once("encoder", [parse_encoder(choice) for choice in encoder]).items():
@@ -138,6 +138,11 @@ def configure(  # noqa: PLR0913 - one for each flag
     }
     descent = replace(parts.optim, **blocks | changes)
     return Run(place, Setting.parse(setting), net, method, descent, parts.evaluation, seed, precision)
+
+
+def split_names(modalities: str | Sequence[str]) -> tuple[str, ...]:
+    """Names in a sequence, or with commas between them."""
+    return tuple(modalities.split(",")) if isinstance(modalities, str) else tuple(modalities)
 
 
 def _check_kinds(seed: int, precision: Precision, fusion: Fusion | None, optim: Mapping[str, Any]) -> dict[str, Any]:
