@@ -74,7 +74,7 @@ def test_numbers_from_other_runs_tell_no_configurations_apart_but_within_a_shift
 
 def test_methods_tell_runs_apart_that_share_all_else(tmp_path):
     (record,) = records_of(tmp_path, [plain_run("dg1:D1:D2", Hna(7.0), seed=3)])
-    other = replace(record, run=replace(record.run, method=Rna()))
+    other = replace(record, run=replace(record.run, method=Rna()), measured={"D3": record.measured["D2"]})
     assert [group.records for group in group_runs([record, other])] == [(record,), (other,)]
     assert plain(record.run) == replace(record.run, setting=ANYWHERE, seed=0, method=Hna())
 
@@ -160,7 +160,8 @@ FOUR = {"steps": 90, "batch": 3, "lr": 0.3, "milestones": (0.5, 0.75)}
 )
 def test_what_tells_two_runs_apart_in_words(changes, words, others):
     assert describe_differences([RUN, replace(RUN, **changes)]) == [words, others]
-    assert describe_differences([RUN, RUN]) == ["", ""] and describe_differences([]) == []
+    assert describe_differences([RUN, RUN]) == ["", ""] and describe_differences([RUN]) == [""]
+    assert describe_differences([]) == []
 
 
 def test_digits_stand_behind_words_that_do_not_tell(tmp_path):
