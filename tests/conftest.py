@@ -1,5 +1,6 @@
 """What several tests need: small kitchens, rendered once, and a small run of them."""
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -51,10 +52,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def kitchens(tmp_path_factory) -> Path:
-    """Three small kitchens, with every class in train and test."""
-    root = tmp_path_factory.mktemp("data") / "kitchens"
-    render_kitchens(root, KitchensConfig(clips=24, kitchens=3, seed=1, size=(72, 96)))
-    return root
+    """Three small kitchens, with every class in train and test; rendered once for all processes that test, which only read."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (base / "kitchens.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        render_kitchens(base / "kitchens", KitchensConfig(clips=24, kitchens=3, seed=1, size=(72, 96)))
+    return base / "kitchens"
 
 
 @pytest.fixture
