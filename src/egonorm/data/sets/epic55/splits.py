@@ -15,6 +15,7 @@ ALLOWED = frozenset(
         ("numpy", "ndarray"),
         ("numpy.core.multiarray", "_reconstruct"),
         ("numpy._core.multiarray", "_reconstruct"),
+        ("numpy.core.numeric", "_frombuffer"),
         ("numpy._core.numeric", "_frombuffer"),
         ("pandas", "DataFrame"),
         ("pandas", "Index"),
