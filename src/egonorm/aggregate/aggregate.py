@@ -25,8 +25,8 @@ from egonorm.runs.results import Record, Runs
 class RunGroup:
     """The runs of one configuration: they differ in seed and setting alone."""
 
-    run: Run
-    """What they have in common: see `plain`."""
+    configured: Method
+    """Their method; what it takes from other runs, such as a norm, is as usual where that differs by shift alone."""
     by_shift: Mapping[Shift, Runs]
     """Those of one setting in each shift: the one whose target the domain is, else the first that was judged there."""
     records: tuple[Record, ...]
@@ -35,12 +35,17 @@ class RunGroup:
     @property
     def method(self) -> str:
         """The method's label; a number from other runs is in it where there are runs with several."""
-        return self.run.method.label()
+        return self.configured.label()
+
+    @property
+    def common(self) -> str:
+        """The configuration without method, setting and seed, as JSON: equal for equal ones."""
+        return self.records[0].stored.common
 
     @cached_property
-    def text(self) -> str:
-        """The configuration as JSON: equal for equal ones."""
-        return to_json(self.run)
+    def run(self) -> Run:
+        """What they have in common: see `plain`."""
+        return replace(plain(self.records[0].run), method=self.configured)
 
     @property
     def digits(self) -> str:
@@ -60,10 +65,10 @@ class RunGroup:
         found = defaultdict(list)
         for record in self.records:
             for domain in record.measured:
-                found[record.run.setting.sources, domain].append(record)
+                found[record.setting.sources, domain].append(record)
         order = lambda setting, domain: (setting.target_visible != "never", setting.target != domain)  # noqa: E731
         return {
-            key: _one_a_seed(sorted(some, key=lambda record: order(record.run.setting, key[1])))
+            key: _one_a_seed(sorted(some, key=lambda record: order(record.setting, key[1])))
             for key, some in found.items()
         }
 
@@ -79,13 +84,10 @@ def group_runs(records: Iterable[Record]) -> tuple[RunGroup, ...]:
     A number that a method takes from other runs differs by shift, and tells no configurations apart. Where one shift has runs
     with several, those of its family of settings are configurations of their own.
     """
-    kinds, texts = defaultdict(list), {}
+    kinds = defaultdict(list)
     for record in records:
-        run = record.run
-        key = run.data, run.precision, repr(run.method), *map(id, (run.net, run.optim, run.evaluation))
-        if key not in texts:  # runs that were read together share what they have in common
-            texts[key] = to_json(plain(run))
-        kinds[texts[key]].append(record)
+        method = unresolved(record.method)
+        kinds[record.stored.common, method.name(), repr(method)].append(record)
     return tuple(group for kind in kinds.values() for group in _apart(kind))
 
 
@@ -95,10 +97,11 @@ def find_reference(group: RunGroup, groups: Iterable[RunGroup]) -> RunGroup | No
     Source Only itself is compared with Source Only in the network with most streams, late fusion first, so that what a stream
     and the fusion give is tested too; there, None for that network itself.
     """
-    references = [other for other in groups if other.run.method == SourceOnly()]
-    if group.run.method != SourceOnly():
-        wanted = to_json(replace(group.run, method=SourceOnly()))
-        return next((other for other in references if other.text == wanted), None)
+    references = [other for other in groups if other.configured == SourceOnly()]
+    if group.configured != SourceOnly():
+        return next((other for other in references if other.common == group.common), None)
+    if len(references) == 1:
+        return None
     fuller = [other for other in references if _extends(other.run, group.run)]
     best = max(fuller, key=lambda other: _size(other.run))
     return best if _size(best.run) > _size(group.run) else None
@@ -125,7 +128,8 @@ def describe_differences(runs: Sequence[Run]) -> list[str]:
 def label_groups(groups: Sequence[RunGroup]) -> list[tuple[str, str]]:
     """Each group's method, and where it has several configurations in what they differ; digits where words do not tell."""
     methods = [group.method for group in groups]
-    differences = describe_differences([group.run for group in groups])
+    several = len(set(methods)) < len(methods)
+    differences = describe_differences([group.run for group in groups]) if several else [""] * len(groups)
     labels = [
         (name, words if methods.count(name) > 1 else "") for name, words in zip(methods, differences, strict=True)
     ]
@@ -180,18 +184,17 @@ def _apart(records: Sequence[Record]) -> list[RunGroup]:
     several = {
         shift.family
         for shift, found in _by_shift(records).items()
-        if len({repr(record.run.method) for record in found}) > 1
+        if len({repr(record.method) for record in found}) > 1
     }
     groups = defaultdict(list)
     for record in records:
-        groups[repr(record.run.method) if record.run.setting.family in several else ""].append(record)
-    return [_group(some, some[0].run.method if key else None) for key, some in groups.items()]
+        groups[repr(record.method) if record.setting.family in several else ""].append(record)
+    return [_group(some, some[0].method if key else None) for key, some in groups.items()]
 
 
 def _group(records: Sequence[Record], method: Method | None) -> RunGroup:
-    run = plain(records[0].run)
     by_shift = {shift: _one_a_seed(some) for shift, some in _by_shift(records).items()}
-    return RunGroup(run if method is None else replace(run, method=method), by_shift, tuple(records))
+    return RunGroup(unresolved(records[0].method) if method is None else method, by_shift, tuple(records))
 
 
 def _by_shift(records: Iterable[Record]) -> dict[Shift, list[Record]]:
@@ -199,7 +202,7 @@ def _by_shift(records: Iterable[Record]) -> dict[Shift, list[Record]]:
     found: dict[Shift, dict[Setting, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         for domain in record.measured:
-            found[Shift.of(record.run.setting, domain)][record.run.setting].append(record)
+            found[Shift.of(record.setting, domain)][record.setting].append(record)
     return {
         shift: next((some for setting, some in of.items() if setting.target == shift.domain), next(iter(of.values())))
         for shift, of in found.items()
@@ -210,7 +213,7 @@ def _one_a_seed(records: Iterable[Record]) -> dict[int, Record]:
     """The first record of each seed, in the order of seeds."""
     found: dict[int, Record] = {}
     for record in records:
-        found.setdefault(record.run.seed, record)
+        found.setdefault(record.seed, record)
     return dict(sorted(found.items()))
 
 
@@ -328,7 +331,7 @@ class Aggregates:
         self.compare = comparer or partial(compare, read=cache(read_hits))
         self.references = {group: find_reference(group, self.groups) for group in self.groups}
         """By group, the runs of Source Only that its gains are over."""
-        self._has_reference = any(group.run.method == SourceOnly() for group in self.groups)
+        self._has_reference = any(group.configured == SourceOnly() for group in self.groups)
         self._family, self._means = cache(self._compute_family), cache(self._compute_means)
 
     def of(self, group: RunGroup, shift: Shift) -> Aggregate | None:
@@ -366,8 +369,8 @@ class Aggregates:
         places: dict[tuple[RunGroup, Shift], None] = {}
         for record in self.records:
             for domain in record.measured:
-                group, shift = group_of[record], Shift.of(record.run.setting, domain)
-                if group.by_shift[shift].get(record.run.seed) is record:
+                group, shift = group_of[record], Shift.of(record.setting, domain)
+                if group.by_shift[shift].get(record.seed) is record:
                     places[group, shift] = None
         return tuple(places)
 
@@ -390,7 +393,7 @@ class Aggregates:
         """What runs gain over Source Only, with the seeds that both have in all shifts, before Holm's correction."""
         reference = self.references[group]
         if reference is None:
-            is_method = self._has_reference and group.run.method != SourceOnly()
+            is_method = self._has_reference and group.configured != SourceOnly()
             return Gain(None, NO_REFERENCE) if is_method else None
         paired = match_seeds(runs, {shift: reference.trained_on(shift.sources, shift.domain) for shift in runs})
         return Gain(None, paired) if isinstance(paired, str) else self.compare(paired)

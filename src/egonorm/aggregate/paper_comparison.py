@@ -62,11 +62,11 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
     if not used:
         raise RunError(
             "No run belongs to the paper's comparison.",
-            got=", ".join(sorted({str(r.run.setting) for r in records})),
+            got=", ".join(sorted({str(r.setting) for r in records})),
             expected="systems of the paper in settings of D1, D2 and D3, such as dg1:D1:D2",
             remedy="Make them with egonorm bench paper.table1, or leave out --against.",
         )
-    others = Counter(unresolved(record.run.method).label() for record in records if record not in used)
+    others = Counter(unresolved(record.method).label() for record in records if record not in used)
     names = ", ".join(f"{name} ({number})" for name, number in sorted(others.items()))
     caption = [
         *_about(selection, base),

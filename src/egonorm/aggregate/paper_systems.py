@@ -100,7 +100,7 @@ def _describe_several(groups: Sequence[RunGroup], shift: Shift) -> str:
     seeds = [seed for group in groups for seed in group.by_shift[shift]]
     if len(set(seeds)) < len(seeds):
         return f"several runs a seed ({', '.join(sorted(group.digits for group in groups))})"
-    values = {field: sorted({getattr(g.run.method, field) for g in groups}) for field in groups[0].run.method.from_runs}
+    values = {field: sorted({getattr(g.configured, field) for g in groups}) for field in groups[0].configured.from_runs}
     return "; ".join(
         f"several values of {field} ({', '.join(f'{value:g}' for value in found)})"
         for field, found in values.items()

@@ -16,7 +16,6 @@ from rich.text import Text
 from egonorm.aggregate.aggregate import Aggregate, Aggregates, Average, describe_differences
 from egonorm.aggregate.paired import Gain
 from egonorm.methods import SourceOnly
-from egonorm.runs.config import Run
 from egonorm.runs.results import Record, Runs, Selector, read_records
 
 
@@ -94,7 +93,7 @@ def about_gains(lines: Sequence[Aggregate]) -> list[str]:
         ABOUT,
         f"Comparisons corrected together, by family of settings in the whole folder: {describe_families(gains)}.",
     ]
-    if any(line.gain in gains and line.group.run.method == SourceOnly() for line in lines):
+    if any(line.gain in gains and line.group.configured == SourceOnly() for line in lines):
         sentences.append(ABOUT_NETWORKS)
     if any(gain.test and gain.test.num_seeds == 1 for gain in gains):
         sentences.append(ABOUT_ONE_SEED)
@@ -158,7 +157,7 @@ def _about_missing(lines: Iterable[Aggregate]) -> list[str]:
 def _columns(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
     columns: dict[str, list[str | Cell]] = {
         "method": [line.group.method for line in lines],
-        "setting": [str(_run(line).setting) for line in lines],
+        "setting": [str(_record(line).setting) for line in lines],
         "tested on": [_domain(line) for line in lines],
         **_configurations(lines),
         "seeds": [str(len(line.seeds)) for line in lines],
@@ -173,12 +172,11 @@ def _columns(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
 
 def _configurations(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
     """A column that tells lines of one method in one setting apart, where there are such."""
-    runs, digits = [_run(line) for line in lines], [line.group.digits for line in lines]
-    named = [(line.group.method, str(run.setting)) for line, run in zip(lines, runs, strict=True)]
-    if len(set(zip(named, digits, strict=True))) == len(set(named)):
+    named = [(line.group.method, str(_record(line).setting)) for line in lines]
+    if len({(*name, line.group) for name, line in zip(named, lines, strict=True)}) == len(set(named)):
         return {}
-    words = describe_differences(runs)
-    return {"config": [f"{said} {which}".strip() for said, which in zip(words, digits, strict=True)]}
+    words = describe_differences([_record(line).run for line in lines])
+    return {"config": [f"{said} {line.group.digits}".strip() for said, line in zip(words, lines, strict=True)]}
 
 
 def _beside(metric: str, lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
@@ -224,10 +222,6 @@ def _domain(line: Aggregate) -> str:
 
 def _record(line: Aggregate) -> Record:
     return line.records[0]
-
-
-def _run(line: Aggregate) -> Run:
-    return _record(line).run
 
 
 def _measured(line: Aggregate) -> Mapping[str, tuple[float, int]]:

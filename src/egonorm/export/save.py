@@ -193,7 +193,7 @@ def _find(manifest: Manifest, uid: str, data: str) -> Clip:
 
 
 def _note(record: Record, clip: Clip) -> str:
-    adapts = target_moments(record.run.method, record.run.setting) & {"after", "test"}
-    if adapts and clip.domain == record.run.setting.target:
+    adapts = target_moments(record.method, record.setting) & {"after", "test"}
+    if adapts and clip.domain == record.setting.target:
         return "The method adapts its network to the target's clips; scores and maps are the network's before that."
     return ""

@@ -3,8 +3,10 @@
 import copy
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -125,9 +127,8 @@ class Run:
     @cached_property
     def name(self) -> str:
         """The folder's name: method, setting, seed, and eight digits that differ for any other configuration."""
-        digest = hashlib.sha256(to_json(self).encode()).hexdigest()[:8]
         method, setting = self.method.name().replace(":", "-"), str(self.setting).replace(":", "-")
-        return f"{method}-{setting}-{self.seed}-{digest}"
+        return f"{method}-{setting}-{self.seed}-{digits(to_json(self))}"
 
     def build_net(self, num_classes: int, pretrained: bool = False) -> Net:
         """The network with its first weights, and with what the method adds to it."""
@@ -143,12 +144,17 @@ def to_json(run: Run) -> str:
 
 def from_json(text: str) -> Run:
     """The run that `to_json` wrote; a user's method is imported. RunError for a method that is not here."""
-    return _from_tree(json.loads(text), "This", {})
+    return _from_tree(json.loads(text), "This")
 
 
-def _from_tree(tree: dict, what: str, alike: dict[str, Run]) -> Run:
+def _from_tree(tree: dict, what: str) -> Run:
+    _find_method(tree, what)
+    return _converter().structure(tree, Run)
+
+
+def _find_method(tree: dict, what: str) -> type[Method]:
     try:
-        find_method(tree["method"]["name"])
+        return find_method(tree["method"]["name"])
     except SettingError as error:
         raise RunError(
             f"{what} is a run of a method that is not here.",
@@ -156,19 +162,6 @@ def _from_tree(tree: dict, what: str, alike: dict[str, Run]) -> Run:
             expected=error.expected,
             remedy=error.remedy,
         ) from None
-    own = _converter().structure({name: tree.pop(name) for name in ("setting", "seed") if name in tree}, _Own)
-    text = json.dumps(tree)
-    if text not in alike:
-        alike[text] = _converter().structure(tree | {"setting": str(ANYWHERE)}, Run)
-    return replace(alike[text], setting=own.setting, seed=own.seed)
-
-
-@dataclass(frozen=True)
-class _Own:
-    """What runs of one configuration do not have in common."""
-
-    setting: Setting
-    seed: int = 0
 
 
 def write_run(folder: Path, run: Run) -> None:
@@ -177,27 +170,87 @@ def write_run(folder: Path, run: Run) -> None:
     write_atomically(folder / CONFIG, (json.dumps(tree, indent=2) + "\n").encode())
 
 
-def read_run(folder: Path, alike: dict[str, Run] | None = None) -> Run:
+def read_run(folder: Path) -> Run:
     """The configuration of a run's folder.
-
-    Args:
-        alike: for many folders, the configurations that were read before; each is read once, whatever its setting and seed.
 
     Raises:
         RunError: when the folder holds none that can be read here, or is of another version.
     """
-    path = folder / CONFIG
+    with _telling(folder):
+        tree = json.loads((folder / CONFIG).read_text())
+        RUN.check(folder / CONFIG, tree.pop(KEY, 1))
+        return _from_tree(tree, str(folder))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """A run as its folder has it: what tells runs apart at once, and all of it when it is asked for."""
+
+    folder: Path
+    setting: Setting
+    seed: int
+    method: Method
+    common: str
+    """The rest of the configuration as JSON: equal for equal ones."""
+
+    @cached_property
+    def run(self) -> Run:
+        """The configuration."""
+        with _telling(self.folder):
+            return replace(_structured(self.common), setting=self.setting, seed=self.seed, method=self.method)
+
+
+def read_stored(folder: Path) -> StoredRun:
+    """The same for many folders, several times as soon.
+
+    A configuration whose digits the folder has in its name is as it was written, and is not checked value by value.
+
+    Raises:
+        RunError: as `read_run` does.
+    """
+    with _telling(folder):
+        tree = json.loads((folder / CONFIG).read_text())
+        if not _is_as_written(folder, tree):
+            tree = json.loads(to_json(read_run(folder)))
+        tree.pop(KEY, 1)
+        _find_method(tree, str(folder))
+        own = Setting.parse(tree.pop("setting")), tree.pop("seed"), _method(tree.pop("method"))
+        return StoredRun(folder, *own, json.dumps(tree))
+
+
+def _is_as_written(folder: Path, tree: dict) -> bool:
+    """Whether a configuration is of this version, the one that the folder is named after, and of inputs that are here."""
+    version, inputs = tree.get(KEY, 1), (stream["input"]["kind"] for stream in tree["net"]["streams"].values())
+    text = json.dumps({name: value for name, value in tree.items() if name != KEY}, indent=2) + "\n"
+    is_whole = type(version) is int and version == RUN.version and all(kind in _INPUTS for kind in inputs)
+    return is_whole and folder.resolve().name.rpartition("-")[2] == digits(text)
+
+
+def digits(text: str) -> str:
+    """The eight digits of a configuration's JSON that stand in the names of folders."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@lru_cache(maxsize=256)
+def _structured(common: str) -> Run:
+    tree = json.loads(common) | {"setting": str(ANYWHERE), "seed": 0, "method": {"name": SourceOnly.name()}}
+    return _converter().structure(tree, Run)
+
+
+@contextmanager
+def _telling(folder: Path) -> Iterator[None]:
+    """Say of a folder what keeps its configuration from being read. RunError."""
     try:
-        tree = json.loads(path.read_text())
-        RUN.check(path, tree.pop(KEY, 1))
-        return _from_tree(tree, str(folder), {} if alike is None else alike)
+        yield
+    except RunError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, cattrs.BaseValidationError) as error:
         if (inner := _own_error(error)) is not None:
             parts = {"got": inner.got, "expected": inner.expected, "remedy": inner.remedy}
             raise RunError(f"The run in {folder} cannot be read here: {inner.what}", **parts) from None
         raise RunError(
             f"{folder} is not the folder of a run.",
-            got=f"{path.name}: {type(error).__name__}: {error}",
+            got=f"{CONFIG}: {type(error).__name__}: {error}",
             expected="the config.json that egonorm train wrote",
             remedy="Name a run's folder; if this is one, remove it and do the run again.",
         ) from None

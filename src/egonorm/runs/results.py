@@ -3,15 +3,15 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from operator import itemgetter
 from pathlib import Path
 from statistics import fmean
 
 from egonorm.core import RunError, Setting
 from egonorm.core.files import write_atomically
-from egonorm.runs.config import Run, read_run
+from egonorm.methods import Method
+from egonorm.runs.config import Run, StoredRun, read_stored
 
 FILE = "results.jsonl"
 
@@ -175,8 +175,7 @@ def _best(rows: Sequence[Row], domains: tuple[str, ...]) -> tuple[int, ...]:
 class Record:
     """A complete run."""
 
-    folder: Path
-    run: Run
+    stored: StoredRun
     steps: tuple[int, ...]
     """The checkpoints that were selected."""
     measured: Mapping[str, Mapping[str, tuple[float, int]]]
@@ -184,8 +183,33 @@ class Record:
     top1: Mapping[str, Mapping[int, float]]
     """Per domain: the accuracy of every checkpoint, by its step."""
 
+    @property
+    def folder(self) -> Path:
+        """The run's."""
+        return self.stored.folder
+
+    @property
+    def setting(self) -> Setting:
+        """What it learnt from, and its target."""
+        return self.stored.setting
+
+    @property
+    def seed(self) -> int:
+        """The run's."""
+        return self.stored.seed
+
+    @property
+    def method(self) -> Method:
+        """With what it takes from other runs."""
+        return self.stored.method
+
+    @property
+    def run(self) -> Run:
+        """The whole configuration."""
+        return self.stored.run
+
     @classmethod
-    def of(cls, folder: Path, run: Run, rows: Sequence[Row], steps: tuple[int, ...]) -> "Record":
+    def of(cls, stored: StoredRun, rows: Sequence[Row], steps: tuple[int, ...]) -> "Record":
         """The record of a run's rows, of which only what is measured is kept."""
         values: dict[str, dict[str, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))
         top1: dict[str, dict[int, float]] = defaultdict(dict)
@@ -197,12 +221,7 @@ class Record:
                 top1[row.domain][row.step] = row.value
         mean = lambda found: (fmean([value for value, _ in found]), found[0][1])  # noqa: E731
         measured = {domain: {metric: mean(found) for metric, found in of.items()} for domain, of in values.items()}
-        return cls(folder, run, steps, measured, dict(top1))
-
-    @cached_property
-    def variant(self) -> str:
-        """Eight digits that differ for any other configuration, whatever the seed."""
-        return replace(self.run, seed=0).name.rpartition("-")[2]
+        return cls(stored, steps, measured, dict(top1))
 
 
 Runs = Mapping[int, Record]
@@ -213,16 +232,15 @@ def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Rec
     """The complete runs, and a sentence about the others; empty if there are none. RunError when none is complete."""
     folders, records, unfinished = tuple(folders), [], 0
     unreadable: dict[str, RunError] = {}
-    alike: dict[str, Run] = {}
     for folder in folders:
         try:
-            run, rows = read_run(folder, alike), read_rows(folder)
+            stored, rows = read_stored(folder), read_rows(folder)
         except RunError as error:
             unreadable[folder.name] = error
             continue
         if rows and rows[-1].metric == COMPLETE:
             measurements = [row for row in rows if row.metric != COMPLETE]
-            records.append(Record.of(folder, run, measurements, selector(rows)))
+            records.append(Record.of(stored, measurements, selector(rows)))
         else:
             unfinished += 1
     if not records and unreadable:

@@ -48,7 +48,7 @@ class Comparison:
 
 def runs_of(comparisons: Iterable[Comparison], method: str) -> dict[Shift, Runs]:
     """One side's runs by shift, for averages over them."""
-    return {one.shift: {record.run.seed: record for record in one.sides[method]} for one in comparisons}
+    return {one.shift: {record.seed: record for record in one.sides[method]} for one in comparisons}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ class ReportData:
     def families(self) -> tuple[str, ...]:
         """The families of settings; the supervised one, which bounds the others, comes last."""
         order = ("dg1", "dgn", "uda", "tta", "supervised")
-        found = {record.run.setting.family for record in self.records}
+        found = {record.setting.family for record in self.records}
         return tuple(sorted(found, key=lambda family: order.index(family) if family in order else len(order)))
 
     def _compare(self, paired: PairedRuns) -> Gain:
@@ -141,5 +141,5 @@ def read_report_data(folders: Iterable[Path], selector: Selector, selection: str
 def _sorted(records: Sequence[Record]) -> tuple[Record, ...]:
     """By setting, then method; the plain network (summed logits, all streams) before others; then by seed."""
     plain = lambda run: (run.net.fusion != "sum", -len(run.net.streams))  # noqa: E731
-    key = lambda r: (str(r.run.setting), r.run.method.name(), *plain(r.run), r.variant, r.run.seed)  # noqa: E731
+    key = lambda r: (str(r.setting), r.method.name(), *plain(r.run), r.stored.common, r.seed)  # noqa: E731
     return tuple(sorted(records, key=key))

@@ -75,7 +75,7 @@ def _alike(groups: Iterable[RunGroup]) -> list[RunGroup]:
     families, kinds = {family for family, _ in HEADINGS.values()}, defaultdict(list)
     streams: dict[str, Stream] = {}
     for group in groups:
-        if group.run.method == SourceOnly() and any(shift.family in families for shift in group.by_shift):
+        if group.configured == SourceOnly() and any(shift.family in families for shift in group.by_shift):
             kinds[to_json(replace(group.run, net=replace(group.run.net, streams={})))].append(group)
     size = lambda kind: (sum(len(group.records) for group in kind), kind[0].run.net.fusion == "sum")  # noqa: E731
     ordered = sorted(max(kinds.values(), key=size, default=[]), key=lambda group: -len(group.run.net.streams))

@@ -117,4 +117,4 @@ def _several(values: list[str]) -> str:
 
 
 def _shows_paper(data: ReportData) -> bool:
-    return any(record.run.setting.target in PAPER_DOMAINS for record in data.records)
+    return any(record.setting.target in PAPER_DOMAINS for record in data.records)

@@ -111,7 +111,7 @@ def _aggregate(data: ReportData, group: RunGroup, column: Column) -> Aggregate |
     """A configuration's aggregate in a column; Source Only's is that of another family where this one has no such runs."""
     one = len(column.shifts) == 1
     own = data.aggregates.of(group, *column.shifts) if one else data.aggregates.mean(group, column.shifts)
-    if own or group.run.method != SourceOnly():
+    if own or group.configured != SourceOnly():
         return own
     alike = {shift: group.trained_on(shift.sources, shift.domain) for shift in column.shifts}
     found = same_seeds(alike, column.shifts)
