@@ -13,7 +13,7 @@ from egonorm.data.sets.features.store import Description, Modality, write_descri
 from egonorm.data.windows import Span
 from egonorm.methods import SourceOnly
 from egonorm.nets.net import METADATA, network_of
-from egonorm.runs.config import CHECKPOINTS, Run, to_json
+from egonorm.runs.config import CHECKPOINTS, Run, read_stored, to_json
 from egonorm.runs.presets import configure, demo
 from egonorm.runs.results import COMPLETE, Record, Row, write_rows
 
@@ -42,7 +42,7 @@ def keep(run: Run, out: Path, classes: tuple[str, ...] | None = None) -> Record:
     about = (folder.name, run.method.name(), str(run.setting), run.seed)
     rows = [Row(*about, STEP, "test", "D2", "top1", 0.0, 8), Row(*about, STEP, "test", "D2", COMPLETE, 1.0, 0)]
     write_rows(folder, rows)
-    return Record.of(folder, run, rows[:1], (STEP,))
+    return Record.of(read_stored(folder), rows[:1], (STEP,))
 
 
 def store_of(root: Path, data: str) -> str:

@@ -74,7 +74,7 @@ def test_numbers_from_other_runs_tell_no_configurations_apart_but_within_a_shift
 
 def test_methods_tell_runs_apart_that_share_all_else(tmp_path):
     (record,) = records_of(tmp_path, [plain_run("dg1:D1:D2", Hna(7.0), seed=3)])
-    other = replace(record, run=replace(record.run, method=Rna()), measured={"D3": record.measured["D2"]})
+    other = replace(record, stored=replace(record.stored, method=Rna()), measured={"D3": record.measured["D2"]})
     assert [group.records for group in group_runs([record, other])] == [(record,), (other,)]
     assert plain(record.run) == replace(record.run, setting=ANYWHERE, seed=0, method=Hna())
 

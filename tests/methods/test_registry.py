@@ -8,10 +8,10 @@ import pytest
 from egonorm.core import SettingError
 from egonorm.core.by_path import path_of
 from egonorm.methods import Method, Rna, SourceOnly, find_method, methods, parse_method
+from egonorm.methods.base import given_options, split_methods
 from egonorm.methods.grl import Grl
 from egonorm.methods.hna import Hna
 from egonorm.methods.mm_sada import MmSada
-from egonorm.methods.registry import given_options, split_methods
 from egonorm.methods.ss import Ss
 from our_methods import our_methods
 from refusals import refused

@@ -8,7 +8,7 @@ import pytest
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.methods import Rna, SourceOnly
 from egonorm.methods.mm_sada import MmSada
-from egonorm.runs.config import Run, from_json, read_run, to_json
+from egonorm.runs.config import Run, from_json, read_run, read_stored, to_json, write_run
 from egonorm.runs.presets import PRESETS
 from our_methods import our_methods
 from own_parts import Every
@@ -172,3 +172,33 @@ def test_an_input_that_is_not_here_is_named(tmp_path, kind, message):
     (tmp_path / "config.json").write_text(text.replace("own_parts:Every", kind))
     with pytest.raises(RunError, match=f"The run in .* cannot be read here: (.|\n)*{message}"):
         read_run(tmp_path)
+
+
+def test_many_folders_are_read_as_one_is(tmp_path):
+    for name in PRESETS:
+        run = make(name, method=Rna(weight=0.5), seed=3)
+        folder = tmp_path / run.name
+        write_run(folder, run)
+        stored = read_stored(folder)
+        assert (stored.setting, stored.seed, stored.method, stored.run) == (run.setting, 3, Rna(weight=0.5), run)
+        assert stored.run == read_run(folder)
+        renamed = folder.rename(tmp_path / name)
+        assert read_stored(renamed).run == run and read_stored(renamed).common == stored.common
+
+
+def test_a_configuration_that_is_not_as_it_was_written_is_checked_value_by_value(tmp_path):
+    run = make("demo")
+    folder = tmp_path / run.name
+    write_run(folder, run)
+    whole = (folder / "config.json").read_text()
+    for before, after, told in (
+        ('"lr": 0.03', '"lr": "much"', "config.json"),
+        ('"lr": 0.03', '"lr": -1', "lr"),
+        ('"version": 1', '"version": 2', "another version"),
+        ('"name": "source-only"', '"name": "nobody"', "a method that is not here"),
+        ('"fusion": "sum"', '"fusion": "early"', "config.json"),
+    ):
+        assert before in whole
+        (folder / "config.json").write_text(whole.replace(before, after))
+        with pytest.raises(RunError, match=told):
+            read_stored(folder)

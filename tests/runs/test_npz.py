@@ -7,8 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from egonorm.runs import npz
-from egonorm.runs.npz import read_npz
+from egonorm.runs import predictions as npz
+from egonorm.runs.predictions import read_npz
 
 ARRAYS = {
     "uids": np.array(["a", "bé", "ccc"]),

@@ -18,7 +18,7 @@ from egonorm.core.progress import tally
 from egonorm.core.shard import Shard
 from egonorm.data.sets import open_clip_set
 from egonorm.methods import SourceOnly
-from egonorm.methods.registry import split_methods
+from egonorm.methods.base import split_methods
 from egonorm.runs.config import ANYWHERE, Run, to_json
 from egonorm.runs.run import check_run_blocks
 from egonorm.sweeps.launcher import LocalEngine, RayEngine

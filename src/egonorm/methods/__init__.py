@@ -1,7 +1,6 @@
 """Floor 3: one small file per method."""
 
-from egonorm.methods.base import Method, check
-from egonorm.methods.registry import find_method, methods, parse_method
+from egonorm.methods.base import Method, check, find_method, methods, parse_method
 from egonorm.methods.rna import Rna
 from egonorm.methods.source_only import SourceOnly
 

@@ -8,8 +8,7 @@ from egonorm.core import Setting, SettingError
 from egonorm.core.by_path import split_choice
 from egonorm.core.shard import Shard
 from egonorm.methods import check, methods, parse_method
-from egonorm.methods.base import target_moments, unresolved
-from egonorm.methods.registry import given_options
+from egonorm.methods.base import given_options, target_moments, unresolved
 from egonorm.runs.config import ANYWHERE, Run, to_json
 from egonorm.sweeps.paper import Part, System
 
