@@ -209,21 +209,25 @@ def read_stored(folder: Path) -> StoredRun:
         RunError: as `read_run` does.
     """
     with _telling(folder):
-        tree = json.loads((folder / CONFIG).read_text())
-        if not _is_as_written(folder, tree):
+        text = (folder / CONFIG).read_text()
+        tree = json.loads(text)
+        if not _is_as_written(folder, text, tree):
             tree = json.loads(to_json(read_run(folder)))
         tree.pop(KEY, 1)
-        _find_method(tree, str(folder))
-        own = Setting.parse(tree.pop("setting")), tree.pop("seed"), _method(tree.pop("method"))
+        found, options = _find_method(tree, str(folder)), tree.pop("method")
+        options.pop("name")
+        own = Setting.parse(tree.pop("setting")), tree.pop("seed"), _plain.structure(options, found)
         return StoredRun(folder, *own, json.dumps(tree))
 
 
-def _is_as_written(folder: Path, tree: dict) -> bool:
+def _is_as_written(folder: Path, text: str, tree: dict) -> bool:
     """Whether a configuration is of this version, the one that the folder is named after, and of inputs that are here."""
-    version, inputs = tree.get(KEY, 1), (stream["input"]["kind"] for stream in tree["net"]["streams"].values())
-    text = json.dumps({name: value for name, value in tree.items() if name != KEY}, indent=2) + "\n"
-    is_whole = type(version) is int and version == RUN.version and all(kind in _INPUTS for kind in inputs)
-    return is_whole and folder.resolve().name.rpartition("-")[2] == digits(text)
+    own = (folder.name or folder.resolve().name).rpartition("-")[2]
+    inputs = (stream["input"]["kind"] for stream in tree["net"]["streams"].values())
+    is_ours = (
+        type(tree.get(KEY, 1)) is int and tree.get(KEY, 1) == RUN.version and all(kind in _INPUTS for kind in inputs)
+    )
+    return is_ours and own == digits(text.replace(f'  "{KEY}": {RUN.version},\n', "", 1))
 
 
 def digits(text: str) -> str:
