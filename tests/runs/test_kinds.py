@@ -206,7 +206,7 @@ def test_the_demo_and_its_second_call(one_thread_after, monkeypatch, tmp_path, c
         evaluation=replace(usual.evaluation, num_windows=1, keep=1),
     )
     monkeypatch.setitem(PRESETS, "demo", lambda: few)
-    monkeypatch.setattr(demo_module, "KITCHENS", replace(demo_module.KITCHENS, clips=24, size=(72, 96)))
+    monkeypatch.setattr(demo_module, "DEMO_KITCHENS", replace(demo_module.DEMO_KITCHENS, clips=24, size=(72, 96)))
     demo = Demo(tmp_path / "demo", workers=0)
     demo()
     first = capsys.readouterr().out
