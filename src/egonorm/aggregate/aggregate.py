@@ -13,6 +13,7 @@ from statistics import fmean, stdev
 from typing import Any, TypeVar
 
 from egonorm.aggregate.paired import NO_REFERENCE, Family, Gain, PairedRuns, compare, match_seeds, read_hits
+from egonorm.core.training import Optim
 from egonorm.core.types import Setting, Shift
 from egonorm.methods import Method, SourceOnly
 from egonorm.methods.base import unresolved
@@ -161,8 +162,7 @@ def _other_numbers(runs: Sequence[Run]) -> list[list[str]]:
 
 MOST_NUMBERS = 4
 """Of more than these nobody reads the words; digits stand for them."""
-_TOLD = ("net.fusion", *(f"optim.{name}" for name in ("optimizer", "momentum", "betas", "weight_decay", "schedule")))
-_TOLD += tuple(f"optim.{name}" for name in ("warm_up", "lr_factors", "frozen"))
+_TOLD = ("net.fusion", *(f"optim.{name}" for name in Optim().words))
 
 
 def _leaves(tree: Any, at: str = "") -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from egonorm.data.check import broken, find_problems
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
-from egonorm.runs.presets import preset_on
+from egonorm.runs.presets import preset_on, split_names
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Check:
 
     def __call__(self) -> None:
         data, parts = open_clip_set(self.data), preset_on(self.data, "paper")
-        net = parts.net if self.modalities is None else parts.choose(tuple(self.modalities.split(",")))
+        net = parts.net if self.modalities is None else parts.choose(split_names(self.modalities))
         for note in data.notes:
             print(note)
         _print_counts(data.manifest, data.manifest.domains, "clips")

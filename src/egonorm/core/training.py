@@ -145,9 +145,9 @@ class Optim:
         return replace(self, lr_factors=factors, frozen=tuple(filter(stays, self.frozen)))
 
     @cached_property
-    def unusual(self) -> tuple[str, ...]:
-        """In words, what is not as by default, but for the size and the learning rate that a preset gives."""
-        words = {
+    def words(self) -> dict[str, str]:
+        """What one says of it, by the names here, but for the size and the learning rate that a preset gives."""
+        return {
             "optimizer": self.optimizer,
             "momentum": f"momentum {self.momentum:g}",
             "betas": f"betas {self.betas[0]:g} {self.betas[1]:g}",
@@ -157,8 +157,12 @@ class Optim:
             "lr_factors": ", ".join(f"lr of {name} times {factor:g}" for name, factor in self.lr_factors.items()),
             "frozen": f"frozen {', '.join(self.frozen)}",
         }
+
+    @cached_property
+    def unusual(self) -> tuple[str, ...]:
+        """In words, what is not as by default."""
         usual = Optim()
-        return tuple(text for name, text in words.items() if getattr(self, name) != getattr(usual, name))
+        return tuple(text for name, text in self.words.items() if getattr(self, name) != getattr(usual, name))
 
 
 @dataclass(frozen=True)
