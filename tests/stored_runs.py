@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace as changed
 
 from egonorm.core import Setting
 from egonorm.methods import SourceOnly
@@ -71,9 +72,9 @@ def _judged(folder, run, step, domain, right, uids, labels):
         n,
     )
     recalls = recall(scores, labels)
-    mean_class = replace(row, metric="mean_class_accuracy", value=float(np.mean([x for x, _ in recalls.values()])))
-    per_class = [replace(row, metric=f"recall/{CLASSES[k]}", value=x, n=count) for k, (x, count) in recalls.items()]
-    return [row, mean_class, replace(row, metric="mean_norm/rgb", value=3.0), *per_class]
+    mean_class = changed(row, metric="mean_class_accuracy", value=float(np.mean([x for x, _ in recalls.values()])))
+    per_class = [changed(row, metric=f"recall/{CLASSES[k]}", value=x, n=count) for k, (x, count) in recalls.items()]
+    return [row, mean_class, changed(row, metric="mean_norm/rgb", value=3.0), *per_class]
 
 
 def plain_run(setting="dg1:D1:D2", method=None, seed=0, data="kitchens:/data/kitchens", **changes):

@@ -5,8 +5,8 @@ from statistics import stdev
 import pytest
 
 from egonorm.aggregate.aggregate import Aggregates, average, same_seeds
-from egonorm.aggregate.paired import Family, Gain
-from egonorm.aggregate.table import describe_families, p_cell
+from egonorm.aggregate.paired import Family, Gain, describe_families
+from egonorm.aggregate.table import p_cell
 from egonorm.core import Setting
 from egonorm.core.types import Shift
 from egonorm.methods import Rna, SourceOnly

@@ -5,6 +5,7 @@ import io
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as changed
 
 from egonorm.aggregate.aggregate import plain
 from egonorm.aggregate.table import render_table, summarise
@@ -23,11 +24,11 @@ def store(out, run, values, complete=True):
     rows = []
     for step, value in values.items():
         rows += [
-            replace(row, step=step, value=value),
-            replace(row, step=step, metric="mean_norm/rgb", value=3.0),
-            replace(row, step=step, metric="mean_norm_difference/rgb-audio", value=-4.0),
+            changed(row, step=step, value=value),
+            changed(row, step=step, metric="mean_norm/rgb", value=3.0),
+            changed(row, step=step, metric="mean_norm_difference/rgb-audio", value=-4.0),
         ]
-    write_rows(folder, rows + [replace(row, metric=COMPLETE)] * complete)
+    write_rows(folder, rows + [changed(row, metric=COMPLETE)] * complete)
     return folder
 
 
@@ -57,7 +58,7 @@ def test_a_metric_has_a_column_with_its_title_unless_it_belongs_to_another(tmp_p
         "mean_class_accuracy": 30.0,
         "skew": 1.234,
     }
-    rows += [replace(rows[0], metric=metric, value=value) for metric, value in further.items()]
+    rows += [changed(rows[0], metric=metric, value=value) for metric, value in further.items()]
     write_rows(folder, [*rows, last])
     lacking = store(tmp_path, replace(run, method=Rna()), {10: 50.0})
     write_rows(lacking, [row for row in read_rows(lacking) if row.metric != "top1"])

@@ -14,8 +14,8 @@ from egonorm.methods.align_only import AlignOnly
 from egonorm.methods.hna import Hna
 from egonorm.methods.ss import Ss
 from egonorm.report.build import make_report
-from egonorm.report.style import label_of
 from egonorm.runs.results import find_runs, last_mean, read_records
+from egonorm.sweeps.paper import display_name
 from stored_runs import drawn_hits, plain_run, store
 
 SIZES = {"D1": 40, "D2": 60, "D3": 50}
@@ -93,7 +93,7 @@ def of_table(sweep):
 def of_page(page):
     """The same, and the means, from the page's data."""
     names = ("top1", "sd over seeds", "low", "high", "n", "seeds", "gain", "gain low", "gain high", "p")
-    methods = {label_of(method): method for method in ACCURACY}
+    methods = {display_name(method): method for method in ACCURACY}
     found = {}
     for family in SETTINGS:
         for row in read_csv((page / "data" / f"results-{family}.csv").read_text()):
@@ -152,7 +152,7 @@ def test_a_seed_of_one_side_alone_does_not_count_in_any_view(sweep, page):
     aggregates = Aggregates(read_records(find_runs(sweep), last_mean(9))[0])
     (ss,) = (one for one in aggregates.in_shifts() if one.group.method == "ss" and one.gain)
     assert ss.seeds == (2, 5) and ss.gain.seeds == (2,) and ss.gain.unmatched == (0, 1, 5)
-    (row,) = (r for r in read_csv((page / "data" / "results-dg1.csv").read_text()) if r["method"] == label_of("ss"))
+    (row,) = (r for r in read_csv((page / "data" / "results-dg1.csv").read_text()) if r["method"] == display_name("ss"))
     assert (row["seeds"], row["gain seeds"]) == ("2 5", "2") and float(row["gain"]) == ss.gain.mean
     remarks = [
         row["remark"]

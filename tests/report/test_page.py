@@ -271,7 +271,7 @@ def test_facts_and_notes_keep_their_words(tmp_path):
 def test_names_that_are_not_utf8_are_written_with_marks(tmp_path):
     odd = "runs\udcff \ud800"
     drawn = replace(line(odd), title=odd, text=odd, header=(odd,), rows=((odd,),))
-    told = Grid("odd", odd, (odd,), ((GridCell(odd),),), odd, f"{odd}\n")
+    told = Grid("odd", odd, (odd,), ((GridCell(odd),),), odd, ((odd,),))
     page = small(drawn, told, Facts(((odd, odd),), odd), Note(odd), title=odd)
     text = write_page(page, tmp_path).read_text()
     assert "<title>runs? ?</title>" in text

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace as changed
 
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.data.runs import read_report_data
@@ -25,7 +26,7 @@ def tell(out, run, measured, norms=None, log=None):
     rows = read_rows(folder)
     first = {row.domain: row for row in reversed(rows) if row.metric == "top1"}
     added = [
-        replace(first[domain], step=step, metric=metric, value=value)
+        changed(first[domain], step=step, metric=metric, value=value)
         for domain, of in measured.items()
         for metric, value in of.items()
         for step in STEPS

@@ -1,9 +1,9 @@
 """Rows on disk: what was written is read, and what cannot be read is named."""
 
 import json
-from dataclasses import asdict
 
 import pytest
+from msgspec.structs import asdict
 
 from egonorm.core import RunError
 from egonorm.runs.results import FILE, Row, read_rows, write_rows

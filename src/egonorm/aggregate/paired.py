@@ -1,7 +1,7 @@
 """From stored predictions to what they prove: a method's hits against Source Only's, on the same clips with the same seeds."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 
@@ -93,6 +93,12 @@ class Gain:
         if self.test is None:
             raise ValueError(f"There is no gain: {self.missing}.")
         return self.test
+
+
+def describe_families(gains: Iterable[Gain]) -> str:
+    """Which comparisons are corrected together, and how many they are: `dg1 12, dg1 means 4`."""
+    families = {gain.family for gain in gains if gain.family is not None}
+    return ", ".join(f"{family.name} {family.size}" for family in sorted(families, key=lambda family: family.name))
 
 
 def match_seeds(runs: Mapping[Shift, Runs], references: Mapping[Shift, Runs]) -> PairedRuns | str:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates
-from egonorm.aggregate.paper_systems import ERRATUM, PAPER_DOMAINS, SystemRuns, find_system, shared_base, unlike_paper
+from egonorm.aggregate.paper_systems import SystemRuns, find_system, shared_base, unlike_paper
 from egonorm.aggregate.table import Cell, Table, about_gains, about_runs, average_cell, gain_cell, p_cell
 from egonorm.core import RunError
 from egonorm.methods.base import unresolved
 from egonorm.runs.config import Run
 from egonorm.runs.results import Selector, read_records
-from egonorm.sweeps.paper import Reported, reported, shift_of, suites
-
-PAPER_MEAN = "Mean"
-"""The shift of a number that is the mean over all shifts of its block."""
+from egonorm.sweeps.paper import ERRATUM, PAPER_DOMAINS, PAPER_MEAN, Reported, reported, shift_of, suites
 
 
 @dataclass(frozen=True)

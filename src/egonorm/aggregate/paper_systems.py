@@ -16,10 +16,6 @@ from egonorm.runs.results import Record
 from egonorm.sweeps.paper import System
 from egonorm.sweeps.plan import run_of
 
-PAPER_DOMAINS = ("D1", "D2", "D3")
-"""The paper's kitchens."""
-ERRATUM = "†"
-"""Stands behind a number that contradicts another one of the paper."""
 NO_RUN = "no run"
 
 

@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates, Average, describe_differences
-from egonorm.aggregate.paired import Gain
+from egonorm.aggregate.paired import Gain, describe_families
 from egonorm.methods import SourceOnly
 from egonorm.runs.results import Record, Runs, Selector, read_records
 
@@ -104,12 +104,6 @@ def about_gains(lines: Sequence[Aggregate]) -> list[str]:
             f"Seeds that one side of a comparison has alone do not count for gain and p: {number} of them."
         )
     return sentences
-
-
-def describe_families(gains: Iterable[Gain]) -> str:
-    """Which comparisons are corrected together, and how many they are: `dg1 12, dg1 means 4`."""
-    families = {gain.family for gain in gains if gain.family is not None}
-    return ", ".join(f"{family.name} {family.size}" for family in sorted(families, key=lambda family: family.name))
 
 
 def summarise(folders: Iterable[Path], selector: Selector, selection: str) -> Table:

@@ -88,7 +88,12 @@ class Method:
 
 def in_kebab_case(found: type) -> str:
     """A class's name with dashes between its words: `rna-grl` of `RnaGrl`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", found.__name__).lower()
+    return _in_kebab_case(found.__name__)
+
+
+@cache
+def _in_kebab_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 def unresolved(method: Method) -> Method:
@@ -258,8 +263,8 @@ def find_method(name: str) -> type[Method]:
         SettingError: for a name of no method, a module that cannot be imported, and a class that cannot be a method.
     """
     known = methods()
-    alike = [found for found in known.values() if in_kebab_case(found) == name]
-    if name not in known and len(alike) == 1:  # as runs of a user's methods were called before paths named them
+    alike = [] if name in known else [found for found in known.values() if in_kebab_case(found) == name]
+    if len(alike) == 1:  # as runs of a user's methods were called before paths named them
         return alike[0]
     ours, _, rest = name.partition(":")
     if ours in known and rest:
@@ -311,6 +316,7 @@ def split_methods(text: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
+@cache
 @cache
 def _import_ours() -> None:
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):

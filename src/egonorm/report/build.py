@@ -5,6 +5,7 @@ from pathlib import Path
 
 from egonorm.core import RunError
 from egonorm.export.save import save_clips
+from egonorm.report.data.paper import describe_unlike_paper
 from egonorm.report.data.predictions import changes
 from egonorm.report.data.runs import REFERENCE, Comparison, ReportData, read_report_data
 from egonorm.report.figures.by_class import training_by_class
@@ -12,16 +13,16 @@ from egonorm.report.figures.curves import training_curves
 from egonorm.report.figures.modalities import single_and_multiple
 from egonorm.report.figures.norm_histograms import norm_histograms
 from egonorm.report.figures.stream_metrics import stream_accuracy, top_features
-from egonorm.report.page.model import Choice, Element, Grid, Note, Page, Player, Section, Tab
+from egonorm.report.page.model import Choice, Element, Note, Page, Player, Section, Tab
 from egonorm.report.page.output_dir import earlier_files
 from egonorm.report.page.write import write_page
 from egonorm.report.sections.errors import changed_answers, confusion, mistakes, recall_by_class
 from egonorm.report.sections.overview import FAMILY_TITLES, summary
 from egonorm.report.sections.provenance import making
-from egonorm.report.sections.results import find_results, results
+from egonorm.report.sections.results import Results, find_results, results
 from egonorm.report.sections.saliency import looks, wanted_clips
-from egonorm.report.style import label_of
 from egonorm.runs.results import Record, find_runs, parse_selector
+from egonorm.sweeps.paper import display_name
 
 
 def make_report(
@@ -91,7 +92,7 @@ def compose(data: ReportData, method: str, most: int = 2, not_saved: Sequence[st
         _tab(
             data,
             method,
-            results(data, family, found[family]),
+            found[family],
             family,
             {comparison: looked[comparison] for comparison in official[family]},
             most,
@@ -99,7 +100,7 @@ def compose(data: ReportData, method: str, most: int = 2, not_saved: Sequence[st
         for family in families
     )
     modalities = Section("single-and-multiple", "Single against multiple modalities", (single_and_multiple(data),))
-    title = f"{label_of(method)} against {label_of(REFERENCE)}" if comparisons else "Results"
+    title = f"{display_name(method)} against {display_name(REFERENCE)}" if comparisons else "Results"
     warnings = tuple(Note(text, is_warning=True) for text in (*data.notes, *not_saved))
     return Page(title, (*told, *warnings), tabs, (modalities, making(data)))
 
@@ -119,17 +120,18 @@ Elements = Sequence[Element]
 
 
 def _tab(
-    data: ReportData, method: str, grid: Grid, family: str, looked: Mapping[Comparison, Elements], most: int
+    data: ReportData, method: str, found: Results, family: str, looked: Mapping[Comparison, Elements], most: int
 ) -> Tab:
-    result = Section(f"{family}-result", "The result", (grid,))
+    about_paper = [Note(describe_unlike_paper(data.records))] if found.has_paper else []
+    result = Section(f"{family}-result", "The result", (results(data, family, found), *about_paper))
     further = _comparison(data, family, method, looked, most) if looked else (_nothing(family, method),)
     return Tab(family, FAMILY_TITLES.get(family, family), (result, *further))
 
 
 def _nothing(family: str, method: str) -> Section:
     text = (
-        f"What a method changes is shown where it and {label_of(REFERENCE)} were trained with the same seeds in the same "
-        f"setting; here that is not so for {label_of(method)}."
+        f"What a method changes is shown where it and {display_name(REFERENCE)} were trained with the same seeds in the same "
+        f"setting; here that is not so for {display_name(method)}."
     )
     return Section(f"{family}-changes", "What it changed", (Note(text, is_warning=True),))
 
@@ -170,7 +172,7 @@ def _comparison(
         "training-in", lambda comparison: [training_curves(comparison, data), training_by_class(comparison, data)]
     )
     return (
-        Section(f"{family}-changes", f"What {label_of(method)} changed", changed),
+        Section(f"{family}-changes", f"What {display_name(method)} changed", changed),
         Section(f"{family}-looks", "Where it looks", (by_shift("looks-in", looked.__getitem__),)),
         Section(f"{family}-failures", "Where it fails", (by_shift("failures-in", failed.__getitem__),)),
         Section(f"{family}-training", "Through training", (trained,)),

@@ -7,16 +7,12 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Literal, cast
 from xml.etree import ElementTree
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-from egonorm.core.by_path import split_choice
-from egonorm.sweeps.paper import suites
 
 WIDTH = 6.4
 """Inches; text of ten points in it can be read when the figure is 400 pixels wide."""
@@ -175,22 +171,6 @@ def _own(key: str, value: str, name: str) -> str:
     if key == "style":
         value = re.sub(r"font-family: [^;]*;? ?", "", value)
     return value.replace(INK, "currentColor").replace("url(#", f"url(#{name}-")
-
-
-def label_of(method: str) -> str:
-    """A method's name for people, with its options if it has some."""
-    name, options = split_choice(method)
-    said = ", ".join(f"{option} {value}" for option, value in options.items())
-    return _papers_names().get(name, name) + (f" ({said})" if said else "")
-
-
-@cache
-def _papers_names() -> dict[str, str]:
-    names: dict[str, str] = {}
-    for part in suites(("rgb", "audio"))["paper.all"]:
-        for system in part.systems:
-            names.setdefault(system.method.name(), system.name)
-    return names
 
 
 @dataclass(frozen=True)

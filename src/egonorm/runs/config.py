@@ -190,6 +190,8 @@ class StoredRun:
     setting: Setting
     seed: int
     method: Method
+    modalities: tuple[str, ...]
+    fusion: str
     common: str
     """The rest of the configuration as JSON: equal for equal ones."""
 
@@ -217,7 +219,7 @@ def read_stored(folder: Path) -> StoredRun:
         found, options = _find_method(tree, str(folder)), tree.pop("method")
         options.pop("name")
         own = Setting.parse(tree.pop("setting")), tree.pop("seed"), _plain.structure(options, found)
-        return StoredRun(folder, *own, json.dumps(tree))
+        return StoredRun(folder, *own, tuple(tree["net"]["streams"]), tree["net"]["fusion"], json.dumps(tree))
 
 
 def _is_as_written(folder: Path, text: str, tree: dict) -> bool:

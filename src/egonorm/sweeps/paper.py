@@ -3,9 +3,11 @@
 import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
-from egonorm.core.types import Setting, multi_source, single_source, supervised, uda
+from egonorm.core.by_path import split_choice
+from egonorm.core.types import Setting, Shift, multi_source, single_source, supervised, uda
 from egonorm.methods import Method, Rna, SourceOnly
 from egonorm.methods.ada_bn import AdaBn
 from egonorm.methods.align_only import AlignOnly
@@ -18,6 +20,13 @@ from egonorm.methods.orth_only import OrthOnly
 from egonorm.methods.rna_grl import RnaGrl
 from egonorm.methods.ss import Ss
 from egonorm.nets.net import Fusion
+
+PAPER_DOMAINS = ("D1", "D2", "D3")
+"""The paper's kitchens."""
+PAPER_MEAN = "Mean"
+"""The paper's word for the mean over a block's shifts."""
+ERRATUM = "†"
+"""Stands behind a number that contradicts another one of the paper."""
 
 
 @dataclass(frozen=True)
@@ -133,3 +142,24 @@ def reported() -> dict[tuple[str, str, str, str], Reported]:
 def shift_of(setting: Setting) -> str:
     """How the paper writes a setting."""
     return f"{','.join(setting.sources)}->{setting.target}"
+
+
+def are_papers(shifts: Iterable[Shift]) -> bool:
+    """Whether shifts are between kitchens of the paper, by their names."""
+    return {domain for shift in shifts for domain in (*shift.sources, shift.domain)} <= set(PAPER_DOMAINS)
+
+
+def display_name(method: str) -> str:
+    """A method's name as the paper writes it, with its options if it has some; its own name where the paper has none."""
+    name, options = split_choice(method)
+    said = ", ".join(f"{option} {value}" for option, value in options.items())
+    return _papers_names().get(name, name) + (f" ({said})" if said else "")
+
+
+@cache
+def _papers_names() -> dict[str, str]:
+    names: dict[str, str] = {}
+    for part in suites(("rgb", "audio"))["paper.all"]:
+        for system in part.systems:
+            names.setdefault(system.method.name(), system.name)
+    return names

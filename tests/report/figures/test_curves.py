@@ -131,6 +131,7 @@ def test_a_domain_that_one_side_alone_was_trained_on(tmp_path):
     assert [text.get_text() for axes in exhibit.figure.axes for text in axes.texts] == ["nothing logged"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("rgb",), ("rgb", "audio", "imu")])
 def test_any_number_of_modalities(tmp_path, names):
     norms = {f"D1/{name}": 3.0 for name in names}

@@ -185,6 +185,7 @@ def test_the_command_draws_maps_of_either_class(runs, tmp_path, monkeypatch, of)
     assert asked == [{"logit": "fused", "of": of}] and f"speaks more for {told}" in (tmp_path / "a.svg").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "told"),
     [

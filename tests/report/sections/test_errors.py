@@ -115,7 +115,7 @@ def test_recall_of_each_class(two_seeds):
     assert [cell.text for cell in take][:6] == ["take", "1", "100.0", "0.0", "-100.0", "100.0"]
     low, high = accuracy_interval(75.0, 2)
     assert cut[2].lines == (f"[{low:.0f}, {high:.0f}]",) and cut[2].value == 75.0 and cut[1].value == 2.0
-    lines = list(csv.DictReader(io.StringIO(grid.csv)))
+    lines = list(csv.DictReader(io.StringIO(grid.csv())))
     assert len(lines) == 2 * 3 * 3 and float(lines[0]["high"]) == pytest.approx(high)
 
 
@@ -139,7 +139,7 @@ def test_clips_whose_answer_changed(tmp_path):
     assert [cell.text for cell in grid.rows[0]][5:] == ["0.00", "0.75", "2.00", "4.00", "4.00", "8.00"]
     assert grid.rows[0][6].value == 0.75 and len(grid.header) == len(grid.rows[0])
     assert "1 newly right, 1 newly wrong, 1 wrong otherwise, of 5 clips" in grid.caption
-    assert grid.csv.splitlines()[1].startswith("c1,newly right,cut,put,cut,0.0,0.75,2.0,4.0")
+    assert grid.csv().splitlines()[1].startswith("c1,newly right,cut,put,cut,0.0,0.75,2.0,4.0")
 
 
 def test_the_surest_mistakes_of_both_sides(tmp_path):

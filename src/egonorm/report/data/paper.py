@@ -1,49 +1,13 @@
-"""The paper's numbers beside ours, as bars and as lines of a table."""
+"""What stands on the page of the paper beside ours: how far it can be compared, its errata, and the numbers of its Figure 7."""
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Sequence
 
-from egonorm.aggregate.aggregate import Aggregate, plain
-from egonorm.aggregate.paper_comparison import PAPER_MEAN
-from egonorm.aggregate.paper_systems import ERRATUM, PAPER_DOMAINS, shared_base, unlike_paper
+from egonorm.aggregate.paper_systems import shared_base, unlike_paper
 from egonorm.core import RunError
-from egonorm.core.types import Shift
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.data.runs import Comparison
-from egonorm.runs.config import Run
 from egonorm.runs.results import Record
-from egonorm.sweeps.paper import Part, System, figure5, reported, shift_of, suites
-
-
-def paper_number(aggregate: Aggregate) -> str:
-    """Top-1 in percent as the paper prints it for one shift, or for the mean over all of a block's; empty where it does not."""
-    shifts, run = aggregate.shifts, aggregate.records[0].run
-    if not is_on_papers_domains(shifts):
-        return ""
-    shift = PAPER_MEAN if len(shifts) > 1 else f"{','.join(shifts[0].sources)}->{shifts[0].domain}"
-    for part, system in _places(tuple(run.net.streams)):
-        settings = part.family(PAPER_DOMAINS)
-        wanted = [s for s in settings if shift in (PAPER_MEAN, shift_of(s))]
-        complete = {(s.sources, s.target) for s in wanted} == {(s.sources, s.domain) for s in shifts}
-        number = reported().get((part.table, part.heading, system.name, shift))
-        if number and complete and settings[0].family == run.setting.family and _is(aggregate.group.run, system):
-            return f"{number.top1:.2f}{ERRATUM if number.erratum else ''}"
-    return ""
-
-
-def is_on_papers_domains(shifts: Iterable[Shift]) -> bool:
-    """Whether these shifts are between kitchens of the paper, by their names."""
-    return {domain for shift in shifts for domain in (*shift.sources, shift.domain)} <= set(PAPER_DOMAINS)
-
-
-def sentences_on_paper(records: Sequence[Record], has_errata: bool) -> list[str]:
-    """Sentences about how far ours can be compared with the paper's numbers."""
-    errata = f"{ERRATUM} contradicts another number of the paper (see the end of this page)."
-    return [
-        "paper: top-1 of arXiv 2106.01689, which gives neither seeds nor deviations.",
-        describe_unlike_paper(records),
-        *([errata] if has_errata else []),
-    ]
+from egonorm.sweeps.paper import are_papers, figure5, reported
 
 
 def describe_unlike_paper(records: Sequence[Record]) -> str:
@@ -69,18 +33,6 @@ def errata() -> tuple[tuple[str, str], ...]:
     )
 
 
-@cache
-def _places(modalities: tuple[str, ...]) -> tuple[tuple[Part, System], ...]:
-    parts: Iterable[Part] = suites(modalities)["paper.all"]
-    return tuple((part, system) for part in parts for system in part.systems)
-
-
-def _is(run: Run, system: System) -> bool:
-    """Whether a configuration is of this system; a system without modalities of its own has the paper's two."""
-    own = (plain(run).method, run.net.fusion, tuple(run.net.streams))
-    return own == (system.method, system.fusion, system.modalities or ("rgb", "audio"))
-
-
 FIGURE_7A = {
     "RGB": {SourceOnly.name(): 19.73, Rna.name(): 34.80},
     "Audio": {SourceOnly.name(): 34.98, Rna.name(): 38.69},
@@ -102,4 +54,4 @@ def stream_names(modalities: Sequence[str]) -> dict[tuple[str, ...], str]:
 def is_papers(comparisons: Sequence[Comparison]) -> bool:
     """Whether the paper's numbers for domain generalisation may stand beside these: the same domains, none of them shown."""
     shifts = [comparison.shift for comparison in comparisons]
-    return is_on_papers_domains(shifts) and all(shift.family in ("dg1", "dgn") for shift in shifts)
+    return are_papers(shifts) and all(shift.family in ("dg1", "dgn") for shift in shifts)

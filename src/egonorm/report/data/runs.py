@@ -140,6 +140,6 @@ def read_report_data(folders: Iterable[Path], selector: Selector, selection: str
 
 def _sorted(records: Sequence[Record]) -> tuple[Record, ...]:
     """By setting, then method; the plain network (summed logits, all streams) before others; then by seed."""
-    plain = lambda run: (run.net.fusion != "sum", -len(run.net.streams))  # noqa: E731
-    key = lambda r: (str(r.setting), r.method.name(), *plain(r.run), r.stored.common, r.seed)  # noqa: E731
+    plain = lambda run: (run.fusion != "sum", -len(run.modalities))  # noqa: E731
+    key = lambda r: (str(r.setting), r.method.name(), *plain(r.stored), r.stored.common, r.seed)  # noqa: E731
     return tuple(sorted(records, key=key))

@@ -13,8 +13,9 @@ from egonorm.aggregate.aggregate import Average, average
 from egonorm.core.types import Shift
 from egonorm.report.data.paper import describe_unlike_paper, is_papers, stream_names
 from egonorm.report.data.runs import Comparison, runs_of
-from egonorm.report.style import INK, SIDES, Exhibit, Mark, column, label_of, short
+from egonorm.report.style import INK, SIDES, Exhibit, Mark, column, short
 from egonorm.runs.results import Runs
+from egonorm.sweeps.paper import display_name
 
 BAR_HEADER = ("series", "stream", "shift", "value", "low", "high", "error bar", "seeds", "n", "paper")
 
@@ -200,7 +201,7 @@ def compare_sides(comparisons: Sequence[Comparison], metrics: Mapping[str, str],
         )
     families = "-".join(dict.fromkeys(comparison.shift.family for comparison in comparisons))
     name = f"{question.name}-{families}-{comparisons[0].method}"
-    title = f"{question.title}: {label_of(comparisons[0].method)} beside Source Only"
+    title = f"{question.title}: {display_name(comparisons[0].method)} beside Source Only"
     series = _series(comparisons, metrics, question)
     groups = [group for group in metrics if any(group in one.bars for one in series)]
     if not groups:
@@ -223,7 +224,7 @@ def _series(comparisons: Sequence[Comparison], metrics: Mapping[str, str], quest
     for side, mark in zip(comparisons[0].sides, SIDES, strict=True):
         runs = runs_of(comparisons, side)
         bars = {group: make_bar(runs, metric, paper.get(group, {}).get(side)) for group, metric in metrics.items()}
-        series.append(Series(label_of(side), mark, {group: bar for group, bar in bars.items() if bar}))
+        series.append(Series(display_name(side), mark, {group: bar for group, bar in bars.items() if bar}))
     return series
 
 

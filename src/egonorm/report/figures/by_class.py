@@ -9,8 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.figures.curves import CURVE_COLUMNS, GONE, Curve, about_curves, draw_curve, make_curve, read_logs
-from egonorm.report.style import SIDES, Exhibit, Mark, column, label_of, mark_modalities, short
+from egonorm.report.style import SIDES, Exhibit, Mark, column, mark_modalities, short
 from egonorm.runs.train_log import Step
+from egonorm.sweeps.paper import display_name
 
 ACCURACY, NORM = "training accuracy", "mean norm"
 MOST_STRETCHES = 60
@@ -26,7 +27,7 @@ def training_by_class(comparison: Comparison, data: ReportData) -> Exhibit:
     """Norms and training accuracy of each class and domain, as small multiples."""
     name, title = (
         f"classes-{comparison.name}",
-        f"Through training, by class: {label_of(comparison.method)} beside Source Only",
+        f"Through training, by class: {display_name(comparison.method)} beside Source Only",
     )
     logs = read_logs(comparison)
     if not any(logs.values()):
@@ -40,7 +41,7 @@ def training_by_class(comparison: Comparison, data: ReportData) -> Exhibit:
             "Training anew gives some that do.",
         )
     drawn = _chosen(clips)
-    rows = tuple((*key[:4], label_of(key[4]), *row) for key, curve in curves.items() for row in curve.rows)
+    rows = tuple((*key[:4], display_name(key[4]), *row) for key, curve in curves.items() for row in curve.rows)
     header = ("domain", "class", "quantity", "modality", "series", *CURVE_COLUMNS)
     return Exhibit(
         name,
@@ -120,11 +121,11 @@ def _draw(comparison: Comparison, curves: ClassCurves, drawn: Sequence[tuple[str
 
 def _legend(modalities: Mapping[str, Mark], sides: Mapping[str, Mark]) -> list[Line2D]:
     lines = {
-        f"{short(name, 14)}, {short(label_of(side), 14)}": (mark.color, line.line)
+        f"{short(name, 14)}, {short(display_name(side), 14)}": (mark.color, line.line)
         for name, mark in modalities.items()
         for side, line in sides.items()
     }
-    lines |= {f"accuracy, {short(label_of(side), 14)}": (mark.color, mark.line) for side, mark in sides.items()}
+    lines |= {f"accuracy, {short(display_name(side), 14)}": (mark.color, mark.line) for side, mark in sides.items()}
     return [Line2D([], [], color=color, linestyle=line, label=label) for label, (color, line) in lines.items()]
 
 
@@ -133,7 +134,7 @@ def _tell(curves: ClassCurves, drawn: Sequence[tuple[str, str]]) -> str:
     told = []
     for place in drawn:
         last = [
-            f"{label_of(side)} {modality or 'accuracy'} {curve.smooth[-1]:.3g}{'' if modality else ' %'}"
+            f"{display_name(side)} {modality or 'accuracy'} {curve.smooth[-1]:.3g}{'' if modality else ' %'}"
             for (*key, _, modality, side), curve in curves.items()
             if tuple(key) == place
         ]

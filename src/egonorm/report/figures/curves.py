@@ -14,9 +14,10 @@ from matplotlib.ticker import MaxNLocator
 
 from egonorm.metrics import mean_norm_difference
 from egonorm.report.data.runs import Comparison, ReportData
-from egonorm.report.style import INK, MARKERS, SIDES, Exhibit, LineStyle, Mark, column, label_of, mark_modalities, short
+from egonorm.report.style import INK, MARKERS, SIDES, Exhibit, LineStyle, Mark, column, mark_modalities, short
 from egonorm.runs.results import Record
 from egonorm.runs.train_log import Step, read_log
+from egonorm.sweeps.paper import display_name
 
 MOST = 200
 """Stretches of a curve, at most; where a log has no more steps, each is one."""
@@ -111,12 +112,15 @@ GONE = "The logs of these runs (train.jsonl) are gone. Train the runs anew, or p
 
 def training_curves(comparison: Comparison, data: ReportData) -> Exhibit:
     """What the logs and rows of the comparison's runs say of their training, whatever domain the comparison was judged on."""
-    name, title = f"training-{comparison.name}", f"Through training: {label_of(comparison.method)} beside Source Only"
+    name, title = (
+        f"training-{comparison.name}",
+        f"Through training: {display_name(comparison.method)} beside Source Only",
+    )
     logs = read_logs(comparison)
     curves = _curves(comparison, logs)
     if not any(logs.values()) or not curves:
         return Exhibit(name, title, missing=GONE)
-    rows = tuple((*key[:3], label_of(key[3]), *row) for key, curve in curves.items() for row in curve.rows)
+    rows = tuple((*key[:3], display_name(key[3]), *row) for key, curve in curves.items() for row in curve.rows)
     header = ("quantity", "domain", "modality", "series", *CURVE_COLUMNS)
     return Exhibit(
         name, title, _draw(comparison, curves), _tell(curves), _about(comparison, curves, logs), header, rows
@@ -188,7 +192,9 @@ def _draw(comparison: Comparison, curves: Curves) -> Figure:
         grid = figure.subplots(num_rows, 2, squeeze=False)
         for axes, (quantity, domain, side) in zip(grid.flat, panels, strict=False):
             unit = ", %" if quantity in (TRAINING, TEST) else ""
-            axes.set_title(f"{short(domain, 16)}, {short(label_of(side), 14)}" if side else short(quantity + unit, 34))
+            axes.set_title(
+                f"{short(domain, 16)}, {short(display_name(side), 14)}" if side else short(quantity + unit, 34)
+            )
             axes.grid(axis="y")
             for key, curve in curves.items():
                 if side and (key[0], key[1], key[3]) == (quantity, domain, side):
@@ -231,7 +237,7 @@ def _legend(modalities: Mapping[str, Mark], sides: Mapping[str, Mark], domains: 
     lines: dict[str, tuple[str, LineStyle, str]] = {
         name: (mark.color, mark.line, "") for name, mark in modalities.items()
     }
-    lines |= {label_of(side): (mark.color, mark.line, "") for side, mark in sides.items()}
+    lines |= {display_name(side): (mark.color, mark.line, "") for side, mark in sides.items()}
     lines |= (
         {domain if marker else f"{domain} (no marks)": (INK, "", marker) for domain, marker in domains.items()}
         if len(domains) > 1
@@ -248,7 +254,7 @@ def _tell(curves: Curves) -> str:
     found = defaultdict(list)
     for (quantity, domain, modality, side), curve in curves.items():
         ends = f"{curve.smooth[0]:.4g} to {curve.smooth[-1]:.4g}"
-        found[quantity, domain].append(" ".join(filter(None, (label_of(side), modality, ends))))
+        found[quantity, domain].append(" ".join(filter(None, (display_name(side), modality, ends))))
     told = [
         f"{quantity}{f' in {domain}' if domain else ''}: {', '.join(lines)}."
         for (quantity, domain), lines in found.items()
@@ -258,7 +264,7 @@ def _tell(curves: Curves) -> str:
 
 def _about(comparison: Comparison, curves: Curves, logs: Mapping[str, Sequence[tuple[Step, ...]]]) -> str:
     told = [about_curves(comparison, curves.values())]
-    gone = [label_of(side) for side, records in comparison.sides.items() if len(logs[side]) < len(records)]
+    gone = [display_name(side) for side, records in comparison.sides.items() if len(logs[side]) < len(records)]
     told += [f"Some logs are gone, and left out: {', '.join(gone)}."] if gone else []
     told.append(
         "Training accuracy is that of each step's clips, with dropout."

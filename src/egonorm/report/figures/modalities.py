@@ -5,16 +5,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from egonorm.aggregate.aggregate import RunGroup
-from egonorm.aggregate.paper_comparison import PAPER_MEAN
 from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
-from egonorm.report.data.paper import describe_unlike_paper, is_on_papers_domains, stream_names
+from egonorm.report.data.paper import describe_unlike_paper, stream_names
 from egonorm.report.data.runs import ReportData
 from egonorm.report.figures.bars import BAR_HEADER, Series, about, draw_bars, make_bar, rows_of, tell
 from egonorm.report.style import SIDES, THIRD, Exhibit
 from egonorm.runs.config import Stream, to_json
 from egonorm.runs.results import Runs
-from egonorm.sweeps.paper import reported
+from egonorm.sweeps.paper import PAPER_MEAN, are_papers, reported
 
 NAME, TITLE = (
     "single-and-multiple",
@@ -106,5 +105,5 @@ def _series(heading: str, found: StreamRuns, names: dict[tuple[str, ...], str]) 
     bars = {}
     for streams, runs in found.items():
         number = reported().get(("Figure 5", heading, names[streams], PAPER_MEAN))
-        bars[names[streams]] = make_bar(runs, "top1", number.top1 if number and is_on_papers_domains(runs) else None)
+        bars[names[streams]] = make_bar(runs, "top1", number.top1 if number and are_papers(runs) else None)
     return Series(heading, HEADINGS[heading][1], {name: bar for name, bar in bars.items() if bar})

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 
 from egonorm.metrics import mean_norm_difference
 from egonorm.report.data.runs import Comparison, ReportData
-from egonorm.report.style import INK, Exhibit, Mark, column, label_of, mark_modalities, short
+from egonorm.report.style import INK, Exhibit, Mark, column, mark_modalities, short
+from egonorm.sweeps.paper import display_name
 
 BINS = 32
 _LINE = 0.2
@@ -27,7 +28,7 @@ def norm_histograms(comparison: Comparison, data: ReportData) -> Exhibit:
     """Histograms of the feature norms of every domain that both sides were judged on; the clips of all seeds together."""
     name, title = (
         f"norms-{comparison.name}",
-        f"Feature norms on test clips: {label_of(comparison.method)} beside Source Only",
+        f"Feature norms on test clips: {display_name(comparison.method)} beside Source Only",
     )
     domains = [
         d for d in comparison.with_method[0].measured if all(d in r.measured for r in chain(*comparison.sides.values()))
@@ -91,7 +92,7 @@ def _draw(panels: Panels, edges: Float[np.ndarray, " edge"]) -> Figure:
         for row, domain in zip(grid, domains, strict=True):
             for axes, side in zip(row, sides, strict=True):
                 _panel(axes, panels[domain, side], edges, modalities, room)
-                axes.set_title(f"{short(domain, 12)}, {short(label_of(side), 14)}")
+                axes.set_title(f"{short(domain, 12)}, {short(display_name(side), 14)}")
             row[0].set_ylabel("Clips, %")
             highest = max(_percents(x, edges).max() for side in sides for x in panels[domain, side].values())
             row[0].set_ylim(0, 1.05 * highest / (1 - room))
@@ -126,7 +127,7 @@ def _tell(panels: Panels) -> str:
     for (domain, side), norms in panels.items():
         means = ", ".join(f"{name} {float(x.mean()):.2f}" for name, x in norms.items())
         deltas = "".join(f", delta {pair} {value:+.2f}" for pair, value in _deltas(norms).items())
-        told.append(f"{domain}, {label_of(side)}: mean norms {means}{deltas}.")
+        told.append(f"{domain}, {display_name(side)}: mean norms {means}{deltas}.")
     return " ".join(told)
 
 
@@ -134,7 +135,7 @@ def _rows(panels: Panels, edges: Float[np.ndarray, " edge"]) -> list[tuple[objec
     return [
         (
             domain,
-            label_of(side),
+            display_name(side),
             name,
             round(float(low), 4),
             round(float(high), 4),

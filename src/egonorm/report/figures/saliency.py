@@ -14,7 +14,8 @@ from egonorm.core import RunError, SettingError
 from egonorm.core.training import FUSED
 from egonorm.export.saved_clip import SavedClip, Sound
 from egonorm.report.figures.layout import GAP, LINE, MARGIN, SHEET_WIDTH, Sheet
-from egonorm.report.style import drawing, label_of
+from egonorm.report.style import drawing
+from egonorm.sweeps.paper import display_name
 
 MAX_COLUMNS = 8
 """Frames in a row."""
@@ -133,7 +134,7 @@ def _title(clip: SavedClip, logit: str) -> str:
     told = f"answers {_short(clip.classes[answer])} {scores[answer]:.2f}"
     if answer != clip.label:
         told += f", true class {_short(clip.classes[clip.label])} {scores[clip.label]:.2f}"
-    return f"{label_of(clip.method)}, seed {clip.seed}: {told}" + ("" if logit == FUSED else f" ({logit} alone)")
+    return f"{display_name(clip.method)}, seed {clip.seed}: {told}" + ("" if logit == FUSED else f" ({logit} alone)")
 
 
 def _short(text: str, most: int = 32) -> str:
@@ -173,7 +174,7 @@ def _draw_sounds(sheet: Sheet, clips: Sequence[SavedClip], name: str, logit: str
             left = MARGIN + column * (width + MARGIN)
             coarse = clip.maps_of(_class(clip, of), logit).get(name)
             nothing = coarse is not None and not coarse.any()
-            sheet.write(left, f"{label_of(clip.method)}; {name}" + nothing * f" ({NOTHING})")
+            sheet.write(left, f"{display_name(clip.method)}; {name}" + nothing * f" ({NOTHING})")
             wave, look = sheet.axes(left, width, _WAVE, LINE), sheet.axes(left, width, _LOOK, LINE + _WAVE)
             _draw_wave(wave, clip.sounds[name])
             _draw_look(look, clip.sounds[name], coarse)

@@ -50,8 +50,13 @@ class Grid:
     header: tuple[str, ...]
     rows: tuple[tuple[GridCell, ...], ...]
     caption: str = ""
-    csv: str = ""
-    """The numbers as CSV, in more detail than the cells show."""
+    numbers: tuple[tuple[object, ...], ...] = ()
+    """A header and its lines, in more detail than the cells show; the cells' texts where there are none."""
+
+    def csv(self) -> str:
+        """The numbers, or what the cells say."""
+        header, *lines = self.numbers or (self.header, *(tuple(cell.text for cell in row) for row in self.rows))
+        return csv_of(header, lines)
 
 
 @dataclass(frozen=True)

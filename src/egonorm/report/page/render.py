@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from egonorm.core.files import fitting
 from egonorm.report.page.model import Grid, Matrix, Page
-from egonorm.report.style import Exhibit, csv_of
+from egonorm.report.style import Exhibit
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,8 @@ def encoded(text: str) -> bytes:
 
 
 def data_of(part: Exhibit | Grid | Matrix) -> str:
-    """The numbers of a part as CSV; empty where a figure has none, and what its cells say where a grid has no more."""
-    if isinstance(part, Grid):
-        return part.csv or csv_of(part.header, ([cell.text for cell in row] for row in part.rows))
-    return part.csv() if isinstance(part, Matrix) or part.header else ""
+    """The numbers of a part as CSV; empty where a figure has none."""
+    return "" if isinstance(part, Exhibit) and not part.header else part.csv()
 
 
 def _environment() -> Environment:

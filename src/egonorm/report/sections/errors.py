@@ -15,8 +15,8 @@ from egonorm.metrics import accuracy_interval
 from egonorm.report.data.predictions import Judged, Opinion, changes, judged, opinion_of
 from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.page.model import Facts, Grid, GridCell, Matrix, Note, Player
-from egonorm.report.style import csv_of, label_of
 from egonorm.runs.predictions import Predicted
+from egonorm.sweeps.paper import display_name
 
 NOT_ASKED = "No clips were asked for; egonorm report shows some with --clips 2."
 _RULE = "Of the first seed's wrong fused answers, those with the highest score (mean over the selected checkpoints) are shown."
@@ -36,7 +36,7 @@ def mistakes(comparison: Comparison, data: ReportData, most: int = 3) -> tuple[P
                 f"No clip of {comparison.shift.domain} got a wrong answer with seed {comparison.without[0].run.seed}."
             ),
         )
-    told = Note(f"The surest mistakes, {most} at most of {' and '.join(map(label_of, sides))}. {_RULE}")
+    told = Note(f"The surest mistakes, {most} at most of {' and '.join(map(display_name, sides))}. {_RULE}")
     return (
         told,
         *(
@@ -61,7 +61,7 @@ def _player(comparison: Comparison, sides: Judged, uid: str, number: int, whose:
         "clip": uid,
         "true class": own.truth,
         "mistake of": " and ".join(
-            f"{label_of(method)} ({opinion.answer})" for method, opinion in opinions.items() if opinion
+            f"{display_name(method)} ({opinion.answer})" for method, opinion in opinions.items() if opinion
         ),
     }
     video, missing = video_of(comparison, uid, whose)
@@ -74,7 +74,7 @@ def thoughts(comparison: Comparison, sides: Judged, uid: str, name: str) -> Grid
     """What every stream of each side's first run thought of a clip."""
     header = ("method, stream", "answer", "score", "score of the true class", "norm", "percentile")
     rows = tuple(
-        (GridCell(f"{label_of(method)}, {stream}"), *_thought(opinion_of(side[0], uid, stream)))
+        (GridCell(f"{display_name(method)}, {stream}"), *_thought(opinion_of(side[0], uid, stream)))
         for method, side in sides.items()
         for stream in side[0].scores
     )
@@ -122,7 +122,7 @@ def confusion(comparison: Comparison, data: ReportData) -> tuple[Matrix, ...] | 
     return tuple(
         Matrix(
             f"{comparison.name}-confusion-{method}",
-            f"{label_of(method)} on {comparison.shift.domain}: what was taken for what",
+            f"{display_name(method)} on {comparison.shift.domain}: what was taken for what",
             side[0].classes,
             tuple(tuple(map(float, row)) for row in _percents(side, FUSED)),
             _support(side[0]),
@@ -148,15 +148,15 @@ def recall_by_class(comparison: Comparison, data: ReportData) -> Grid | Note:
         (GridCell(name), GridCell(str(n), float(n)), *_recalls(n, {at: float(x[k]) for at, x in recalls.items()}))
         for k, (name, n) in enumerate(support.items())
     )
-    alone = (f"{stream} alone, {label_of(method)}" for method, stream in recalls if stream != FUSED)
+    alone = (f"{stream} alone, {display_name(method)}" for method, stream in recalls if stream != FUSED)
     return Grid(
         f"{comparison.name}-recall",
         f"How often each class is recognised on {comparison.shift.domain}, in percent",
-        ("class", "clips", *map(label_of, sides), "difference", *alone),
+        ("class", "clips", *map(display_name, sides), "difference", *alone),
         rows,
         f"Recall of the fused answers, mean over the selected checkpoints and over {_seeds(comparison)}; in brackets the 95 % "
         "interval over the class's clips (Wilson). difference: in points. alone: by that stream's own scores.",
-        csv_of(("method", "stream", "class", "clips", "recall", "low", "high"), _lines(recalls, support)),
+        (("method", "stream", "class", "clips", "recall", "low", "high"), *_lines(recalls, support)),
     )
 
 
@@ -173,7 +173,7 @@ def changed_answers(comparison: Comparison, data: ReportData, places: Mapping[st
         for kind, uids in kinds.items()
         for uid in uids
     ]
-    each = lambda words: [f"{words}, {label_of(method)}" for method in sides]  # noqa: E731
+    each = lambda words: [f"{words}, {display_name(method)}" for method in sides]  # noqa: E731
     norms = [name for stream in sides[comparison.method][0].norms for name in each(f"{stream} norm")]
     header = ("clip", "change", "true class", *each("answer"), *each("score of the true class"), *norms)
     counts = ", ".join(f"{len(uids)} {kind}" for kind, uids in kinds.items())
@@ -182,9 +182,10 @@ def changed_answers(comparison: Comparison, data: ReportData, places: Mapping[st
         f"Clips of {comparison.shift.domain} whose answer changed",
         header,
         tuple((GridCell(uid, link=places.get(uid, "")), *map(_cell, line)) for uid, *line in lines),
-        f"From {' to '.join(map(label_of, sides))}, seed {comparison.without[0].run.seed}: {counts}, of {found.num_clips} clips. "
+        f"From {' to '.join(map(display_name, sides))}, seed {comparison.without[0].seed}: {counts}, "
+        f"of {found.num_clips} clips. "
         "The answer is the class with the highest fused score; scores and norms are means over the selected checkpoints.",
-        csv_of(header, lines),
+        (header, *lines),
     )
 
 

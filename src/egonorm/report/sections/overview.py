@@ -8,7 +8,7 @@ from egonorm.report.data.predictions import changes
 from egonorm.report.data.runs import REFERENCE, Comparison, ReportData, runs_of
 from egonorm.report.page.model import Note, Player
 from egonorm.report.sections.results import LEVEL, Results
-from egonorm.report.style import label_of
+from egonorm.sweeps.paper import display_name
 
 FAMILY_TITLES = {
     "supervised": "supervised",
@@ -37,10 +37,10 @@ def summary(
         players: the clips of each comparison that changed most.
     """
     if not comparisons:
-        names = ", ".join(map(label_of, data.methods))
+        names = ", ".join(map(display_name, data.methods))
         return (
             Note(
-                f"This page compares nothing: there are runs of {names}, and not of {label_of(REFERENCE)} and another "
+                f"This page compares nothing: there are runs of {names}, and not of {display_name(REFERENCE)} and another "
                 "method with the same seeds in the same setting.",
                 is_warning=True,
             ),
@@ -59,7 +59,7 @@ def summary(
 def _of_shift(data: ReportData, method: str, comparison: Comparison, found: Results, players: Sequence[Player]) -> Note:
     words = [
         f"Trained in {' and '.join(comparison.shift.sources)}, tested in {comparison.shift.domain}: "
-        f"{label_of(method)} {_accuracies(comparison)}, {_gain(found, [comparison])}.",
+        f"{display_name(method)} {_accuracies(comparison)}, {_gain(found, [comparison])}.",
         *_differences(comparison),
     ]
     if changed := changes(comparison, data):
@@ -92,7 +92,7 @@ def _of_family(method: str, comparisons: Sequence[Comparison], found: Results) -
     better = sum(_mean([one], one.method) > _mean([one], REFERENCE) for one in comparisons)
     family, many = FAMILY_TITLES.get(comparisons[0].shift.family, comparisons[0].shift.family), len(comparisons) > 1
     return Note(
-        f"{family}: {label_of(method)} {after:.1f} % against {before:.1f} % of {label_of(REFERENCE)} on average over "
+        f"{family}: {display_name(method)} {after:.1f} % against {before:.1f} % of {display_name(REFERENCE)} on average over "
         f"{len(comparisons)} shift{'s' * many}, {_gain(found, comparisons)}; higher in {better} of them."
     )
 
@@ -100,7 +100,7 @@ def _of_family(method: str, comparisons: Sequence[Comparison], found: Results) -
 def _accuracies(comparison: Comparison) -> str:
     before, after = (_mean([comparison], side) for side in comparison.sides)
     seeds = len(comparison.without)
-    return f"{after:.1f} % against {before:.1f} % of {label_of(REFERENCE)} ({seeds} seed{'s' * (seeds > 1)})"
+    return f"{after:.1f} % against {before:.1f} % of {display_name(REFERENCE)} ({seeds} seed{'s' * (seeds > 1)})"
 
 
 def _gain(found: Results, comparisons: Sequence[Comparison]) -> str:

@@ -6,15 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import egonorm
-from egonorm.aggregate.paper_systems import PAPER_DOMAINS
 from egonorm.report.data.paper import errata
 from egonorm.report.data.runs import ReportData
 from egonorm.report.page.model import Element, Facts, Grid, GridCell, Note, Section
-from egonorm.report.style import csv_of, label_of
 from egonorm.runs.config import to_json
 from egonorm.runs.directory import called_as, find_commit
 from egonorm.runs.results import Record
 from egonorm.runs.train_log import last_seconds
+from egonorm.sweeps.paper import PAPER_DOMAINS, display_name
 
 SHOWN = 12
 """Different values that are told before they are counted."""
@@ -49,7 +48,7 @@ def _page(data: ReportData) -> dict[str, str]:
         "commit": find_commit() or UNKNOWN,
         "runs": str(len(data.records)),
         "selection": f"{data.selection} (checkpoints a run: {counts})",
-        "methods": ", ".join(f"{label_of(name)} ({name})" for name in data.methods),
+        "methods": ", ".join(f"{display_name(name)} ({name})" for name in data.methods),
     }
 
 
@@ -58,7 +57,7 @@ def _runs(records: Iterable[Record]) -> Grid:
     header = tuple(lines[0])
     rows = tuple(tuple(_cell(value) for value in line.values()) for line in lines)
     caption = "seconds: how long the last start trained. left out: clips with broken media."
-    return Grid("runs", "Runs", header, rows, caption, csv_of(header, (line.values() for line in lines)))
+    return Grid("runs", "Runs", header, rows, caption, (header, *(tuple(line.values()) for line in lines)))
 
 
 def _cell(value: object) -> GridCell:

@@ -1,19 +1,29 @@
 """The result at a glance: methods by shifts, how sure each number is, what was gained, and which is best."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from egonorm.aggregate.aggregate import Aggregate, RunGroup, label_groups, same_seeds
-from egonorm.aggregate.paired import Gain, PairedRuns, match_seeds
-from egonorm.aggregate.paper_systems import ERRATUM
-from egonorm.aggregate.table import describe_families
+from egonorm.aggregate.paired import Gain, PairedRuns, describe_families, match_seeds
 from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
+from egonorm.methods.base import unresolved
 from egonorm.metrics import holm
-from egonorm.report.data.paper import paper_number, sentences_on_paper
 from egonorm.report.data.runs import ReportData
 from egonorm.report.page.model import Grid, GridCell
-from egonorm.report.style import csv_of, label_of
+from egonorm.sweeps.paper import (
+    ERRATUM,
+    PAPER_DOMAINS,
+    PAPER_MEAN,
+    Part,
+    System,
+    are_papers,
+    display_name,
+    reported,
+    shift_of,
+    suites,
+)
 
 LEVEL = 0.05
 """Above it, a difference is not told from chance."""
@@ -48,6 +58,11 @@ class Results:
     """One a shift, and where there are several their mean."""
     cells: Mapping[tuple[RunGroup, Column], ResultCell]
     """Row by row; none where a configuration has not all runs of a column."""
+
+    @property
+    def has_paper(self) -> bool:
+        """Whether a number of the paper stands beside one of ours."""
+        return any(cell.paper for cell in self.cells.values())
 
     def gain(self, group: RunGroup, shifts: Iterable[Shift]) -> Gain | None:
         """The gain of a configuration over shifts that a column has; None without one."""
@@ -84,7 +99,7 @@ def results(data: ReportData, family: str, found: Results) -> Grid:
         ("method", *(column.title for column in found.columns)),
         tuple(rows),
         _caption(data, found.cells.values()),
-        _csv(found),
+        _numbers(found),
     )
 
 
@@ -100,7 +115,7 @@ def _rows(data: ReportData, family: str) -> dict[RunGroup, str]:
     beside = {references[group] for group in own}
     chosen = [group for group in groups if group in own or group in beside]
     labels = [
-        f"{label_of(method)} ({differences})" if differences else label_of(method)
+        f"{display_name(method)} ({differences})" if differences else display_name(method)
         for method, differences in label_groups(chosen)
     ]
     rows = sorted(zip(chosen, labels, strict=True), key=lambda row: data.methods.index(row[0].method))
@@ -179,8 +194,34 @@ def _caption(data: ReportData, cells: Iterable[ResultCell]) -> str:
             f"“Not told from the best”: the same test against the best of the column, p > {LEVEL:g} after Holm."
         )
     papers = [cell.paper for cell in cells if cell.paper]
-    about_paper = sentences_on_paper(data.records, any(ERRATUM in paper for paper in papers)) if papers else []
-    return " ".join([*sentences, *about_paper])
+    if papers:
+        sentences.append("paper: top-1 of arXiv 2106.01689, which gives neither seeds nor deviations.")
+    if any(ERRATUM in paper for paper in papers):
+        sentences.append(f"{ERRATUM} contradicts another number of the paper (see the end of this page).")
+    return " ".join(sentences)
+
+
+def paper_number(aggregate: Aggregate) -> str:
+    """Top-1 in percent as the paper prints it for one shift, or for the mean over all of a block's; empty where it does not."""
+    shifts, stored = aggregate.shifts, aggregate.records[0].stored
+    if not are_papers(shifts):
+        return ""
+    shift = PAPER_MEAN if len(shifts) > 1 else f"{','.join(shifts[0].sources)}->{shifts[0].domain}"
+    own = unresolved(aggregate.group.configured), stored.fusion, stored.modalities
+    for part, system in _places(stored.modalities):
+        settings = part.family(PAPER_DOMAINS)
+        wanted = [s for s in settings if shift in (PAPER_MEAN, shift_of(s))]
+        complete = {(s.sources, s.target) for s in wanted} == {(s.sources, s.domain) for s in shifts}
+        number = reported().get((part.table, part.heading, system.name, shift))
+        is_system = own == (system.method, system.fusion, system.modalities or ("rgb", "audio"))
+        if number and complete and settings[0].family == stored.setting.family and is_system:
+            return f"{number.top1:.2f}{ERRATUM if number.erratum else ''}"
+    return ""
+
+
+@cache
+def _places(modalities: tuple[str, ...]) -> tuple[tuple[Part, System], ...]:
+    return tuple((part, system) for part in suites(modalities)["paper.all"] for system in part.systems)
 
 
 _NAMES = (
@@ -189,12 +230,11 @@ _NAMES = (
 )
 
 
-def _csv(found: Results) -> str:
-    lines = [_line(found.rows[row], column.title, cell) for (row, column), cell in found.cells.items()]
-    return csv_of(_NAMES, lines)
+def _numbers(found: Results) -> tuple[tuple[object, ...], ...]:
+    return _NAMES, *(_line(found.rows[row], column.title, cell) for (row, column), cell in found.cells.items())
 
 
-def _line(label: str, title: str, cell: ResultCell) -> Sequence[object]:
+def _line(label: str, title: str, cell: ResultCell) -> tuple[object, ...]:
     top1, gain = cell.aggregate.top1, cell.aggregate.gain
     assert top1 is not None and top1.interval is not None
     tested: tuple[object, ...] = (None,) * 6

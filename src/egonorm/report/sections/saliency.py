@@ -13,8 +13,9 @@ from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.figures.saliency import cam_figure
 from egonorm.report.page.model import Element, Facts, Note, Player
 from egonorm.report.sections.errors import NOT_ASKED, thoughts, video_of
-from egonorm.report.style import Exhibit, label_of
+from egonorm.report.style import Exhibit
 from egonorm.runs.results import Record
+from egonorm.sweeps.paper import display_name
 
 _RULE = (
     "The clips whose true class's fused score rose most, and those for which it fell most, from {without} to {method} (seed "
@@ -52,7 +53,7 @@ def looks(comparison: Comparison, data: ReportData, most: int) -> tuple[Element,
     if not changed:
         return (Note(f"No clip of {comparison.shift.domain} has another score."),)
     seed, late = comparison.without[0].run.seed, comparison.without[0].run.net.fusion == "sum"
-    without, method = map(label_of, sides)
+    without, method = map(display_name, sides)
     told = Note(_RULE.format(without=without, method=method, seed=seed) + late * LATE)
     return told, *(_player(comparison, sides, change, k) for k, change in enumerate(changed, start=1))
 
@@ -97,7 +98,7 @@ def _pictures(comparison: Comparison, uid: str, truth: str, name: str) -> tuple[
 def _exhibit(saved: Mapping[str, SavedClip], uid: str, truth: str, logit: str, name: str) -> Exhibit:
     whose = "the fused score" if logit == FUSED else f"the score of {logit} alone"
     peaks = [
-        f"{label_of(method)}, {stream}: {_peak(clip, stream, cells)}"
+        f"{display_name(method)}, {stream}: {_peak(clip, stream, cells)}"
         for method, clip in saved.items()
         for stream, cells in clip.maps_of(clip.label, logit).items()
     ]
