@@ -15,17 +15,27 @@ from egonorm.core import Batch, DataError, RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
 from egonorm.core.training import seed_for
-from egonorm.data.check import LEFT_OUT, Problem, describe_problems, needed, screen, usable, write_left_out
+from egonorm.data.check import (
+    LEFT_OUT,
+    Problem,
+    describe_problems,
+    describe_unlabelled,
+    needed,
+    of_other_classes,
+    refuse_empty,
+    screen,
+    write_left_out,
+)
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
-from egonorm.data.sets import ClipSet, open_clip_set, readers_of, refuse_learnt
+from egonorm.data.sets import ClipSet, FeatureSet, open_clip_set, readers_of, refuse_learnt
 from egonorm.methods import check
 from egonorm.methods.base import target_moments
 from egonorm.nets.layers import fuse_bn_in_place
-from egonorm.nets.net import Net
-from egonorm.runs.config import CHECKPOINTS, Run, load_trained
+from egonorm.nets.net import Net, network_of, read_metadata
+from egonorm.runs.config import CHECKPOINTS, NetConfig, Run, load_trained
 from egonorm.runs.directory import claim, note_start, refuse_other
 from egonorm.runs.results import COMPLETE, Row, is_complete, predictions_of, read_rows, write_rows
 from egonorm.runs.reuse import take_over
@@ -102,9 +112,11 @@ class RunContext:
         self, manifest: Manifest, readers: Mapping[str, Reader], listing: str
     ) -> tuple[Manifest, tuple[Problem, ...]]:
         """The usable clips, and what is wrong with the others. A list in the folder is a decision."""
+        told = manifest.within({"train": self.run.setting.sources, "test": manifest.domains})
+        known = of_other_classes(told)  # nobody looks at the labels of a target's training clips
         decided = self.options.skip_broken or (self.folder / listing).exists()
         with bar("Examining media", self.shows_progress) as progress:
-            return screen(manifest, readers, decided, progress)
+            return screen(manifest, readers, decided, progress, known)
 
     def note_left_out(self, problems: tuple[Problem, ...], listing: str) -> None:
         """Say what is left out, on the terminal and in a file of the folder."""
@@ -118,7 +130,7 @@ def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, 
     """The rows of one domain's test clips for every checkpoint that was kept; their predictions are written too."""
     run, runtime = context.run, context.runtime
     windows, tests = run.evaluation.num_windows, context.clips(manifest.select([domain], "test"), readers)
-    nets = _load(context, manifest.classes)
+    nets = _load(context)
     moments = context.target_moments if domain == run.setting.target else frozenset()
     if "after" in moments:
         _adapt(context, manifest.select([domain], "train"), readers, nets)
@@ -176,20 +188,19 @@ def make_row(context: RunContext, step: int, domain: str, metric: str, value: fl
     )
 
 
-def _load(context: RunContext, classes: tuple[str, ...]) -> dict[int, Net]:
-    """The kept networks by step. DataError when they were trained on other classes."""
+def _load(context: RunContext) -> dict[int, Net]:
+    """The kept networks by step."""
     nets, net = {}, None
     for step in context.checkpoints.saved():
-        net, learnt = load_trained(context.folder, context.run, step, like=net)
-        if learnt != classes:
-            raise DataError(
-                f"{context.run.data} has other classes than the run was trained on.",
-                got=", ".join(classes),
-                expected=", ".join(learnt),
-                remedy="Test on data with the same classes in the same order.",
-            )
+        net, _ = load_trained(context.folder, context.run, step, like=net)
         nets[step] = net.to(context.runtime.device)
     return nets
+
+
+def _learnt(context: RunContext) -> tuple[str, ...]:
+    """The classes that the run was trained on."""
+    step = context.checkpoints.saved()[-1]
+    return tuple(read_metadata(network_of(context.folder / CHECKPOINTS, step), "classes")["classes"])
 
 
 def _counted(batches, total: int, clips_a_window: float, progress) -> Iterator[tuple[Batch, ...]]:
@@ -232,19 +243,25 @@ def execute(context: RunContext) -> None:
     context.runtime.share(run.optim.batch // run.optim.pieces, "micro-batch")
     data = open_clip_set(run.data)
     refuse_learnt(data, setting, run.net.streams)
-    manifest = needed(data.manifest, setting, context.trained_on)
+    manifest = needed(data.manifest, setting, context.trained_on, context.target_moments)
     refuse_other(context.folder, run)
     if is_complete(context.folder):
         return
     run.net.check()
     readers = context.readers(data)
     whole, problems = context.screened(manifest, readers, LEFT_OUT)
-    manifest = usable(whole, setting, context.trained_on, left_out=len(manifest) - len(whole))
+    tested = [setting.target] if len(manifest.select([setting.target], "test")) else []
+    refuse_empty(whole, setting, {"train": context.trained_on, "test": tested}, left_out=len(manifest) - len(whole))
+    manifest = whole
     with _claimed(context):
         context.note_left_out(problems, LEFT_OUT)
+        told = describe_unlabelled(data.manifest.within({"train": context.trained_on, "test": setting.domains}))
+        if context.shows_progress and told:
+            print(told)
         unlabelled = frozenset({setting.target} - set(setting.sources))
-        _train(context, context.clips(manifest.select(manifest.domains, "train"), readers, unlabelled))
-        judged = [domain for domain in setting.domains if len(manifest.select([domain], "test"))]
+        trained = manifest.select(manifest.domains, "train")
+        _train(context, context.clips(trained, readers, unlabelled), data)
+        judged = [domain for domain in setting.domains if len(manifest.select([domain], "test").labelled)]
         rows = [row for domain in judged for row in judge_domain(context, manifest, readers, domain)]
         if context.runtime.is_first:
             write_rows(context.folder, [*rows, make_row(context, run.optim.steps, setting.target, COMPLETE, 1.0, 0)])
@@ -271,9 +288,12 @@ def measure(context: RunContext, domain: str) -> None:
             remedy=f"Run: egonorm train --resume {context.folder}",
         )
     data = open_clip_set(context.run.data)
-    adapts = "after" in context.target_moments and domain == context.run.setting.target
-    splits = ("train", "test") if adapts else ("test",)
-    wanted, readers = data.manifest.within({split: [domain] for split in splits}), context.readers(data)
+    moments = context.target_moments if domain == context.run.setting.target else frozenset()
+    splits = ("train", "test") if "after" in moments else ("test",)
+    known, readers = data.manifest.with_classes(_learnt(context)), context.readers(data)
+    wanted = known.within({split: [domain] for split in splits})
+    if "test" not in moments:
+        wanted = wanted.without(wanted.select([domain], "test").unlabelled.clips.uid.tolist())
     _need_tests(context, wanted, domain, data.manifest)
     listing = f"left_out-{domain}.json"
     manifest, problems = context.screened(wanted, readers, listing)
@@ -287,11 +307,11 @@ def measure(context: RunContext, domain: str) -> None:
 
 
 def _need_tests(context: RunContext, manifest: Manifest, domain: str, whole: Manifest) -> None:
-    if not len(manifest.select([domain], "test")):
+    if not len(manifest.select([domain], "test").labelled):
         raise DataError(
             f"{context.run.data} has no usable test clips of {domain}.",
             got=f"{len(whole.select([domain], 'test'))} in the manifest",
-            expected=f"usable test clips of one of {', '.join(whole.domains)}",
+            expected=f"usable test clips with labels, of one of {', '.join(whole.domains)}",
             remedy="Correct --domain, or mend the media.",
         )
 
@@ -312,13 +332,27 @@ def _claimed(context: RunContext) -> Iterator[None]:
         yield
 
 
-def _train(context: RunContext, clips: Clips) -> None:
+def fit_standardise(net: Net, run_net: NetConfig, data: ClipSet, clips: Manifest) -> None:
+    """On stored features, set what the columns of a network's streams pass first, from the clips that may decide it."""
+    scalings = {getattr(run_net.streams[name].input, "scaling", "none") for name in net.standardise}
+    for scaling in scalings if isinstance(data, FeatureSet) else ():
+        for name, columns in data.scaled(clips, scaling).items():
+            if name in net.standardise and run_net.streams[name].input.scaling == scaling:
+                layer = net.standardise[name]
+                layer.mean.copy_(columns.mean)
+                layer.factor.copy_(columns.factor)
+
+
+def _train(context: RunContext, clips: Clips, data: ClipSet) -> None:
     """Train from the last checkpoint, or from the start, to the last step."""
     run, runtime, manifest = context.run, context.runtime, clips.manifest
-    about = {"classes": list(manifest.classes), "clips": manifest.digest()}
+    about = {"classes": list(manifest.classes), "clips": manifest.digest(clips.unlabelled)}
     if context.reuse is not None:
         take_over(run, context.checkpoints, context.reuse, runtime, about)
-    net = run.build_net(len(manifest.classes), pretrained=context.checkpoints.last_step() == 0)
+    is_new = context.checkpoints.last_step() == 0
+    net = run.build_net(len(manifest.classes), pretrained=is_new)
+    if is_new:
+        fit_standardise(net, run.net, data, manifest.select(run.setting.sources, "train"))
     freeze(run.optim, net)
     model = runtime.wrap(Objective(net, run.method, run.optim.pieces))
     optimizer = make_optimizer(run.optim, net)
