@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 from egonorm.cli import main
 from egonorm.core import DataError
 from egonorm.data.manifest import Clip, write_manifest
+from egonorm.data.sets import open_clip_set
 from egonorm.runs.results import is_complete, read_rows
 
 PLACES = {"home": 220.0, "office": 440.0, "garden": 880.0}
@@ -41,7 +42,7 @@ def write_video(path, hertz, first):
             container.mux(video.encode(media.as_frame(picture, tick, media.Fraction(1, 30))))
         container.mux(video.encode(None))
         wave = np.sin(2 * np.pi * hertz * np.arange(4 * 24000) / 24000).astype(np.float32)
-        media.mux_sound(container, sound, wave, 24000)
+        media.mux_sound(container, sound, wave[None], 24000)
 
 
 def write_features(path, other=False, labels=None):
@@ -120,42 +121,19 @@ def test_what_adaptation_is_shown_has_no_labels(tmp_path):
 @pytest.mark.parametrize("kind", ["folder", "packed", "features"])
 @pytest.mark.parametrize(("setting", "method"), [("dgn:home+office:garden", "rna"), ("uda:home:garden", "source-only")])
 def test_media_of_an_unseen_domain_decide_nothing(tmp_path, kind, setting, method):
-    found = []
-    for other in (False, True):
-        data = f"folder:{write_folder(tmp_path / f'{other}', other)}"
-        made = tmp_path / f"{kind}-{other}"
-        if kind == "packed":
-            main(["data", "pack", data, str(made), "--workers", "0"])
-            data = f"packed:{made}"
-        if kind == "features":
-            encoders = (
-                "--encoder",
-                "rgb=i3d",
-                "--encoder",
-                "audio=bn-inception",
-                "--width",
-                "0.0625",
-                "--num-windows",
-                "2",
-            )
-            main(
-                [
-                    "extract",
-                    "--data",
-                    data,
-                    "--out",
-                    str(made),
-                    "--preset",
-                    "demo",
-                    *encoders,
-                    "--device",
-                    "cpu",
-                    "--workers",
-                    "0",
-                ]
-            )
-            data = f"features:{made}"
-        found.append(weights(tmp_path / f"runs-{other}", data, setting, method))
+    folders = [f"folder:{write_folder(tmp_path / f'{other}', other)}" for other in (False, True)]
+    data = folders
+    if kind == "packed":
+        data = [f"packed:{tmp_path / f'packed-{number}'}" for number in (0, 1)]
+        for source, made in zip(folders, data, strict=True):
+            main(["data", "pack", source, "--out", made.partition(":")[2], "--workers", "1"])
+    if kind == "features":
+        weights(tmp_path / "encoders", folders[0], "dg1:office:home", "source-only")
+        data = [f"features:{tmp_path / f'features-{number}'}" for number in (0, 1)]
+        for source, made in zip(folders, data, strict=True):
+            extracted = ("--data", source, "--out", made.partition(":")[2], "--windows", "2", "--device", "cpu")
+            main(["extract", str(next((tmp_path / "encoders").iterdir())), *extracted, "--workers", "0"])
+    found = [weights(tmp_path / f"runs-{number}", one, setting, method) for number, one in enumerate(data)]
     assert found[0] == found[1]
 
 
@@ -175,8 +153,6 @@ def test_a_test_clip_of_another_class_is_named_and_left_out_when_asked(tmp_path,
 def test_declared_classes_are_the_network_s(tmp_path):
     root = write_folder(tmp_path / "clips")
     (root / "classes.txt").write_text("wash\ncut\n\npour\ndance\n")
-    from egonorm.data.sets import open_clip_set
-
     assert open_clip_set(f"folder:{root}").manifest.classes_of(["home"]) == ("wash", "cut", "pour", "dance")
     (root / "classes.txt").write_text("wash\ncut\nwash\n")
     with pytest.raises(DataError, match=r"classes.txt does not declare classes(.|\n)*wash more than once"):

@@ -49,6 +49,11 @@ class Standardise(nn.Module):
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("factor", torch.ones(size))
 
+    def set(self, mean: Float[Tensor, " column"], factor: Float[Tensor, " column"]) -> None:
+        """From now on take this mean off, and multiply by this factor."""
+        self.mean.copy_(mean)
+        self.factor.copy_(factor)
+
     def forward(self, x: Float[Tensor, "clip column"]) -> Float[Tensor, "clip column"]:
         """Columns of a chosen spread around zero."""
         return (x - self.mean) * self.factor

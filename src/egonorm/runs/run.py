@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 
@@ -31,9 +31,10 @@ from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.sets import ClipSet, FeatureSet, open_clip_set, readers_of, refuse_learnt
+from egonorm.data.transforms import FeatureInput
 from egonorm.methods import check
 from egonorm.methods.base import target_moments
-from egonorm.nets.layers import fuse_bn_in_place
+from egonorm.nets.layers import Standardise, fuse_bn_in_place
 from egonorm.nets.net import Net, network_of, read_metadata
 from egonorm.runs.config import CHECKPOINTS, NetConfig, Run, load_trained
 from egonorm.runs.directory import claim, note_start, refuse_other
@@ -105,7 +106,9 @@ class RunContext:
         self, manifest: Manifest, readers: Mapping[str, Reader], unlabelled: frozenset[str] = frozenset()
     ) -> Clips:
         """Clips as the network sees them."""
-        inputs = {name: stream.input for name, stream in self.run.net.streams.items()}
+        if not isinstance(data, FeatureSet):
+        return
+    inputs = {name: stream.input for name, stream in self.run.net.streams.items()}
         return Clips(manifest, readers, inputs, self.run.net.span, self.run.seed, unlabelled)
 
     def screened(
@@ -290,7 +293,7 @@ def measure(context: RunContext, domain: str) -> None:
     data = open_clip_set(context.run.data)
     moments = context.target_moments if domain == context.run.setting.target else frozenset()
     splits = ("train", "test") if "after" in moments else ("test",)
-    known, readers = data.manifest.with_classes(_learnt(context)), context.readers(data)
+    readers, known = context.readers(data), data.manifest.with_classes(_learnt(context))
     wanted = known.within({split: [domain] for split in splits})
     if "test" not in moments:
         wanted = wanted.without(wanted.select([domain], "test").unlabelled.clips.uid.tolist())
@@ -332,15 +335,16 @@ def _claimed(context: RunContext) -> Iterator[None]:
         yield
 
 
-def fit_standardise(net: Net, run_net: NetConfig, data: ClipSet, clips: Manifest) -> None:
+def fit_standardise(net: Net, config: NetConfig, data: ClipSet, clips: Manifest) -> None:
     """On stored features, set what the columns of a network's streams pass first, from the clips that may decide it."""
-    scalings = {getattr(run_net.streams[name].input, "scaling", "none") for name in net.standardise}
-    for scaling in scalings if isinstance(data, FeatureSet) else ():
-        for name, columns in data.scaled(clips, scaling).items():
-            if name in net.standardise and run_net.streams[name].input.scaling == scaling:
-                layer = net.standardise[name]
-                layer.mean.copy_(columns.mean)
-                layer.factor.copy_(columns.factor)
+    if not isinstance(data, FeatureSet):
+        return
+    inputs = {name: stream.input for name, stream in config.streams.items() if name in net.standardise}
+    scalings = {name: given.scaling for name, given in inputs.items() if isinstance(given, FeatureInput)}
+    for scaling in set(scalings.values()):
+        columns = data.scaled(clips, scaling)
+        for name in (name for name, own in scalings.items() if own == scaling):
+            cast(Standardise, net.standardise[name]).set(columns[name].mean, columns[name].factor)
 
 
 def _train(context: RunContext, clips: Clips, data: ClipSet) -> None:

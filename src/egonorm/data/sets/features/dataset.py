@@ -88,18 +88,22 @@ class FeatureSet:
         """Per modality, what is taken from every column and what it is then multiplied by, as `scaling` says.
 
         With "columns" each column has mean 0 and the same deviation over all windows of the clips, and the modalities' mean
-        norms stay in the proportion that the stored features have; a column that never varies becomes 0. With "length" nothing
-        is taken, and one factor is all columns'. Either way the modality with the longest features gets the mean norm `LENGTH`.
+        norms stay in the proportion that the stored features have, as long as no one is more than `UNLIKE` times another: then
+        units decide it, not encoders, and the norms are those of standardised columns. A column that never varies becomes 0.
+        With "length" nothing is taken, and one factor is all columns'. Either way the modality with the longest features gets
+        the mean norm `LENGTH`.
 
         Args:
             clips: those that decide, of this set: the sources' training clips.
         """
         rows = torch.tensor(self._rows(clips.clips.uid.tolist()))
         found = {name: _columns(_numbers(source), rows, scaling) for name, source in self.sources.items()}
-        longest = max(one.norm for one in found.values())
-        share = LENGTH / longest if longest > 0 else 1.0
+        norms = {name: one.norm for name, one in found.items() if one.norm > 0}
+        if scaling == "columns" and norms and max(norms.values()) > UNLIKE * min(norms.values()):
+            norms = {name: one.standardised for name, one in found.items()}
+        longest = max(norms.values(), default=0.0)
         return {
-            name: replace(one, factor=(one.factor * share).float(), mean=one.mean.float())
+            name: one.of_length(LENGTH * norms.get(name, 0.0) / longest if longest else 0.0)
             for name, one in found.items()
         }
 
@@ -118,6 +122,10 @@ ROWS = 4096
 """Clips whose features are in memory at the same time while all are looked at."""
 
 
+UNLIKE = 4.0
+"""Encoders' features have mean norms as 16 to 6 (the paper's) or 32 to 15 (published networks')."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """What is taken from the columns of a modality's features, and what they are then multiplied by."""
@@ -126,6 +134,13 @@ class Columns:
     factor: Float[Tensor, " column"]
     norm: float
     """The mean norm of the stored features."""
+    standardised: float
+    """The mean norm of what becomes of them."""
+
+    def of_length(self, length: float) -> "Columns":
+        """The same with this mean norm of what becomes of them, as a network holds it."""
+        share = length / self.standardised if self.standardised else 0.0
+        return replace(self, mean=self.mean.float(), factor=(self.factor * share).float(), standardised=length)
 
 
 def _numbers(source: FeatureSource) -> Float[Tensor, "clip window column"]:
@@ -134,16 +149,15 @@ def _numbers(source: FeatureSource) -> Float[Tensor, "clip window column"]:
 
 
 def _columns(features: Float[Tensor, "clip window column"], rows: Int64[Tensor, " row"], scaling: Scaling) -> Columns:
-    """In float64: with "columns" the factors that make each column's deviation equal, and the mean norm what it was."""
+    """In float64: with "columns" the factors that make each column's deviation 1."""
+    count, size = len(rows) * features.shape[1], features.shape[2]
     parts = lambda: (features[some].flatten(0, 1).double() for some in rows.split(ROWS))  # noqa: E731
     mean_norm = lambda wanted: float(sum(x.norm(dim=1).sum() for x in wanted)) / count  # noqa: E731
-    count, size = len(rows) * features.shape[1], features.shape[2]
     norm = mean_norm(parts())
     if scaling != "columns":
-        return Columns(torch.zeros(size), torch.ones(size, dtype=torch.float64), norm)
+        return Columns(torch.zeros(size), torch.ones(size, dtype=torch.float64), norm, norm)
     mean = torch.stack([x.sum(dim=0) for x in parts()]).sum(dim=0) / count
     variance = torch.stack([(x - mean).square().sum(dim=0) for x in parts()]).sum(dim=0) / count
     varies = variance > (1e-6 * mean).square()  # beyond what rounding to float32 makes of a constant
     factor = torch.where(varies, variance.clamp(min=1e-300).rsqrt(), 0.0)
-    new = mean_norm((x - mean) * factor for x in parts())
-    return Columns(mean, factor * (norm / new if new else 0.0), norm)
+    return Columns(mean, factor, norm, mean_norm((x - mean) * factor for x in parts()))

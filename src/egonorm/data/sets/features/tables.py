@@ -25,6 +25,8 @@ class FeatureTable:
     path: Path
     columns: Mapping[str, Sequence[str]]
     """Those of `TABLE_COLUMNS`, and perhaps `classes`, the names of labels that are numbers."""
+    lines: Sequence[int] = ()
+    """The line of the file that each row is on; none where it has no lines."""
 
     def __post_init__(self):
         missing = [column for column in TABLE_COLUMNS if column not in self.columns]
@@ -48,6 +50,8 @@ class FeatureTable:
         """The clips of the splits train and test, each its own medium; the rows that they are in; and remarks."""
         splits = [_SPLITS.get(text.lower(), text) for text in self.columns["split"]]
         rows = tuple(row for row, split in enumerate(splits) if split not in VALIDATION)
+        labels = self._labels()
+        clips = tuple(self._clip(row, labels[row], splits[row]) for row in rows)
         if "test" not in splits or "train" not in splits:
             raise DataError(
                 f"{self.path} has no clips to train on, or none to test on.",
@@ -55,8 +59,6 @@ class FeatureTable:
                 expected="clips of the splits train and test",
                 remedy="Name the split that is to be judged on test, for example the validation.",
             )
-        labels = self._labels()
-        clips = tuple(self._clip(row, labels[row], splits[row]) for row in rows)
         manifest = Manifest(clips, self.columns.get("classes", ()))
         left = len(splits) - len(rows)
         note = f"{left} clips of the split val are left out; rename it to train or test to use them."
@@ -64,14 +66,20 @@ class FeatureTable:
 
     def _clip(self, row: int, label: str, split: str) -> Clip:
         uid, domain = self.columns["uid"][row], self.columns["domain"][row]
+        place = f"{self.path}, line {self.lines[row]}" if self.lines else str(self.path)
         if split not in SPLITS:
             raise DataError(
-                f"{self.path}: clip {uid} has an unknown split.",
+                f"{place}: clip {uid} has an unknown split.",
                 got=repr(split),
                 expected=f"{' or '.join(SPLITS)}; {VALIDATION[0]} is left out",
                 remedy="Correct the column split.",
             )
-        return Clip(uid, uid, 0.0, 1.0, label, domain, split)
+        try:
+            return Clip(uid, uid, 0.0, 1.0, label, domain, split)
+        except DataError as error:
+            raise DataError(
+                f"{place}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy
+            ) from None
 
     def _labels(self) -> Sequence[str]:
         """The label of each row by name."""
@@ -111,7 +119,9 @@ def read_table(path: Path) -> FeatureTable:
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=next((x for x in "\t;" if x in first), ","))
     columns = {NAMES.get(name.strip().lower()): name for name in rows.fieldnames or () if name}
     found: dict[str, list[str]] = {column: [] for column in TABLE_COLUMNS if column in columns}
+    lines = []
     for row in rows:
+        lines.append(rows.line_num)
         for column, values in found.items():
             values.append((row[columns[column]] or "").strip())
         empty = [column for column, values in found.items() if not values[-1] and column != "label"]
@@ -123,7 +133,7 @@ def read_table(path: Path) -> FeatureTable:
                 remedy="Fill it in, put quotation marks around values with separators, or remove the line.",
             )
     declared = read_classes(path.parent / CLASSES)
-    return FeatureTable(path, found | ({"classes": declared} if declared else {}))
+    return FeatureTable(path, found | ({"classes": declared} if declared else {}), lines)
 
 
 def table_of_arrays(path: Path, arrays: Sequence[Array]) -> FeatureTable:
