@@ -106,9 +106,7 @@ class RunContext:
         self, manifest: Manifest, readers: Mapping[str, Reader], unlabelled: frozenset[str] = frozenset()
     ) -> Clips:
         """Clips as the network sees them."""
-        if not isinstance(data, FeatureSet):
-        return
-    inputs = {name: stream.input for name, stream in self.run.net.streams.items()}
+        inputs = {name: stream.input for name, stream in self.run.net.streams.items()}
         return Clips(manifest, readers, inputs, self.run.net.span, self.run.seed, unlabelled)
 
     def screened(
