@@ -12,7 +12,7 @@ from our_methods import our_methods
 
 RUN = (
     "preset modalities fusion width encoder weights steps batch micro_batch optimizer lr schedule warm_up momentum betas "
-    "weight_decay lr_factor freeze standardise precision"
+    "weight_decay lr_factor freeze average standardise precision"
 )
 MACHINE = "device workers skip_broken"
 FLAGS = {

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from egonorm.aggregate.table import render_table, summarise
 from egonorm.core import Batch, DataError, RunError, Setting, View
 from egonorm.core.errors import ArgumentError
-from egonorm.core.training import Precision
+from egonorm.core.training import Precision, WindowAverage
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import ClipSet, open_clip_set, readers_of
@@ -23,7 +23,7 @@ from egonorm.methods import Method, parse_method
 from egonorm.nets.net import Net
 from egonorm.runs.config import NetConfig, Run, load_trained, read_run
 from egonorm.runs.presets import configure, preset_on, split_names, usual_preset
-from egonorm.runs.results import find_runs, is_complete, parse_selector
+from egonorm.runs.results import Row, find_runs, is_complete, parse_selector
 from egonorm.runs.run import Options, RunContext, execute, fit_standardise, measure
 from egonorm.training.runtime import start_runtime
 
@@ -319,12 +319,20 @@ def evaluate(
     return table(folder)
 
 
-def evaluate_run(run: Run, folder: Path, domain: str | None, data: str | None, device: str, options: Options) -> bool:
-    """Judge a trained run on a domain; whether this process is the one that speaks."""
+def evaluate_run(
+    run: Run,
+    folder: Path,
+    domain: str | None,
+    data: str | None,
+    device: str,
+    options: Options,
+    average: WindowAverage | None = None,
+) -> list[Row]:
+    """Judge a trained run on a domain: the rows, for the process that speaks; none for the others."""
     here = run if data is None else replace(run, data=data)
     with start_runtime(device, run.precision) as runtime:
-        measure(RunContext(here, folder, runtime, options), domain or run.setting.target)
-        return runtime.is_first
+        rows = measure(RunContext(here, folder, runtime, options), domain or run.setting.target, average)
+        return rows if runtime.is_first else []
 
 
 def table(runs: str | Path, select: str = "last-mean:9") -> "pandas.DataFrame":

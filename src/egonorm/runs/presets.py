@@ -8,7 +8,7 @@ from typing import Any
 
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.by_path import check_options
-from egonorm.core.training import Evaluation, Optim, Precision
+from egonorm.core.training import Evaluation, Optim, Precision, WindowAverage
 from egonorm.data.sets import open_features
 from egonorm.data.transforms import FEATURES, AudioInput, FeatureInput, VideoInput
 from egonorm.data.windows import Span
@@ -98,6 +98,7 @@ def configure(  # noqa: PLR0913 - one for each flag
     lr_factor: Mapping[str, float] | Sequence[str] = (),
     freeze: Sequence[str] = (),
     standardise: bool = True,
+    average: WindowAverage | None = None,
     **optim: Any,
 ) -> Run:
     """A run of a preset with some of its values replaced.
@@ -112,6 +113,8 @@ def configure(  # noqa: PLR0913 - one for each flag
         lr_factor: by block, what its learning rate is multiplied by; or each as `BLOCK=FLOAT`.
         freeze: blocks that stay as they are.
         standardise: of features, whether each column is (`data.transforms.Scaling`); of media without use.
+        average: what is averaged over a clip's windows when it is judged, "softmax" (MM-SADA) or "logits" (the RNA authors' later
+            code); the preset's where None.
         optim: of `Optim`, by the names there; the preset's where None.
 
     Raises:
@@ -139,7 +142,9 @@ def configure(  # noqa: PLR0913 - one for each flag
         "frozen": tuple(freeze) or parts.optim.frozen,
     }
     descent = replace(parts.optim, **blocks | changes)
-    return Run(place, Setting.parse(setting), net, method, descent, parts.evaluation, seed, precision)
+    check_options(Evaluation, {} if average is None else {"average": average}, "The judgement")
+    evaluation = parts.evaluation if average is None else replace(parts.evaluation, average=average)
+    return Run(place, Setting.parse(setting), net, method, descent, evaluation, seed, precision)
 
 
 def split_names(modalities: str | Sequence[str]) -> tuple[str, ...]:

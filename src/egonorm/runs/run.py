@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -14,7 +14,7 @@ import numpy as np
 from egonorm.core import Batch, DataError, RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
-from egonorm.core.training import seed_for
+from egonorm.core.training import WindowAverage, seed_for
 from egonorm.data.check import (
     LEFT_OUT,
     Problem,
@@ -127,8 +127,10 @@ class RunContext:
             print(f"Left out, and listed in {self.folder / listing}:\n{describe_problems(problems)}")
 
 
-def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, Reader], domain: str) -> list[Row]:
-    """The rows of one domain's test clips for every checkpoint that was kept; their predictions are written too."""
+def judge_domain(
+    context: RunContext, manifest: Manifest, readers: Mapping[str, Reader], domain: str, stored: bool = True
+) -> list[Row]:
+    """The rows of one domain's test clips for every checkpoint that was kept; if `stored`, their predictions are written."""
     run, runtime = context.run, context.runtime
     windows, tests = run.evaluation.num_windows, context.clips(manifest.select([domain], "test"), readers)
     nets = _load(context)
@@ -144,7 +146,7 @@ def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, 
     with bar(f"Testing {run.method.name()} on {domain}", context.shows_progress) as progress:
         counted = _counted(batches, len(tests), num_ranks / windows, progress)
         found = judge(nets, counted, run.evaluation, runtime, adapts)
-    if runtime.is_first:
+    if runtime.is_first and stored:
         for step, predictions in found.items():
             _write(predictions_of(context.folder, step, domain), predictions, manifest.classes)
     return [
@@ -159,7 +161,8 @@ def _adapt(context: RunContext, target: Manifest, readers: Mapping[str, Reader],
     unseen = context.clips(target, readers, unlabelled=frozenset(target.domains))
     run, runtime = context.run, context.runtime
     for step, net in nets.items():
-        batches = evaluation_batches(unseen, 1, run.optim.batch, context.options.workers, runtime.device)
+        windows = run.evaluation.num_windows
+        batches = evaluation_batches(unseen, windows, run.optim.batch, context.options.workers, runtime.device)
         seed = seed_for(run.seed, "adapt", step)
         adapt_to_all(run.method.adapt, net, (batch for (batch,) in batches), runtime, seed)
 
@@ -274,8 +277,11 @@ def check_run_blocks(run: Run) -> None:
         freeze(run.optim, run.build_net(num_classes=2))
 
 
-def measure(context: RunContext, domain: str) -> None:
-    """Judge a trained run on a domain's test clips, and put the rows among its others.
+def measure(context: RunContext, domain: str, average: WindowAverage | None = None) -> list[Row]:
+    """Judge a trained run on a domain's test clips, and put the rows among its others: these rows.
+
+    Args:
+        average: what is averaged over a clip's windows; where that is not what the run's judgement says, nothing is stored.
 
     Raises:
         RunError: for a run without checkpoints.
@@ -300,11 +306,15 @@ def measure(context: RunContext, domain: str) -> None:
     manifest, problems = context.screened(wanted, readers, listing)
     context.note_left_out(problems, listing)
     _need_tests(context, manifest, domain, data.manifest)
-    found = judge_domain(context, manifest, readers, domain)
-    if context.runtime.is_first:
+    own = context.run.evaluation
+    stored = average in (None, own.average)
+    asked = replace(context.run, evaluation=replace(own, average=average or own.average))
+    found = judge_domain(replace(context, run=asked), manifest, readers, domain, stored)
+    if context.runtime.is_first and stored:
         rows = read_rows(context.folder)
         others = [row for row in rows if row.metric != COMPLETE and row.domain != domain]
         write_rows(context.folder, [*others, *found, *(row for row in rows if row.metric == COMPLETE)])
+    return found
 
 
 def _need_tests(context: RunContext, manifest: Manifest, domain: str, whole: Manifest) -> None:
@@ -345,10 +355,14 @@ def fit_standardise(net: Net, config: NetConfig, data: ClipSet, clips: Manifest)
             cast(Standardise, net.standardise[name]).set(columns[name].mean, columns[name].factor)
 
 
+BATCHES = "whole"
+"""How an epoch is cut into batches; a run that was begun otherwise, with batches across epochs, cannot go on."""
+
+
 def _train(context: RunContext, clips: Clips, data: ClipSet) -> None:
     """Train from the last checkpoint, or from the start, to the last step."""
     run, runtime, manifest = context.run, context.runtime, clips.manifest
-    about = {"classes": list(manifest.classes), "clips": manifest.digest(clips.unlabelled)}
+    about = {"classes": list(manifest.classes), "clips": manifest.digest(clips.unlabelled), "batches": BATCHES}
     if context.reuse is not None:
         take_over(run, context.checkpoints, context.reuse, runtime, about)
     is_new = context.checkpoints.last_step() == 0
