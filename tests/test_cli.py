@@ -22,7 +22,7 @@ FLAGS = {
     "Extract": f"sources data out encoder preset windows shard batch precision {MACHINE}",
     "Train": f"data setting seed out resume {RUN} {MACHINE} method",
     "Bench": f"suite data seeds out methods setting radius {RUN} shard engine jobs {MACHINE}",
-    "Test": f"run domain data {MACHINE}",
+    "Test": f"run domain data average {MACHINE}",
     "Tabulate": "runs select format against",
     "Report": "runs out method select clips",
     "Cam": "run clip beside logit of out",
