@@ -400,8 +400,13 @@ def _log(context: RunContext, first: int) -> Iterator[TextIO | None]:
         yield None
         return
     note_start(context.folder, context.runtime, first - 1)
-    with (context.folder / LOG).open("a", buffering=1) as log:
+    with saving(context.folder / LOG):
+        log = (context.folder / LOG).open("a", buffering=1)
+    try:
         yield log
+    finally:
+        with saving(context.folder / LOG):
+            log.close()  # which writes what is left
 
 
 def _recorder(context: RunContext, log: TextIO, classes: Sequence[str], save: Callable, progress: Callable) -> Callable:
