@@ -14,7 +14,8 @@ import egonorm
 from egonorm.core import DataError, EgonormError, RunError
 from egonorm.core.errors import ArgumentError
 from egonorm.core.files import write_atomically
-from egonorm.nets.net import METADATA, network_of
+from egonorm.core.tensors import METADATA
+from egonorm.nets.net import network_of
 from egonorm.runs.config import to_json
 from programs import program
 from stored_runs import plain_run, store

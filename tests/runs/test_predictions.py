@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from egonorm.core import RunError
-from egonorm.runs.predictions import read_predicted
-from egonorm.runs.results import last_mean, predictions_of, read_records, read_rows, write_rows
+from egonorm.runs.predictions import predictions_of, read_predicted
+from egonorm.runs.results import last_mean, read_records, read_rows, write_rows
 from stored_runs import plain_run, store
 
 

@@ -14,7 +14,7 @@ import simplejpeg
 from jaxtyping import Float, UInt8
 
 from egonorm.core import RunError
-from egonorm.core.files import KEY, Format, fitting, write_atomically
+from egonorm.core.files import KEY, Format, fitting, parse_json, write_atomically
 from egonorm.core.training import FUSED
 
 FOLDER = "clips"
@@ -137,7 +137,7 @@ def read_clip(folder: Path, uid: str) -> SavedClip | None:
         return None
     try:
         with path.open("rb") as file, np.load(file) as arrays:
-            about = json.loads(str(arrays["about"]))
+            about = parse_json(str(arrays["about"]))
             CLIP.check(path, about.pop(KEY, 1))
             return _from_arrays(about, {name: arrays[name] for name in arrays.files})
     except (

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.core import DataError
+from egonorm.core.files import parse_json
 from egonorm.data.manifest import SPLITS, Clip, Manifest
 from egonorm.data.sets.features.arrays import Array, metadata_of
 
@@ -139,7 +139,7 @@ def table_of_metadata(path: Path) -> FeatureTable:
     """The table in the header of a safetensors file: one JSON list a column."""
     found = {NAMES[key]: text for key, text in metadata_of(path).items() if key in NAMES}
     try:
-        columns = {column: [str(value) for value in json.loads(text)] for column, text in found.items()}
+        columns = {column: [str(value) for value in parse_json(text)] for column, text in found.items()}
     except (ValueError, TypeError) as error:
         raise DataError(
             f"The metadata of {path} cannot be read.",
