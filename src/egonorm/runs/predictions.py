@@ -7,7 +7,6 @@ numpy, which reads it or says what is wrong.
 
 import io
 import os
-import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from egonorm.core import RunError
+from egonorm.core.npz import UNREADABLE, check_npz, most_of
 from egonorm.core.training import FUSED
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, np.
     """Some arrays of a file of predictions, or all. RunError when it cannot be read."""
     try:
         return read_npz(path, names)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (*UNREADABLE, zlib.error) as error:
         raise _unreadable(path, f"{type(error).__name__}: a file that is damaged or something else") from None
 
 
@@ -285,14 +285,19 @@ _END = Struct("<4s4xHHLLH")
 """The end of a zip file: signature, number of entries, the directory's size and place, and the length of a comment."""
 _LENGTHS = Struct("<HH")
 """Before a file's content: the lengths of its name and of a remark."""
-_METHODS = {0: lambda content, size: content, 8: lambda content, size: zlib.decompress(content, -zlib.MAX_WBITS, size)}
+_METHODS = {0: lambda content, size: content, 8: lambda content, size: _inflated(content, size)}
+
+
+def _inflated(content: bytes, size: int) -> bytes:
+    """What is packed here, and no more than one byte beyond the size that it is to have."""
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, size + 1)
 
 
 def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """Some arrays of a file, or all, in its order.
 
     Raises:
-        OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error: as `numpy.load` does.
+        UNREADABLE, zlib.error: as `numpy.load` does.
     """
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path's own method takes longer than to read the file
         content = file.read()
@@ -302,6 +307,7 @@ def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.nda
         found = {}
     if found and (names is None or len(found) == len(names)):
         return found if names is None else {name: found[name] for name in names}
+    check_npz(io.BytesIO(content))
     with np.load(io.BytesIO(content)) as arrays:
         return {name: arrays[name] for name in names or arrays.files}
 
@@ -322,6 +328,8 @@ def _arrays(content: bytes, wanted: set[bytes] | None) -> dict[str, np.ndarray]:
         place += 46 + length + extra + remark
         if wanted is None or name in wanted:
             start += 30 + sum(_LENGTHS.unpack_from(content, start + 26))
+            if size > most_of(packed):
+                raise ValueError("more than its bytes can become")
             array = _METHODS[method](content[start : start + packed], size)
             if len(array) != size or zlib.crc32(array) != checksum:
                 raise ValueError("another checksum")

@@ -111,6 +111,18 @@ def read_table(path: Path) -> FeatureTable:
             expected="a table in UTF-8",
             remedy="Save it again as CSV UTF-8.",
         ) from None
+    try:
+        return _read_rows(path, text)
+    except csv.Error as error:
+        raise DataError(
+            f"{path} cannot be read.",
+            got=str(error),
+            expected=f"a table with cells of at most {csv.field_size_limit()} letters",
+            remedy="Correct it; a quotation mark that is never closed makes one cell of all that follows.",
+        ) from None
+
+
+def _read_rows(path: Path, text: str) -> FeatureTable:
     first = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=next((x for x in "\t;" if x in first), ","))
     columns = {NAMES.get(name.strip().lower()): name for name in rows.fieldnames or () if name}
