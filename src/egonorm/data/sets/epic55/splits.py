@@ -1,7 +1,7 @@
 """Reads the pickled tables of MM-SADA's splits without letting a pickle run or reach anything.
 
 A pickle is read as the tree of what it asks for: names, calls and states, none of which is done. The table is then built of those
-that pandas 0.25 to 3 and NumPy write for numbers and text; every shape, type and length is compared with the bytes first.
+that pandas 1 to 3 and NumPy write for numbers and text; every shape, type and length is compared with the bytes first.
 """
 
 import io
