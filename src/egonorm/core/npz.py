@@ -3,6 +3,7 @@
 import zipfile
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -49,12 +50,20 @@ def most_of(packed: int) -> int:
 
 def read_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of the array that begins here and has `size` bytes with its header. ValueError where it has not."""
-    version = np.lib.format.read_magic(file)
-    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in header:
-        raise ValueError(f"version {version} of the format, which only tables of several columns need")
-    shape, _, dtype = header[version](file)
+    shape, _, dtype = parse_header(file)
     held = size - file.tell()
     if not dtype.hasobject and prod(shape) * dtype.itemsize != held:
         raise ValueError(f"an array of shape {shape} and {dtype}, in {held} bytes")
     return shape, dtype
+
+
+def parse_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order (whether Fortran's) and type of the array that begins here. ValueError for what is none."""
+    version = np.lib.format.read_magic(file)
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in header:
+        raise ValueError(f"version {version} of the format, which only tables of several columns need")
+    try:
+        return header[version](file)
+    except (SyntaxError, TokenError, RecursionError, MemoryError) as error:
+        raise ValueError(f"a header that cannot be read: {type(error).__name__}") from None

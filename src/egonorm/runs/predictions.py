@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from egonorm.core import RunError
-from egonorm.core.npz import UNREADABLE, check_npz, most_of
+from egonorm.core.npz import UNREADABLE, check_npz, most_of, parse_header
 from egonorm.core.training import FUSED
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.nda
         content = file.read()
     try:
         found = _arrays(content, None if names is None else {f"{name}.npy".encode() for name in names})
-    except (StructError, ValueError, KeyError, IndexError, SyntaxError, zlib.error):
+    except (StructError, ValueError, KeyError, IndexError, zlib.error):
         found = {}
     if found and (names is None or len(found) == len(names)):
         return found if names is None else {name: found[name] for name in names}
@@ -350,6 +350,4 @@ def _array(content: bytes) -> np.ndarray:
 @lru_cache(maxsize=1024)
 def _header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, order and type of an array; files of one run have few different headers."""
-    if header[:8] != b"\x93NUMPY\x01\x00":
-        raise ValueError("another version of the format")
-    return np.lib.format.read_array_header_1_0(io.BytesIO(header[8:]))
+    return parse_header(io.BytesIO(header))
