@@ -12,7 +12,7 @@ from our_methods import our_methods
 
 RUN = (
     "preset modalities fusion width encoder weights steps batch micro_batch optimizer lr schedule warm_up momentum betas "
-    "weight_decay lr_factor freeze precision"
+    "weight_decay lr_factor freeze average standardise precision"
 )
 MACHINE = "device workers skip_broken"
 FLAGS = {
@@ -22,7 +22,7 @@ FLAGS = {
     "Extract": f"sources data out encoder preset windows shard batch precision {MACHINE}",
     "Train": f"data setting seed out resume {RUN} {MACHINE} method",
     "Bench": f"suite data seeds out methods setting radius {RUN} shard engine jobs {MACHINE}",
-    "Test": f"run domain data {MACHINE}",
+    "Test": f"run domain data average {MACHINE}",
     "Tabulate": "runs select format against",
     "Report": "runs out method select clips",
     "Cam": "run clip beside logit of out",

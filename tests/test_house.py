@@ -17,7 +17,8 @@ def test_public_names():
         "metrics": "PairedTest accuracy_interval holm mean_accuracy_interval mean_class_accuracy mean_norm_difference "
         "paired_test recall top1 top_share",
         "signal": "LogMel SoundLook Spectrogram Waveform",
-        "data": "AudioInput Clip Clips FeatureInput Input Manifest Span VideoInput open_clip_set read_manifest write_manifest",
+        "data": "AudioInput Clip Clips FeatureInput Input Manifest Span VideoInput "
+        "open_clip_set open_data read_manifest write_manifest",
         "nets": "Aisfx BnInception Encoder I3d Lite0 Net Projection load_weights",
         "training": "Evaluation Objective Optim Predictions Runtime judge start_runtime train_steps",
         "runs": "Options Row Run RunContext configure execute find_runs measure read_rows read_run",

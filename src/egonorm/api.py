@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from egonorm.aggregate.table import render_table, summarise
 from egonorm.core import Batch, DataError, RunError, Setting, View
 from egonorm.core.errors import ArgumentError
-from egonorm.core.training import Precision
+from egonorm.core.training import Precision, WindowAverage
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import ClipSet, open_clip_set, readers_of
@@ -24,8 +24,8 @@ from egonorm.methods import Method, parse_method
 from egonorm.nets.net import Net
 from egonorm.runs.config import NetConfig, Run, load_trained, read_run
 from egonorm.runs.presets import configure, preset_on, split_names, usual_preset
-from egonorm.runs.results import find_runs, is_complete, parse_selector
-from egonorm.runs.run import Options, RunContext, execute, measure
+from egonorm.runs.results import Row, find_runs, is_complete, parse_selector
+from egonorm.runs.run import Options, RunContext, execute, fit_standardise, measure
 from egonorm.training.runtime import start_runtime
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class ClipDataset(Dataset):
             raise IndexError(f"There is no clip {index} among {len(self)}.")
         index %= len(self)
         key = TrainKey(index, self.epoch) if self.is_training else EvalKey(index, self.num_windows)
-        return self.clips.prepare(self.clips[key])
+        batch = self.clips.prepare(self.clips[key])
+        return batch if batch.labels is None or (batch.labels >= 0).all() else batch.unlabelled()
 
 
 def collate(batches: Sequence[Batch]) -> Batch:
@@ -203,6 +204,7 @@ def build_net(
     classes: Sequence[str] | int,
     modalities: str | Sequence[str] | None = None,
     data: Data | None = None,
+    sources: Sequence[str] | str = (),
     seed: int = 0,
 ) -> Net:
     """A network with its first weights, the same for the same seed; published weights are loaded where the preset names some.
@@ -211,6 +213,8 @@ def build_net(
         preset: a preset's name, or the network of a run (`read_run(folder).net`).
         classes: their names, or how many there are.
         data: for the preset `features`, whose modalities and sizes the stored features decide.
+        sources: of these data, the domains whose training clips standardise the features' columns; without any, features are
+            taken as they are.
     """
     number = classes if isinstance(classes, int) else len(classes)
     if number < 1 or isinstance(classes, str):
@@ -225,7 +229,11 @@ def build_net(
         net = parts.net if modalities is None else parts.choose(split_names(modalities))
     else:
         net = preset if modalities is None else preset.choose(split_names(modalities))
-    return net.build(number, seed=seed, pretrained=True)
+    built = net.build(number, seed=seed, pretrained=True)
+    if data is not None and sources:
+        wanted = (sources,) if isinstance(sources, str) else tuple(sources)
+        fit_standardise(built, net, data.clip_set, data.manifest.select(wanted, "train"))
+    return built
 
 
 def load(folder: str | Path, step: int | None = None) -> Model:
@@ -312,12 +320,20 @@ def evaluate(
     return table(folder)
 
 
-def evaluate_run(run: Run, folder: Path, domain: str | None, data: str | None, device: str, options: Options) -> bool:
-    """Judge a trained run on a domain; whether this process is the one that speaks."""
+def evaluate_run(
+    run: Run,
+    folder: Path,
+    domain: str | None,
+    data: str | None,
+    device: str,
+    options: Options,
+    average: WindowAverage | None = None,
+) -> list[Row]:
+    """Judge a trained run on a domain: the rows, for the process that speaks; none for the others."""
     here = run if data is None else replace(run, data=data)
     with start_runtime(device, run.precision) as runtime:
-        measure(RunContext(here, folder, runtime, options), domain or run.setting.target)
-        return runtime.is_first
+        rows = measure(RunContext(here, folder, runtime, options), domain or run.setting.target, average)
+        return rows if runtime.is_first else []
 
 
 def table(runs: str | Path, select: str = "last-mean:9") -> "pandas.DataFrame":

@@ -86,6 +86,18 @@ def test_an_epoch_shows_every_clip_once_in_an_order_of_its_own():
     assert len(set(orders)) == 3
 
 
+def test_no_batch_shows_a_clip_twice():
+    """The rest of an epoch that fills no batch is not shown; another one is left out in each epoch."""
+    steps = DomainBatchSampler({"D1": torch.arange(11)}, batch=4, first=1, last=40, seed=0)
+    batches = [[draw.index for draw in step] for step in steps]
+    assert all(len(set(batch)) == 4 for batch in batches)
+    for first in range(0, 40, 2):
+        assert len({*batches[first], *batches[first + 1]}) == 8
+    assert len({frozenset(range(11)) - {*batches[k], *batches[k + 1]} for k in range(0, 40, 2)}) > 10
+    few = [[draw.index for draw in step] for step in DomainBatchSampler({"D1": torch.arange(3)}, 6, 1, 4, 0)]
+    assert all(sorted(batch) == [0, 0, 1, 1, 2, 2] for batch in few)
+
+
 def test_steps_go_on_anywhere_and_processes_share_them():
     indices = {"D1": torch.arange(3), "D2": torch.arange(3, 7)}
     whole = list(DomainBatchSampler(indices, batch=4, first=1, last=8, seed=1))

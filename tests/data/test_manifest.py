@@ -35,7 +35,7 @@ def refusal(path):
 
 def test_reads_what_it_writes(tmp_path):
     manifest = read_manifest(written(tmp_path))
-    assert manifest == Manifest(CLIPS, ("cut", "pour"))
+    assert manifest == Manifest(CLIPS) and manifest.classes == ("cut", "pour")
     assert manifest.domains == ("home", "work")
     assert [clip.uid for clip in manifest.select(["work"], "test").clips] == ["c"]
     assert manifest.label_of(CLIPS[1]) == 1
@@ -58,9 +58,27 @@ def test_no_file(tmp_path):
     assert "does not exist" in refusal(tmp_path / "manifest.csv")
 
 
-def test_an_unknown_label(tmp_path):
-    text = refusal(written(tmp_path, replace=[("3.000000,cut", "3.000000,whistle")]))
-    assert "got:      whistle" in text and "one of cut, pour" in text
+def test_labels_of_other_classes_and_none(tmp_path):
+    manifest = read_manifest(written(tmp_path, replace=[("3.000000,cut", "3.000000,whistle")]))
+    assert manifest.classes == ("cut", "pour") and manifest.classes_of(["work"]) != manifest.classes
+    assert [clip.uid for clip in manifest.of_other_classes.clips] == ["c"] and not len(manifest.unlabelled)
+    assert [manifest.label_of(clip) for clip in manifest.clips][-1] == -1 and len(manifest.labelled) == 2
+    unlabelled = read_manifest(written(tmp_path, replace=[("3.000000,cut", "3.000000,")]))
+    assert [clip.uid for clip in unlabelled.unlabelled.clips] == ["c"] and unlabelled.label_of(
+        unlabelled.clips[2]
+    ) == -1
+    assert unlabelled.digest() != manifest.digest() and unlabelled.digest(["work"]) == manifest.digest(["work"])
+    with pytest.raises(DataError, match=r"other classes than the network(.|\n)*got: +pour, cut"):
+        Manifest(CLIPS, ("pour", "cut")).with_classes(("cut", "pour"))
+
+
+def test_lines_are_the_file_s(tmp_path):
+    path = written(tmp_path)
+    header, *lines = path.read_text().splitlines()
+    quoted = lines[0].replace("one.mp4", '"one\n.mp4"') if "one.mp4" in lines[0] else lines[0]
+    path.write_text("\n".join([header, "", quoted, "", lines[1].replace("train", "dev").replace("test", "dev")]))
+    number = path.read_text().splitlines().index(path.read_text().splitlines()[-1]) + 1
+    assert f"line {number}:" in refusal(path)
 
 
 def test_stop_before_start(tmp_path):

@@ -308,7 +308,7 @@ def test_ss(method, weight, progress, domains, modalities):
     """
     net = make_net(method, modalities)
     seen = make_seen(net, domains, progress)
-    expected = {"correspondence": (weight * correspondence(net, seen), ("features", "extra"))}
+    expected = {"correspondence": (domains.count("S") * weight * correspondence(net, seen), ("features", "extra"))}
     if method.class_on == "paired":
         live = tuple(f"logits {k} S" for k, domain in enumerate(domains) if domain == "S")
         expected["class"] = (class_loss_of_pairs(seen), live)
@@ -334,7 +334,7 @@ def test_grl(method, weight, full, begin, p, domains, modalities):
     """The paper, Table 2; MM-SADA's second stage: the sum over modalities, weight 1 against 0.2 for the class loss, so 5."""
     net = make_net(method, modalities)
     seen = make_seen(net, domains, begin + p * (1 - begin))
-    expected = weight * adversarial(net, seen, reversal(p, full))
+    expected = domains.count("S") * weight * adversarial(net, seen, reversal(p, full))
     assert_terms(method, net, seen, {"adversarial": (expected, ("features", "extra"))})
 
 
@@ -421,12 +421,29 @@ def test_mm_sada(method, weights, full, p, domains, modalities):
     net = make_net(method, modalities)
     seen = make_seen(net, domains, 1 / 3 + p * 2 / 3)
     live = tuple(f"logits {k} S" for k, domain in enumerate(domains) if domain == "S")
+    sources = domains.count("S")
     expected = {
-        "correspondence": (weights[0] * correspondence(net, seen), ("features", "extra.correspondence")),
+        "correspondence": (sources * weights[0] * correspondence(net, seen), ("features", "extra.correspondence")),
         "class": (class_loss_of_pairs(seen), live),
-        "adversarial": (weights[1] * adversarial(net, seen, reversal(p, full)), ("features", "extra.domain")),
+        "adversarial": (sources * weights[1] * adversarial(net, seen, reversal(p, full)), ("features", "extra.domain")),
     }
     assert_terms(method, net, seen, expected)
+
+
+@pytest.mark.parametrize(("rates", "factor"), [("run", 1.0), ("flags", 0.2), ("released", 2.0)])
+@pytest.mark.parametrize("class_on", ["paired", "all"])
+def test_readings_of_mm_sadas_rates(rates, factor, class_on):
+    """At the run's 0.001 the class learns by 0.001, 0.0002 (the scripts' flags) or 0.002 (what ran), others by 5 times."""
+    method = MmSada(ss=Ss(class_on=class_on), rates=rates)
+    net = make_net(method, ("rgb", "audio"))
+    for progress, expected in ((1 / 3, 1.0), (0.5, factor)):
+        seen = make_seen(net, "ST", progress)
+        terms, usual = method.terms(seen, net), MmSada(ss=Ss(class_on=class_on)).terms(seen, net)
+        (source,) = (view for view in seen.views if view.labels is not None)
+        usual.setdefault("class", torch.nn.functional.cross_entropy(source.logits, source.labels))
+        for name, term in terms.items():
+            torch.testing.assert_close(term, expected * usual[name], **EXACT)
+        assert expected == 1.0 or terms.keys() == usual.keys()
 
 
 def test_mm_sada_synchronises_from_the_first_step_and_by_its_options():
@@ -458,7 +475,10 @@ def test_rna_grl(method, weights, numerator, full, p, domains, modalities):
     seen = make_seen(net, domains, 1 / 3 + p * 2 / 3)
     expected = {
         "rna": (weights[0] * sum(relative_norms(view.features, numerator) for view in seen.views), ("features",)),
-        "adversarial": (weights[1] * adversarial(net, seen, reversal(p, full)), ("features", "extra")),
+        "adversarial": (
+            domains.count("S") * weights[1] * adversarial(net, seen, reversal(p, full)),
+            ("features", "extra"),
+        ),
     }
     assert_terms(method, net, seen, expected)
 
@@ -549,8 +569,8 @@ class DeepEncoder(nn.Sequential):
 def test_ada_bn():
     """Li et al., 2016 (arXiv 1603.04779), Algorithm 1: each layer's mean and variance are those of the target.
 
-    Each layer sees what those before it make of the target by its own statistics. Here they are the mean over batches, each of
-    which counts once, whatever its size. Nothing of the sources' statistics stays, and nothing else changes.
+    Each layer sees what those before it make of the target by its own statistics. Here they are those of all clips together,
+    whatever the batches' sizes. Nothing of the sources' statistics stays, and nothing else changes.
     """
     torch.manual_seed(0)
     net = Net({"rgb": DeepEncoder(), "audio": Encoder(5)}, CLASSES)
@@ -568,13 +588,12 @@ def test_ada_bn():
         Batch("D2", tuple(map(str, range(n))), {m: torch.randn(n, 3).double() * n + 5 for m in ("rgb", "audio")}, None)
         for n in (8, 3, 1, 2)
     ]
-    means, variances = {name: [] for name in layers}, {name: [] for name in layers}
+    shown = {name: [] for name in layers}
 
     def normalise(name: str, x: Tensor) -> Tensor:
         mean = x.sum(dim=0) / len(x)
         squares = ((x - mean) * (x - mean)).sum(dim=0)
-        means[name].append(mean)
-        variances[name].append(squares / (len(x) - 1))
+        shown[name].append(x)
         layer = layers[name]
         return layer.weight * (x - mean) / (squares / len(x) + layer.eps).sqrt() + layer.bias
 
@@ -586,8 +605,10 @@ def test_ada_bn():
     AdaBn().adapt(net, iter(batches))
 
     for name, layer in layers.items():
-        torch.testing.assert_close(layer.running_mean, sum(means[name]) / 3, **EXACT)
-        torch.testing.assert_close(layer.running_var, sum(variances[name]) / 3, **EXACT)
+        together = torch.cat(shown[name])
+        mean = together.sum(dim=0) / 13
+        torch.testing.assert_close(layer.running_mean, mean, **EXACT)
+        torch.testing.assert_close(layer.running_var, ((together - mean) ** 2).sum(dim=0) / 12, **EXACT)
     assert [layer.momentum for layer in layers.values()] == [0.3, 0.1, 0.1]
     assert not any(module.training for module in net.modules())
     assert all(torch.equal(parameter, weights[name]) for name, parameter in net.named_parameters())

@@ -84,7 +84,10 @@ def test_ada_bn_without_a_batch_to_measure_is_an_error():
         "one or more",
         "Correct --batch, or bring more training clips of the target.",
     ):
-        AdaBn().adapt(make_net(), single)
+        net = make_net()
+        before = {name: x.clone() for name, x in net.state_dict().items()}
+        AdaBn().adapt(net, single)
+    assert all(torch.equal(x, before[name]) for name, x in net.state_dict().items())
 
 
 def test_ss_needs_three_clips():

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from egonorm.core.progress import bar
-from egonorm.data.check import broken, find_problems
+from egonorm.data.check import broken, describe_other_classes, describe_unlabelled, find_problems
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import Verifiable, open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
@@ -55,6 +55,8 @@ class Check:
         for note in data.notes:
             print(note)
         _print_counts(data.manifest, data.manifest.domains, "clips")
+        for told in filter(None, (describe_unlabelled(data.manifest), describe_other_classes(data.manifest))):
+            print(told)
         for modality, found in data.layouts().items():
             if modality in net.streams:
                 lying = ", ".join(f"{number} x {layout}" for layout, number in found.items())

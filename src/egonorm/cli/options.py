@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from egonorm.cli.words import named
-from egonorm.core.training import OptimizerName, Precision, Schedule
+from egonorm.core.training import OptimizerName, Precision, Schedule, WindowAverage
 from egonorm.methods import Method
 from egonorm.nets.net import Fusion
 from egonorm.runs.config import Run
@@ -54,6 +54,10 @@ class RunOptions:
     """What a block's learning rate is multiplied by, for example rgb.encoder=0.1; may be given several times."""
     freeze: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], named("BLOCK")] = ()
     """A block that stays as it is, for example rgb.encoder or rgb.encoder.mixed_3; may be given several times."""
+    average: Annotated[WindowAverage | None, named("{softmax,logits}")] = None
+    """What is averaged over a clip's windows when it is judged: probabilities (the presets'), or logits."""
+    standardise: bool = True
+    """Standardise each column of stored features by the sources' training clips; without, one factor is all columns'."""
     precision: Precision = "float32"
     """Precision of the networks; losses are always float32."""
 
@@ -73,7 +77,7 @@ class MachineOptions:
     workers: int = 2
     """Processes that read clips, for each training process."""
     skip_broken: bool = False
-    """Leave out clips whose media are missing or broken, and store which, instead of refusing to start."""
+    """Leave out clips whose media are broken or whose label is no class, and store which, instead of refusing to start."""
 
     def as_options(self, quiet: bool = False) -> Options:
         """The same for a run."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated
 
 import tyro
@@ -14,6 +15,7 @@ from egonorm.cli.method import first_positional, parsed, subcommands
 from egonorm.cli.options import MachineOptions, RunOptions
 from egonorm.cli.words import named
 from egonorm.core import RunError
+from egonorm.core.training import WindowAverage
 from egonorm.methods import Method
 from egonorm.runs.config import Run, read_run
 from egonorm.runs.results import parse_selector
@@ -91,12 +93,22 @@ class Test:
     """Which domain; without it, the setting's target."""
     data: Annotated[str | None, named("KIND:PATH")] = None
     """The clips, when they have moved since the training."""
+    average: Annotated[WindowAverage | None, named("{softmax,logits}")] = None
+    """What is averaged over a clip's windows; where that is not what the run was judged by, it is told and not stored."""
     machine: tyro.conf.OmitArgPrefixes[MachineOptions] = field(default_factory=MachineOptions)
 
     def __call__(self) -> None:
         run, options = read_run(self.run), self.machine.as_options()
-        if evaluate_run(run, self.run, self.domain, self.data, self.machine.device, options):
+        rows = evaluate_run(run, self.run, self.domain, self.data, self.machine.device, options, self.average)
+        if rows and self.average in (None, run.evaluation.average):
             _print_table(self.run)
+        elif rows:
+            print(
+                f"Averaged over windows: {self.average}, which is not what the run was judged by. Nothing was stored."
+            )
+            for metric in dict.fromkeys(row.metric for row in rows if row.metric.startswith("top1")):
+                values = [row.value for row in rows if row.metric == metric]
+                print(f"{metric}: {fmean(values):.2f} %, the mean over {len(values)} checkpoints on {rows[0].n} clips")
 
 
 def _print_table(folder: Path) -> None:

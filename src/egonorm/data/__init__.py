@@ -6,6 +6,8 @@ from egonorm.data.sets import open_clip_set
 from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
 from egonorm.data.windows import Span
 
+open_data = open_clip_set  # as it was called before `egonorm.open_data`
+
 __all__ = [
     "AudioInput",
     "Clip",
@@ -16,6 +18,7 @@ __all__ = [
     "Span",
     "VideoInput",
     "open_clip_set",
+    "open_data",
     "read_manifest",
     "write_manifest",
 ]

@@ -2,14 +2,15 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.core import DataError, Setting
+from egonorm.core.errors import some
 from egonorm.core.files import write_atomically
-from egonorm.data.manifest import Clip, Manifest
+from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest
 from egonorm.data.readers.protocol import Reader
 
 OVERRUN_TOLERANCE = 0.25
@@ -68,20 +69,41 @@ LEFT_OUT = "left_out.json"
 """Lists what a run was trained and judged without."""
 
 
-def needed(manifest: Manifest, setting: Setting, trained_on: Sequence[str]) -> Manifest:
-    """The clips that a setting trains on and is judged by; sources may be without test clips, the target not.
+def needed(manifest: Manifest, setting: Setting, trained_on: Sequence[str], moments: Collection[str] = ()) -> Manifest:
+    """The clips that a setting trains on and is judged by, with the classes that are declared or that its sources have.
+
+    A clip without a label has no loss on labels and no score: of the sources it is left out, of a target's test clips too unless
+    the network adapts to them. Sources may be without test clips.
+
+    Args:
+        moments: when the method sees unlabelled clips of the target (`methods.base.target_moments`).
 
     Raises:
         SettingError: for a domain that the data does not have.
-        DataError: for a domain without clips in a split that is needed.
+        DataError: for a domain without clips in a split that is needed, and sources without labels.
     """
     setting.check_domains(manifest.domains)
-    return usable(manifest, setting, trained_on)
+    refuse_empty(manifest, setting, {"train": trained_on, "test": [setting.target]})
+    manifest = manifest.with_classes(manifest.classes_of(setting.sources))
+    idle = {
+        "train": setting.sources,
+        "test": [d for d in setting.domains if d != setting.target or "test" not in moments],
+    }
+    left = manifest.without(manifest.within(idle).unlabelled.clips.uid.tolist())
+    unlabelled = [domain for domain in setting.sources if not len(left.select([domain], "train"))]
+    if unlabelled:
+        raise DataError(
+            f"The training clips of {', '.join(unlabelled)} have no labels.",
+            got="empty labels alone",
+            expected=f"labels of some of them: the setting {setting} learns them",
+            remedy="Label some, or choose other sources.",
+        )
+    return left.within({"train": trained_on, "test": setting.domains})
 
 
-def usable(manifest: Manifest, setting: Setting, trained_on: Sequence[str], left_out: int = 0) -> Manifest:
-    """The same of what is left when `left_out` clips could not be used."""
-    for domains, split in ((trained_on, "train"), ((setting.target,), "test")):
+def refuse_empty(manifest: Manifest, setting: Setting, needs: Mapping[str, Iterable[str]], left_out: int = 0) -> None:
+    """Refuse a manifest without clips of a domain in a split that needs it; `left_out` could not be used. DataError."""
+    for split, domains in needs.items():
         empty = [domain for domain in domains if not len(manifest.select([domain], split))]
         if empty:
             raise DataError(
@@ -90,18 +112,68 @@ def usable(manifest: Manifest, setting: Setting, trained_on: Sequence[str], left
                 expected=f"clips of split {split} in each of these domains",
                 remedy="Add such clips, mend their media, or choose another setting.",
             )
-    return manifest.within({"train": trained_on, "test": setting.domains})
+
+
+def describe_unlabelled(manifest: Manifest) -> str:
+    """A sentence on the clips without a label, by domain and split; empty if there are none."""
+    unlabelled = manifest.unlabelled
+    counts = {
+        domain: {split: len(unlabelled.select([domain], split)) for split in SPLITS} for domain in unlabelled.domains
+    }
+    if not counts:
+        return ""
+    each = (f"{domain}: {', '.join(f'{n} {split}' for split, n in of.items() if n)}" for domain, of in counts.items())
+    return f"Clips without a label, of which no loss on labels and no score is made: {'; '.join(each)}."
+
+
+def describe_other_classes(manifest: Manifest) -> str:
+    """A sentence on the clips with a label that is none of the manifest's classes; empty if there are none."""
+    clips = manifest.of_other_classes.clips
+    if not len(clips):
+        return ""
+    where = "the data declare" if manifest.declared else "a training clip has"
+    labels = some(sorted(clips.label.found()))
+    return (
+        f"Clips with a label that is none that {where}: {len(clips)} ({labels}; clips {some(clips.uid.tolist())}). "
+        "Training refuses such clips where it needs their labels, or leaves them out with --skip-broken."
+    )
+
+
+def of_other_classes(manifest: Manifest) -> tuple[Problem, ...]:
+    """The clips with a label that is none of the manifest's classes, medium by medium."""
+    clips = defaultdict(list)
+    for clip in manifest.of_other_classes.clips:
+        clips[clip.media, clip.label].append(clip.uid)
+    return tuple(
+        Problem(media, "label", _another_class(label, manifest), tuple(uids)) for (media, label), uids in clips.items()
+    )
+
+
+def _another_class(label: str, manifest: Manifest) -> DataError:
+    return DataError(
+        f"{label} is none of the classes.",
+        got=f"the label {label}",
+        expected=f"one of {some(manifest.classes)}",
+        remedy=f"Correct the labels, give training clips of the sources that label, or declare all classes in {CLASSES}.",
+    )
 
 
 def screen(
-    manifest: Manifest, readers: Mapping[str, Reader], skip_broken: bool, progress: Callable[[int, int], None]
+    manifest: Manifest,
+    readers: Mapping[str, Reader],
+    skip_broken: bool,
+    progress: Callable[[int, int], None],
+    known: Sequence[Problem] = (),
 ) -> tuple[Manifest, tuple[Problem, ...]]:
     """The usable clips, and the problems of those left out.
+
+    Args:
+        known: what is wrong besides.
 
     Raises:
         DataError: when something is broken and `skip_broken` is false; it names all of it at once.
     """
-    problems = find_problems(manifest, readers, progress=progress)
+    problems = (*known, *find_problems(manifest, readers, progress=progress))
     if problems and not skip_broken:
         raise broken(problems)
     lost = {uid for problem in problems for uid in problem.uids}
@@ -112,10 +184,10 @@ def broken(problems: Sequence[Problem]) -> DataError:
     """The error that names all problems at once."""
     count = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {len({p.media for p in problems})} media"
     return DataError(
-        f"Some media cannot be used.\n{describe_problems(problems)}",
+        f"Some clips cannot be used.\n{describe_problems(problems)}",
         got=count,
-        expected="media that are whole, and clips inside them",
-        remedy="Mend them, or go on without them: --skip-broken.",
+        expected="media that are whole, clips inside them, and labels that are learnt",
+        remedy="Mend them, or go on without these clips: --skip-broken.",
     )
 
 

@@ -21,9 +21,10 @@ from egonorm.data.dataset import Clips, EvalKey, TrainKey
 class DomainBatchSampler:
     """The clips of each training step, as a batch sampler.
 
-    A domain's clips come in an endless row of epochs, each in an order of its own; a step takes the next `batch` of them.
-    Which clips those are follows from the seed and the step's number alone, so a run can go on at any step. With several
-    processes each takes its consecutive share of the rows.
+    A domain's clips come in an endless row of epochs, each in an order of its own; a step takes the next `batch` of them. What
+    an epoch has left that fills no batch is not shown, so that no clip is twice in one; a domain of fewer clips than a batch
+    is shown whole, and again. Which clips those are follows from the seed and the step's number alone, so a run can go on at
+    any step. With several processes each takes its consecutive share of the rows.
     """
 
     indices: Mapping[str, Int64[Tensor, " _"]]
@@ -53,14 +54,15 @@ class DomainBatchSampler:
         """What this process sees of a domain, step after step; of the orders only the present epoch's is kept."""
         clips, epoch, order = self.indices[domain], -1, np.empty(0, np.int64)
         count = len(clips)
+        shown = count // self.batch * self.batch or count
         for step in range(self.first, self.last + 1):
             begin = (step - 1) * self.batch + self.rank * self.share
             for position in range(begin, begin + self.share):
-                if position // count != epoch:
-                    epoch = position // count
+                if position // shown != epoch:
+                    epoch = position // shown
                     row = np.random.default_rng([self.seed, epoch, *domain.encode()]).permutation(count)
                     order = clips.numpy()[row]
-                yield TrainKey(int(order[position % count]), epoch)
+                yield TrainKey(int(order[position % shown]), epoch)
 
 
 @dataclass(frozen=True)

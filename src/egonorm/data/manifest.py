@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import io
+import re
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -211,14 +213,12 @@ class Manifest:
 
     clips: ClipTable
     """Held as a table, whatever sequence of clips is given."""
-    classes: tuple[str, ...]
+    declared: tuple[str, ...]
+    """The classes that the data declare, in their order; none where the labels of those that one learns from decide."""
 
-    def __init__(self, clips: Sequence[Clip], classes: tuple[str, ...]):
+    def __init__(self, clips: Sequence[Clip], declared: Sequence[str] = ()):
         object.__setattr__(self, "clips", clips if isinstance(clips, ClipTable) else clip_table(clips))
-        object.__setattr__(self, "classes", classes)
-        self._check()
-
-    def _check(self) -> None:
+        object.__setattr__(self, "declared", tuple(declared))
         repeated = self.clips.uid.found(times=2)
         if repeated:
             raise DataError(
@@ -226,14 +226,6 @@ class Manifest:
                 got=some(repeated),
                 expected="each uid once",
                 remedy="Give every clip a uid of its own.",
-            )
-        unknown = sorted(set(self.clips.label.found()) - set(self.classes))
-        if unknown:
-            raise DataError(
-                "The manifest has labels that are not among its classes.",
-                got=some(unknown),
-                expected=f"one of {', '.join(self.classes)}",
-                remedy="Correct the label, or add it to the classes.",
             )
 
     def __len__(self) -> int:
@@ -244,25 +236,65 @@ class Manifest:
         """Every domain, sorted by name."""
         return tuple(sorted(self.clips.domain.found()))
 
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The declared classes; else the labels of all training clips, sorted, numbers by their size."""
+        return self.declared or _sorted(self.clips.take(self.clips.split.are_in({"train"})))
+
+    def classes_of(self, sources: Iterable[str]) -> tuple[str, ...]:
+        """The declared classes; else the labels that the training clips of some domains have: no other domain has a say."""
+        return self.declared or _sorted(self.select(sources, "train").clips)
+
+    def with_classes(self, classes: Sequence[str]) -> "Manifest":
+        """The same clips with these classes, such as those that a network has learnt.
+
+        Raises:
+            DataError: when the data declare others, or the same in another order.
+        """
+        if self.declared not in ((), tuple(classes)):
+            raise DataError(
+                "The data have other classes than the network was trained on.",
+                got=some(self.declared),
+                expected=some(classes),
+                remedy="Give data with the same classes in the same order.",
+            )
+        return replace(self, declared=tuple(classes))
+
     def label_of(self, clip: Clip) -> int:
-        """The number of the clip's class."""
-        return self._numbers[clip.label]
+        """The number of the clip's class; -1 for a clip without a label, or of another class."""
+        return self._numbers.get(clip.label, -1)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        return {label: self.classes.index(label) for label in self.classes}
+        return {label: number for number, label in enumerate(self.classes)}
+
+    @property
+    def labelled(self) -> "Manifest":
+        """The clips whose label is one of the classes."""
+        return replace(self, clips=self.clips.take(self.clips.label.are_in(set(self.classes))))
+
+    @property
+    def unlabelled(self) -> "Manifest":
+        """The clips whose label nobody knows."""
+        return replace(self, clips=self.clips.take(self.clips.label.are_in({""})))
+
+    @property
+    def of_other_classes(self) -> "Manifest":
+        """The clips with a label that is none of the classes."""
+        return replace(self, clips=self.clips.take(~self.clips.label.are_in({"", *self.classes})))
 
     def rows_of(self, domain: str) -> Int64[Tensor, " row"]:
         """The numbers of a domain's clips in the manifest, in its order."""
         return self.clips.domain.are_in({domain}).nonzero().flatten()
 
-    def digest(self) -> str:
-        """Sixteen digits that differ for any other clips or classes."""
+    def digest(self, hidden: Collection[str] = ()) -> str:
+        """Sixteen digits that differ for any other clips or classes; the labels of `hidden` domains do not matter."""
         uids, digest = self.clips.uid.tolist(), hashlib.sha256()
         order = sorted(range(len(uids)), key=uids.__getitem__)
         digest.update(f"({self.classes!r}, [".encode())
         for number, clip in enumerate(self.clips.take(torch.tensor(order, dtype=torch.int64))):
-            digest.update(f"{', ' * (number > 0)}{clip}".encode())
+            shown = replace(clip, label="") if clip.domain in hidden else clip
+            digest.update(f"{', ' * (number > 0)}{shown}".encode())
         digest.update(b"])")
         return digest.hexdigest()[:16]
 
@@ -287,20 +319,55 @@ class Manifest:
         return replace(self, clips=self.clips.take(rows))
 
 
-def read_manifest(path: Path, classes: tuple[str, ...] | None = None) -> Manifest:
-    """Read a CSV file with the columns uid, media, start, stop, label, domain and split.
+def _sorted(clips: ClipTable) -> tuple[str, ...]:
+    """The different labels, sorted by name, or by size where all are whole numbers."""
+    labels = set(clips.label.found()) - {""}
+    are_numbers = all(re.fullmatch(r"-?\d+", label) for label in labels)
+    return tuple(sorted(labels, key=int if are_numbers else None))
 
-    Without `classes`, the labels of the file's training clips, sorted, are the classes; a test clip with a label that no
-    training clip has is then an unknown label.
+
+CLASSES = "classes.txt"
+"""The file beside a table of clips that may declare the classes, one a line."""
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """The classes that a file declares, one a line, in its order; none where there is no file.
+
+    Raises:
+        DataError: for a file that cannot be read, declares nothing, or one class twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read.",
+            got=error,
+            expected="a class a line, in UTF-8",
+            remedy="Save it again as UTF-8 text.",
+        ) from None
+    if lines is None:
+        return ()
+    classes = [line.strip() for line in lines if line.strip()]
+    if not classes or len(set(classes)) < len(classes):
+        twice = some(sorted(name for name, times in Counter(classes).items() if times > 1))
+        raise DataError(
+            f"{path} does not declare classes.",
+            got=f"{twice} more than once" if twice else "no line",
+            expected="each class once, one a line",
+            remedy="Correct it, or remove it: then the training clips' labels are the classes.",
+        )
+    return tuple(classes)
+
+
+def read_manifest(path: Path, declared: Sequence[str] = ()) -> Manifest:
+    """Read a CSV file with the columns uid, media, start, stop, label, domain and split; a label may be empty.
 
     Raises:
         DataError: names the file, the line and the column of the first thing that is wrong.
     """
     clips = _read_clips(path)
-    if classes is None:
-        classes = tuple(sorted(clips.take(clips.split.are_in({"train"})).label.found()))
     try:
-        return Manifest(clips, classes)
+        return Manifest(clips, declared)
     except DataError as error:
         raise DataError(f"{path}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy) from None
 
@@ -333,12 +400,20 @@ def _read_clips(path: Path) -> ClipTable:
             expected=", ".join(COLUMNS),
             remedy="Add what is missing; names are in lower case, with commas between them.",
         )
-    clips = clip_table(_clip(path, line, found, row) for line, row in enumerate(filter(None, rows), start=2))
+    clips = clip_table(_clip(path, line, found, row) for line, row in _numbered(rows) if row)
     if not clips:
         raise DataError(
             f"{path} has no clips.", got="a header alone", expected="a line for each clip", remedy="Add the clips."
         )
     return clips
+
+
+def _numbered(rows: Any) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV reader, each with the number of the file's line on which it begins."""
+    begin = rows.line_num + 1
+    for row in rows:
+        yield begin, row
+        begin = rows.line_num + 1
 
 
 def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
@@ -361,12 +436,11 @@ def _clip(path: Path, line: int, header: Sequence[str], row: Sequence[str]) -> C
         )
     found = dict(zip_longest(header, row))
     text = {column: (found[column] or "").strip() for column in COLUMNS}
-    if not all(text.values()):
-        empty = ", ".join(column for column in COLUMNS if not text[column])
+    if empty := [column for column in COLUMNS if not text[column] and column != "label"]:
         raise DataError(
-            f"{path}, line {line}: {empty} is empty.",
+            f"{path}, line {line}: {', '.join(empty)} is empty.",
             got=", ".join(f"{name}={value}" for name, value in found.items()),
-            expected="a value in every column",
+            expected="a value in every column; only a label may be unknown",
             remedy="Fill it in, or remove the line.",
         )
     try:

@@ -6,7 +6,7 @@ the device that trains. Between them travels as little as possible: bytes of pic
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import ClassVar, Protocol, cast, runtime_checkable
+from typing import ClassVar, Literal, Protocol, cast, runtime_checkable
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -197,6 +197,11 @@ class AudioInput:
         return self.spectrogram(waveform)
 
 
+Scaling = Literal["columns", "length", "none"]
+"""What is done to stored features before a network gets them, by numbers of the sources' training clips: every column is
+standardised, and each modality keeps its share of the length; or all are multiplied by one factor; or they stay as they are."""
+
+
 @dataclass(frozen=True)
 class FeatureInput:
     """A feature vector that was computed before; nothing is varied."""
@@ -207,7 +212,8 @@ class FeatureInput:
     size: int
     """Numbers in the vector."""
     scale: float = 1.0
-    """What it is multiplied by."""
+    """What it is multiplied by before anything else."""
+    scaling: Scaling = "none"
 
     def augment(
         self, feature: Float[Tensor, "window feature"], random: Random | None

@@ -73,6 +73,13 @@ class Saver:
 
     def _made(self, clip: Clip, shown: Clip, media: Media) -> SavedClip:
         run, (net, classes) = self.record.run, self._trained
+        if clip.label not in classes:
+            raise DataError(
+                f"Clip {clip.uid} cannot be compared with an answer.",
+                got=f"the label {clip.label}" if clip.label else "no label",
+                expected=f"one of {some(classes)}",
+                remedy="Name another clip, or label this one.",
+            )
         inputs, label = inputs_of(run, self._data, self._data.manifest, clip), classes.index(clip.label)
         scores, norms = scores_and_norms(run, net, inputs)
         about: dict[str, Any] = {
@@ -133,13 +140,7 @@ class Saver:
     @cached_property
     def _trained(self) -> tuple[Net, tuple[str, ...]]:
         net, classes = load_trained(self.record.folder, self.record.run, self._step)
-        if classes != self._data.manifest.classes:
-            raise DataError(
-                f"{self.record.run.data} has other classes than the run was trained on.",
-                got=some(self._data.manifest.classes),
-                expected=some(classes),
-                remedy="Bring the data back to what they were.",
-            )
+        self._data.manifest.with_classes(classes)  # refuses data with others
         return net, classes
 
 

@@ -154,7 +154,7 @@ def _compute(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader],
     if not todo:
         return
     together = tuple(replace(manifest.clips[number], domain="all") for number in numbers)
-    found = _features(job, Manifest(together, manifest.classes), readers)
+    found = _features(job, Manifest(together, manifest.declared), readers)
     with bar(f"Extracting {', '.join(job.encoders.streams)}", job.runtime.is_first) as progress:
         rows = _counted(found, len(numbers), progress)
         for part in todo:
@@ -211,5 +211,5 @@ def _join(job: Extraction, manifest: Manifest, parts: Parts, problems: Sequence[
     if problems:
         write_left_out(job.folder / LEFT_OUT, problems)
     made = job.identity(manifest) | {"egonorm": egonorm.__version__}
-    about = Description(modalities, span, job.num_windows, manifest.classes, manifest.digest(), job.data, made)
+    about = Description(modalities, span, job.num_windows, manifest.declared, manifest.digest(), job.data, made)
     write_description(job.folder, about, manifest)

@@ -86,6 +86,11 @@ class Method:
         """
 
 
+def num_labelled(seen: Seen) -> int:
+    """How many domains of a step have a class loss, which add up; a mean over all clips counts as often, to keep its share."""
+    return sum(view.labels is not None for view in seen.views)
+
+
 def in_kebab_case(found: type) -> str:
     """A class's name with dashes between its words: `rna-grl` of `RnaGrl`."""
     return _in_kebab_case(found.__name__)

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from egonorm.core import Seen, SettingError, Terms
 from egonorm.losses import reverse_gradient
-from egonorm.methods.base import Method
+from egonorm.methods.base import Method, num_labelled
 from egonorm.nets.layers import binary_head
 from egonorm.nets.net import Net
 
@@ -24,7 +24,8 @@ class Grl(Method):
     `submit_adversarial.sh`): a discriminator per modality, one mean over the clips of all domains, summed over modalities;
     weight 1 against 0.2 for the class loss (here 5 against 1), reversal 0.2 times `2 / (1 + exp(-10 p)) - 1`. `p` runs from 0 to
     1 in that stage, which begins after a third of the steps as there (3000 of 9000); until then the term is 0. MM-SADA lowers
-    the learning rate there by its 0.2 once more; here the run's schedule stands. Several sources are one side.
+    the learning rate there by its 0.2 once more; here the run's schedule stands. Several sources are one side, and the term
+    counts as often as there are class losses, one a source.
     """
 
     target_use: ClassVar[frozenset[str]] = frozenset({"training"})
@@ -61,4 +62,5 @@ class Grl(Method):
             features = torch.cat([view.features[modality] for view in seen.views])
             logits = net.extra[f"domain_{modality}"](reverse_gradient(features, coefficient))
             losses.append(cross_entropy(logits, is_target.to(logits.device)))
-        return {"adversarial": (self.discriminator if progress > 0 else 0.0) * reduce(add, losses)}
+        weight = num_labelled(seen) * self.discriminator if progress > 0 else 0.0
+        return {"adversarial": weight * reduce(add, losses)}

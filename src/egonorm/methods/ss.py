@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from egonorm.core import RunError, Seen, Terms
 from egonorm.losses import mix_up_half
-from egonorm.methods.base import Method
+from egonorm.methods.base import Method, num_labelled
 from egonorm.nets.layers import binary_head
 from egonorm.nets.net import Net
 
@@ -22,7 +22,8 @@ class Ss(Method):
     The paper takes it from MM-SADA (Munro and Damen, CVPR 2020): half of each domain's clips keep their pair, the other half get
     the second modality of another clip, and the class loss is that of the half that keeps its pair. MM-SADA mixes the inputs;
     here the features are mixed, which is the same, as a stream never sees the other. There one mean runs over the clips of all
-    domains; so it does here. Its weight is 5 against 1 for the class loss, in its second stage 1 against 0.2. With target clips
+    domains; so it does here. Its weight is 5 against 1 for the class loss, in its second stage 1 against 0.2; where several
+    sources each have a class loss, which add up, it counts as often. With target clips
     in training (UDA) they take part, else the sources alone do (DG).
     """
 
@@ -50,7 +51,7 @@ class Ss(Method):
         mixed = [mix_up_half(view.features) for view in seen.views]
         logits = [net.extra["correspondence"](torch.cat(list(features.values()), dim=1)) for features, _ in mixed]
         loss = cross_entropy(torch.cat(logits), torch.cat([paired for _, paired in mixed]).long())
-        terms = {"correspondence": self.weight * loss}
+        terms = {"correspondence": num_labelled(seen) * self.weight * loss}
         if self.class_on == "paired":
             labelled = [
                 (view.logits[paired], view.labels[paired])

@@ -38,6 +38,27 @@ def convolve(x: Tensor, conv: nn.Conv2d | nn.Conv3d, padding: tuple[int, ...] | 
     return function(x, conv.weight, conv.bias, conv.stride, padding, conv.dilation, conv.groups)
 
 
+class Standardise(nn.Module):
+    """Features minus a mean, times a factor, column by column; as they are until both are set. Neither is learnt."""
+
+    mean: Tensor
+    factor: Tensor
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("factor", torch.ones(size))
+
+    def set(self, mean: Float[Tensor, " column"], factor: Float[Tensor, " column"]) -> None:
+        """From now on take this mean off, and multiply by this factor."""
+        self.mean.copy_(mean)
+        self.factor.copy_(factor)
+
+    def forward(self, x: Float[Tensor, "clip column"]) -> Float[Tensor, "clip column"]:
+        """Columns of a chosen spread around zero."""
+        return (x - self.mean) * self.factor
+
+
 HIDDEN = 100
 
 

@@ -77,6 +77,7 @@ class Net(nn.Module):
 
     Attributes:
         encoders: per modality, from its input to a feature (`encoders.py` says what they get and what they have).
+        standardise: of modalities that are stored features, what their columns pass first (`layers.Standardise`).
         necks: per modality, what the feature passes next; the identity unless a method puts something there.
         fusion: from features to logits.
         extra: what a method learns besides (discriminators, correspondence heads); empty unless it adds to it.
@@ -89,6 +90,7 @@ class Net(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.encoders = nn.ModuleDict({m: _laid_out(encoder) for m, encoder in encoders.items()})
+        self.standardise = nn.ModuleDict()
         self.necks = nn.ModuleDict({name: nn.Identity() for name in encoders})
         self.fusion = make_fusion(fusion, self.num_features, num_classes, dropout)
         self.extra = nn.ModuleDict()
@@ -128,7 +130,7 @@ class Net(nn.Module):
 
     def encode(self, name: str, x: Tensor) -> Float[Tensor, "clip feature"]:
         """What one modality's encoder makes of its input."""
-        return self.encoders[name](x)
+        return self.encoders[name](self.standardise[name](x) if name in self.standardise else x)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> View:
         """Features, fused logits and each modality's own; in training each of these logits has dropout of its own."""

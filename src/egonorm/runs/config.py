@@ -24,6 +24,7 @@ from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
 from egonorm.data.windows import Span
 from egonorm.methods import Method, SourceOnly, find_method
 from egonorm.nets.encoders import Encoder
+from egonorm.nets.layers import Standardise
 from egonorm.nets.net import Fusion, Net, load_network, network_of, read_metadata
 from egonorm.signal import SoundLook, Spectrogram
 
@@ -104,7 +105,11 @@ class NetConfig:
         """The network, with the same first weights for the same seed; `pretrained` loads the published ones that it names."""
         torch.manual_seed(seed_for(seed, "net"))
         encoders = {name: stream.encoder.build(pretrained) for name, stream in self.streams.items()}
-        return Net(encoders, num_classes, self.fusion, self.dropout)
+        net = Net(encoders, num_classes, self.fusion, self.dropout)
+        for name, stream in self.streams.items():
+            if isinstance(stream.input, FeatureInput) and stream.input.scaling != "none":
+                net.standardise[name] = Standardise(stream.input.size)
+        return net
 
 
 ANYWHERE = Setting("dg1", ("source",), "target")
@@ -315,6 +320,7 @@ def _converter() -> cattrs.Converter:
     later: dict[str, Any] = dict.fromkeys(LATER, unset)
     converter.register_unstructure_hook(Optim, make_dict_unstructure_fn(Optim, converter, **later))
     converter.register_unstructure_hook(Encoder, make_dict_unstructure_fn(Encoder, converter, options=unset))
+    converter.register_unstructure_hook(FeatureInput, make_dict_unstructure_fn(FeatureInput, converter, scaling=unset))
     configure_tagged_union(SoundLook, converter, tag_name="kind", default=Spectrogram)
     converter.register_unstructure_hook_func(_is_input, lambda given: _input_tree(converter, given))
     converter.register_structure_hook_func(_is_input, lambda tree, _: _input(converter, dict(tree)))

@@ -8,8 +8,8 @@ from typing import Any
 
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.by_path import check_options
-from egonorm.core.training import Evaluation, Optim, Precision
-from egonorm.data.sets import FeatureSet, open_features
+from egonorm.core.training import Evaluation, Optim, Precision, WindowAverage
+from egonorm.data.sets import open_features
 from egonorm.data.transforms import FEATURES, AudioInput, FeatureInput, VideoInput
 from egonorm.data.windows import Span
 from egonorm.methods import Method
@@ -97,6 +97,8 @@ def configure(  # noqa: PLR0913 - one for each flag
     weights: Mapping[str, str] | Sequence[str] = (),
     lr_factor: Mapping[str, float] | Sequence[str] = (),
     freeze: Sequence[str] = (),
+    standardise: bool = True,
+    average: WindowAverage | None = None,
     **optim: Any,
 ) -> Run:
     """A run of a preset with some of its values replaced.
@@ -110,6 +112,9 @@ def configure(  # noqa: PLR0913 - one for each flag
         weights: published weights to start from, each `MODALITY=PATH_OR_URL` or `MODALITY=PATH_OR_URL#SHA256`; or by modality.
         lr_factor: by block, what its learning rate is multiplied by; or each as `BLOCK=FLOAT`.
         freeze: blocks that stay as they are.
+        standardise: of features, whether each column is (`data.transforms.Scaling`); of media without use.
+        average: what is averaged over a clip's windows when it is judged, "softmax" (MM-SADA) or "logits" (the RNA authors' later
+            code); the preset's where None.
         optim: of `Optim`, by the names there; the preset's where None.
 
     Raises:
@@ -119,7 +124,7 @@ def configure(  # noqa: PLR0913 - one for each flag
     changes = _check_kinds(seed, precision, fusion, optim)
     encoder, weights, freeze = _each(encoder), _each(weights), _each(freeze)
     place = from_root(data)
-    parts = preset_on(place, preset, weights)
+    parts = preset_on(place, preset, weights, standardise)
     if seed < 0:
         raise RunError("--seed cannot be used.", got=seed, expected="0 or more", remedy="Correct --seed.")
     if width is not None and not 0 < width < float("inf"):
@@ -137,7 +142,9 @@ def configure(  # noqa: PLR0913 - one for each flag
         "frozen": tuple(freeze) or parts.optim.frozen,
     }
     descent = replace(parts.optim, **blocks | changes)
-    return Run(place, Setting.parse(setting), net, method, descent, parts.evaluation, seed, precision)
+    check_options(Evaluation, {} if average is None else {"average": average}, "The judgement")
+    evaluation = parts.evaluation if average is None else replace(parts.evaluation, average=average)
+    return Run(place, Setting.parse(setting), net, method, descent, evaluation, seed, precision)
 
 
 def split_names(modalities: str | Sequence[str]) -> tuple[str, ...]:
@@ -181,8 +188,11 @@ def from_root(data: str) -> str:
     return f"{kind}{colon}{Path(path).expanduser().absolute()}" if path else data
 
 
-def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
+def preset_on(data: str, name: str, weights: Sequence[str] = (), standardise: bool = True) -> Preset:
     """A preset for some data: on media, as it is; on features, its training of a layer on each of the stored modalities.
+
+    Args:
+        standardise: whether the columns of features are standardised, rather than all of them multiplied by one factor.
 
     Raises:
         SettingError: for a name that no preset has, a preset of features on media, or weights on features.
@@ -202,6 +212,13 @@ def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
                 expected="--data features:PATH",
                 remedy="Compute features with egonorm extract, or choose a preset with networks for media.",
             )
+        if not standardise:
+            raise SettingError(
+                "Nothing is standardised on media.",
+                got="--no-standardise",
+                expected="--data features:PATH",
+                remedy="Leave it out here.",
+            )
         return parts
     if weights:
         raise SettingError(
@@ -210,21 +227,14 @@ def preset_on(data: str, name: str, weights: Sequence[str] = ()) -> Preset:
             expected="none",
             remedy="Leave them out here; they are given to egonorm extract.",
         )
-    stored, scale = features.stored, _scale(features)
-    stream = lambda size: Stream(FeatureInput(size, scale), Encoder("projection", size, first.encoder.width))  # noqa: E731
+    stored = features.stored
+    stream = lambda size: Stream(  # noqa: E731
+        FeatureInput(size, scaling="columns" if standardise else "length"),
+        Encoder("projection", size, first.encoder.width),
+    )
     streams = {modality: stream(size) for modality, size in stored.sizes.items()}
     net = replace(parts.net, streams=streams, span=stored.span)
     return replace(parts, net=net, further={}, evaluation=replace(parts.evaluation, num_windows=stored.num_windows))
-
-
-def _scale(features: FeatureSet) -> float:
-    """One factor for all modalities, which so keep their relative lengths while any program's features train alike."""
-    longest = max(features.mean_norms().values())
-    return float(f"{LENGTH / longest:.4g}") if longest > 0 else 1.0
-
-
-LENGTH = 16.0
-"""The mean norm that the modality with the longest features gets, about that of the paper's audio features (15.8)."""
 
 
 def each_once(option: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -5,27 +5,38 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 
 from egonorm.core import Batch, DataError, RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
-from egonorm.core.training import seed_for
-from egonorm.data.check import LEFT_OUT, Problem, describe_problems, needed, screen, usable, write_left_out
+from egonorm.core.training import WindowAverage, seed_for
+from egonorm.data.check import (
+    LEFT_OUT,
+    Problem,
+    describe_problems,
+    describe_unlabelled,
+    needed,
+    of_other_classes,
+    refuse_empty,
+    screen,
+    write_left_out,
+)
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches, training_batches
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader
-from egonorm.data.sets import ClipSet, open_clip_set, readers_of, refuse_learnt
+from egonorm.data.sets import ClipSet, FeatureSet, open_clip_set, readers_of, refuse_learnt
+from egonorm.data.transforms import FeatureInput
 from egonorm.methods import check
 from egonorm.methods.base import target_moments
-from egonorm.nets.layers import fuse_bn_in_place
-from egonorm.nets.net import Net
-from egonorm.runs.config import CHECKPOINTS, Run, load_trained
+from egonorm.nets.layers import Standardise, fuse_bn_in_place
+from egonorm.nets.net import Net, network_of, read_metadata
+from egonorm.runs.config import CHECKPOINTS, NetConfig, Run, load_trained
 from egonorm.runs.directory import claim, note_start, refuse_other
 from egonorm.runs.predictions import prediction_files, predictions_of
 from egonorm.runs.results import COMPLETE, Row, changing_rows, confirm_rows, is_complete, read_rows, steps, write_rows
@@ -103,9 +114,11 @@ class RunContext:
         self, manifest: Manifest, readers: Mapping[str, Reader], listing: str
     ) -> tuple[Manifest, tuple[Problem, ...]]:
         """The usable clips, and what is wrong with the others. A list in the folder is a decision."""
+        told = manifest.within({"train": self.run.setting.sources, "test": manifest.domains})
+        known = of_other_classes(told)  # nobody looks at the labels of a target's training clips
         decided = self.options.skip_broken or (self.folder / listing).exists()
         with bar("Examining media", self.shows_progress) as progress:
-            return screen(manifest, readers, decided, progress)
+            return screen(manifest, readers, decided, progress, known)
 
     def note_left_out(self, problems: tuple[Problem, ...], listing: str) -> None:
         """Say what is left out, on the terminal and in a file of the folder."""
@@ -123,7 +136,7 @@ def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, 
     """What every checkpoint that was kept says of one domain's test clips."""
     run, runtime = context.run, context.runtime
     windows, tests = run.evaluation.num_windows, context.clips(manifest.select([domain], "test"), readers)
-    nets = _load(context, manifest.classes)
+    nets = _load(context)
     moments = context.target_moments if domain == run.setting.target else frozenset()
     if "after" in moments:
         _adapt(context, manifest.select([domain], "train"), readers, nets)
@@ -136,6 +149,15 @@ def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, 
     with bar(f"Testing {run.method.name()} on {domain}", context.shows_progress) as progress:
         counted = _counted(batches, len(tests), num_ranks / windows, progress)
         return judge(nets, counted, run.evaluation, runtime, adapts)
+
+
+def _rows_from(context: RunContext, domain: str, judged: Judged, classes: tuple[str, ...]) -> list[Row]:
+    """The rows of what was found on a domain."""
+    return [
+        make_row(context, step, domain, metric, value, n)
+        for step, predictions in judged.items()
+        for metric, (value, n) in predictions.measure(classes).items()
+    ]
 
 
 def _store(context: RunContext, judged: Mapping[str, Judged], classes: tuple[str, ...], is_whole: bool) -> None:
@@ -158,8 +180,7 @@ def _store(context: RunContext, judged: Mapping[str, Judged], classes: tuple[str
         for domain, found in judged.items():
             for step, predictions in found.items():
                 _write(predictions_of(context.folder, step, domain), predictions, classes)
-                measured = predictions.measure(classes).items()
-                rows += [make_row(context, step, domain, metric, value, n) for metric, (value, n) in measured]
+            rows += _rows_from(context, domain, found, classes)
         if is_whole:
             last = [make_row(context, context.run.optim.steps, context.run.setting.target, COMPLETE, 1.0, 0)]
         write_rows(context.folder, [*rows, *last])
@@ -180,7 +201,8 @@ def _adapt(context: RunContext, target: Manifest, readers: Mapping[str, Reader],
     unseen = context.clips(target, readers, unlabelled=frozenset(target.domains))
     run, runtime = context.run, context.runtime
     for step, net in nets.items():
-        batches = evaluation_batches(unseen, 1, run.optim.batch, context.options.workers, runtime.device)
+        windows = run.evaluation.num_windows
+        batches = evaluation_batches(unseen, windows, run.optim.batch, context.options.workers, runtime.device)
         seed = seed_for(run.seed, "adapt", step)
         adapt_to_all(run.method.adapt, net, (batch for (batch,) in batches), runtime, seed)
 
@@ -210,20 +232,19 @@ def make_row(context: RunContext, step: int, domain: str, metric: str, value: fl
     )
 
 
-def _load(context: RunContext, classes: tuple[str, ...]) -> dict[int, Net]:
-    """The kept networks by step. DataError when they were trained on other classes."""
+def _load(context: RunContext) -> dict[int, Net]:
+    """The kept networks by step."""
     nets, net = {}, None
     for step in context.checkpoints.saved():
-        net, learnt = load_trained(context.folder, context.run, step, like=net)
-        if learnt != classes:
-            raise DataError(
-                f"{context.run.data} has other classes than the run was trained on.",
-                got=", ".join(classes),
-                expected=", ".join(learnt),
-                remedy="Test on data with the same classes in the same order.",
-            )
+        net, _ = load_trained(context.folder, context.run, step, like=net)
         nets[step] = net.to(context.runtime.device)
     return nets
+
+
+def _learnt(context: RunContext) -> tuple[str, ...]:
+    """The classes that the run was trained on."""
+    step = context.checkpoints.saved()[-1]
+    return tuple(read_metadata(network_of(context.folder / CHECKPOINTS, step), "classes")["classes"])
 
 
 def _counted(batches, total: int, clips_a_window: float, progress) -> Iterator[tuple[Batch, ...]]:
@@ -266,19 +287,25 @@ def execute(context: RunContext) -> None:
     context.runtime.share(run.optim.batch // run.optim.pieces, "micro-batch")
     data = open_clip_set(run.data)
     refuse_learnt(data, setting, run.net.streams)
-    manifest = needed(data.manifest, setting, context.trained_on)
+    manifest = needed(data.manifest, setting, context.trained_on, context.target_moments)
     refuse_other(context.folder, run)
     if is_complete(context.folder):
         return
     run.net.check()
     readers = context.readers(data)
     whole, problems = context.screened(manifest, readers, LEFT_OUT)
-    manifest = usable(whole, setting, context.trained_on, left_out=len(manifest) - len(whole))
+    tested = [setting.target] if len(manifest.select([setting.target], "test")) else []
+    refuse_empty(whole, setting, {"train": context.trained_on, "test": tested}, left_out=len(manifest) - len(whole))
+    manifest = whole
     with _claimed(context):
         context.note_left_out(problems, LEFT_OUT)
+        told = describe_unlabelled(data.manifest.within({"train": context.trained_on, "test": setting.domains}))
+        if context.shows_progress and told:
+            print(told)
         unlabelled = frozenset({setting.target} - set(setting.sources))
-        _train(context, context.clips(manifest.select(manifest.domains, "train"), readers, unlabelled))
-        judged = [domain for domain in setting.domains if len(manifest.select([domain], "test"))]
+        trained = manifest.select(manifest.domains, "train")
+        _train(context, context.clips(trained, readers, unlabelled), data)
+        judged = [domain for domain in setting.domains if len(manifest.select([domain], "test").labelled)]
         found = {domain: judge_domain(context, manifest, readers, domain) for domain in judged}
         _store(context, found, manifest.classes, is_whole=True)
 
@@ -289,8 +316,13 @@ def check_run_blocks(run: Run) -> None:
         freeze(run.optim, run.build_net(num_classes=2))
 
 
-def measure(context: RunContext, domain: str) -> None:
-    """Judge a trained run on a domain's test clips, and put the rows among its others; where these are damaged, measure all anew.
+def measure(context: RunContext, domain: str, average: WindowAverage | None = None) -> list[Row]:
+    """Judge a trained run on a domain's test clips, and put the rows among its others: these rows.
+
+    Where the others are damaged, all domains that the run was judged on are judged anew.
+
+    Args:
+        average: what is averaged over a clip's windows; where that is not what the run's judgement says, nothing is stored.
 
     Raises:
         RunError: for a run without checkpoints.
@@ -303,26 +335,33 @@ def measure(context: RunContext, domain: str) -> None:
             expected="a trained run",
             remedy=f"Run: egonorm train --resume {context.folder}",
         )
-    data, damage = open_clip_set(context.run.data), context.runtime.collect(_rows_of(context)[1])[0]
-    domains = [domain] if damage is None else _all_judged(context, domain)
+    data, classes, own = open_clip_set(context.run.data), _learnt(context), context.run.evaluation
+    if average not in (None, own.average):
+        asked = replace(context.run, evaluation=replace(own, average=average))
+        return _rows_from(context, domain, _judge_tests(replace(context, run=asked), data, domain), classes)
+    damage = context.runtime.collect(_rows_of(context)[1])[0]
+    domains = [domain] if damage is None else _all_judged(context, data, domain)
     if damage is not None and context.shows_progress:
         print(f"{damage.what} Got {damage.got}. So all of {', '.join(domains)} are judged anew.")
     found = {domain: _judge_tests(context, data, domain) for domain in domains}
-    _store(context, found, data.manifest.classes, damage is not None and context.checkpoints.are_whole())
+    _store(context, found, classes, damage is not None and context.checkpoints.are_whole())
+    return _rows_from(context, domain, found[domain], classes)
 
 
-def _all_judged(context: RunContext, domain: str) -> list[str]:
-    """A domain, those of the run, and all of which there are predictions."""
-    return [
-        *dict.fromkeys([domain, *context.run.setting.domains, *(of for _, _, of in prediction_files(context.folder))])
-    ]
+def _all_judged(context: RunContext, data: ClipSet, domain: str) -> list[str]:
+    """A domain, those of the run and all of which there are predictions, where there are clips to judge."""
+    others = [*context.run.setting.domains, *(of for _, _, of in prediction_files(context.folder))]
+    return [*dict.fromkeys([domain, *(of for of in others if len(data.manifest.select([of], "test").labelled))])]
 
 
 def _judge_tests(context: RunContext, data: ClipSet, domain: str) -> Judged:
     """What the checkpoints say of a domain's usable test clips; DataError where there are none."""
-    adapts = "after" in context.target_moments and domain == context.run.setting.target
-    splits = ("train", "test") if adapts else ("test",)
-    wanted, readers = data.manifest.within({split: [domain] for split in splits}), context.readers(data)
+    moments = context.target_moments if domain == context.run.setting.target else frozenset()
+    splits = ("train", "test") if "after" in moments else ("test",)
+    readers, known = context.readers(data), data.manifest.with_classes(_learnt(context))
+    wanted = known.within({split: [domain] for split in splits})
+    if "test" not in moments:
+        wanted = wanted.without(wanted.select([domain], "test").unlabelled.clips.uid.tolist())
     _need_tests(context, wanted, domain, data.manifest)
     listing = f"left_out-{domain}.json"
     manifest, problems = context.screened(wanted, readers, listing)
@@ -332,11 +371,11 @@ def _judge_tests(context: RunContext, data: ClipSet, domain: str) -> Judged:
 
 
 def _need_tests(context: RunContext, manifest: Manifest, domain: str, whole: Manifest) -> None:
-    if not len(manifest.select([domain], "test")):
+    if not len(manifest.select([domain], "test").labelled):
         raise DataError(
             f"{context.run.data} has no usable test clips of {domain}.",
             got=f"{len(whole.select([domain], 'test'))} in the manifest",
-            expected=f"usable test clips of one of {', '.join(whole.domains)}",
+            expected=f"usable test clips with labels, of one of {', '.join(whole.domains)}",
             remedy="Correct --domain, or mend the media.",
         )
 
@@ -357,13 +396,32 @@ def _claimed(context: RunContext) -> Iterator[None]:
         yield
 
 
-def _train(context: RunContext, clips: Clips) -> None:
+def fit_standardise(net: Net, config: NetConfig, data: ClipSet, clips: Manifest) -> None:
+    """On stored features, set what the columns of a network's streams pass first, from the clips that may decide it."""
+    if not isinstance(data, FeatureSet):
+        return
+    inputs = {name: stream.input for name, stream in config.streams.items() if name in net.standardise}
+    scalings = {name: given.scaling for name, given in inputs.items() if isinstance(given, FeatureInput)}
+    for scaling in set(scalings.values()):
+        columns = data.scaled(clips, scaling)
+        for name in (name for name, own in scalings.items() if own == scaling):
+            cast(Standardise, net.standardise[name]).set(columns[name].mean, columns[name].factor)
+
+
+BATCHES = "whole"
+"""How an epoch is cut into batches; a run that was begun otherwise, with batches across epochs, cannot go on."""
+
+
+def _train(context: RunContext, clips: Clips, data: ClipSet) -> None:
     """Train from the last checkpoint, or from the start, to the last step."""
     run, runtime, manifest = context.run, context.runtime, clips.manifest
-    about = {"classes": list(manifest.classes), "clips": manifest.digest()}
+    about = {"classes": list(manifest.classes), "clips": manifest.digest(clips.unlabelled), "batches": BATCHES}
     if context.reuse is not None:
         take_over(run, context.checkpoints, context.reuse, runtime, about)
-    net = run.build_net(len(manifest.classes), pretrained=context.checkpoints.last_step() == 0)
+    is_new = context.checkpoints.last_step() == 0
+    net = run.build_net(len(manifest.classes), pretrained=is_new)
+    if is_new:
+        fit_standardise(net, run.net, data, manifest.select(run.setting.sources, "train"))
     freeze(run.optim, net)
     model = runtime.wrap(Objective(net, run.method, run.optim.pieces))
     optimizer = make_optimizer(run.optim, net)

@@ -86,7 +86,7 @@ class Checkpoints:
             stored = {name: value for name, value in read_metadata(self.state).items() if name != "step"}
             if stored != about:
                 raise RunError(
-                    f"The run in {self.folder.parent} was trained on other clips.",
+                    f"The run in {self.folder.parent} was trained on other clips, or in other batches.",
                     got=json.dumps(about),
                     expected=json.dumps(stored),
                     remedy="Bring the data back to what they were, or start anew in another folder.",

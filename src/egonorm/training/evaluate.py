@@ -115,9 +115,10 @@ def _predict(net: Net, batch: Batch, evaluation: Evaluation, runtime: Runtime) -
 
 
 def _join(parts: list[Predictions]) -> Predictions:
-    """The parts' clips, sorted by uid so that the number of processes does not matter."""
+    """The parts' clips with labels, sorted by uid so that the number of processes does not matter."""
     uids = [uid for part in parts for uid in part.uids]
     order = np.argsort(np.array(uids), kind="stable")
+    order = order[np.concatenate([part.labels for part in parts])[order] >= 0]
     join = lambda arrays: np.concatenate(arrays)[order]  # noqa: E731
     return Predictions(
         tuple(uids[k] for k in order),

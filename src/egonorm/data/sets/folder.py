@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.data.manifest import Manifest, read_manifest
+from egonorm.data.manifest import CLASSES, Manifest, read_classes, read_manifest
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
@@ -40,5 +40,5 @@ class Folder:
 
 
 def open_set(root: Path) -> Folder:
-    """Read `root/manifest.csv`; the classes are the labels of its training clips, sorted by name."""
-    return Folder(root, read_manifest(root / "manifest.csv"))
+    """Read `root/manifest.csv`, and the classes that `root/classes.txt` declares, if it is there."""
+    return Folder(root, read_manifest(root / "manifest.csv", read_classes(root / CLASSES)))

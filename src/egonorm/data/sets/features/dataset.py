@@ -1,17 +1,18 @@
 """Features that were computed before as a data set: what was stored, and readers of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float64
+import torch
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from egonorm.core import DataError
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.features import FeatureReader, MappedFeatures, window_middles
-from egonorm.data.transforms import FEATURES, Input, as_vector_input
+from egonorm.data.transforms import FEATURES, Input, Scaling, as_vector_input
 from egonorm.data.windows import Span
 
 
@@ -92,16 +93,32 @@ class FeatureSet:
         source = self.sources[modality]
         return FeatureReader(source.load(), window_middles(self.manifest.clips, source.starts().tolist()))
 
-    def mean_norms(self) -> dict[str, float]:
-        """Per modality, how long the training clips' features are on average; those that are not finite do not count."""
-        rows = [row for row, clip in enumerate(self.manifest.clips) if clip.split == "train"]
-        return {modality: self._mean_norm(modality, rows) for modality in self.sources}
+    def scaled(self, clips: Manifest, scaling: Scaling) -> dict[str, "Columns"]:
+        """Per modality, what is taken from every column and what it is then multiplied by, as `scaling` says.
 
-    def _mean_norm(self, modality: str, rows: list[int]) -> float:
-        features = self.sources[modality].load()
-        lengths = (features if isinstance(features, Tensor) else features.tensor)[rows].norm(dim=2)
-        finite = lengths[lengths.isfinite()]
-        return float(finite.mean()) if len(finite) else 0.0
+        With "columns" each column has mean 0 and the same deviation over all windows of the clips, and the modalities' mean
+        norms stay in the proportion that the stored features have, as long as no one is more than `UNLIKE` times another: then
+        units decide it, not encoders, and the norms are those of standardised columns. A column that never varies becomes 0.
+        With "length" nothing is taken, and one factor is all columns'. Either way the modality with the longest features gets
+        the mean norm `LENGTH`.
+
+        Args:
+            clips: those that decide, of this set: the sources' training clips.
+        """
+        rows = torch.tensor(self._rows(clips.clips.uid.tolist()))
+        found = {name: _columns(_numbers(source), rows, scaling) for name, source in self.sources.items()}
+        norms = {name: one.norm for name, one in found.items() if one.norm > 0}
+        if scaling == "columns" and norms and max(norms.values()) > UNLIKE * min(norms.values()):
+            norms = {name: one.standardised for name, one in found.items()}
+        longest = max(norms.values(), default=0.0)
+        return {
+            name: one.of_length(LENGTH * norms.get(name, 0.0) / longest if longest else 0.0)
+            for name, one in found.items()
+        }
+
+    def _rows(self, uids: Iterable[str]) -> list[int]:
+        number = {uid: row for row, uid in enumerate(self.manifest.clips.uid.tolist())}
+        return [number[uid] for uid in uids]
 
     def verify(self, thorough: bool) -> tuple[str, ...]:
         """Compare the features with their digests; a remark about those that have none.
@@ -115,3 +132,50 @@ class FeatureSet:
     def layouts(self) -> dict[str, dict[str, int]]:
         """Per modality, how its features lie on the disk, and of how many clips."""
         return {modality: {source.layout: len(self.manifest)} for modality, source in self.sources.items()}
+
+
+LENGTH = 16.0
+"""The mean norm that the modality with the longest features gets, about that of the paper's audio features (15.8)."""
+ROWS = 4096
+"""Clips whose features are in memory at the same time while all are looked at."""
+
+
+UNLIKE = 4.0
+"""Encoders' features have mean norms as 16 to 6 (the paper's) or 32 to 15 (published networks')."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What is taken from the columns of a modality's features, and what they are then multiplied by."""
+
+    mean: Float[Tensor, " column"]
+    factor: Float[Tensor, " column"]
+    norm: float
+    """The mean norm of the stored features."""
+    standardised: float
+    """The mean norm of what becomes of them."""
+
+    def of_length(self, length: float) -> "Columns":
+        """The same with this mean norm of what becomes of them, as a network holds it."""
+        share = length / self.standardised if self.standardised else 0.0
+        return replace(self, mean=self.mean.float(), factor=(self.factor * share).float(), standardised=length)
+
+
+def _numbers(source: FeatureSource) -> Float[Tensor, "clip window column"]:
+    found = source.load()
+    return found if isinstance(found, Tensor) else found.tensor
+
+
+def _columns(features: Float[Tensor, "clip window column"], rows: Int64[Tensor, " row"], scaling: Scaling) -> Columns:
+    """In float64: with "columns" the factors that make each column's deviation 1."""
+    count, size = len(rows) * features.shape[1], features.shape[2]
+    parts = lambda: (features[some].flatten(0, 1).double() for some in rows.split(ROWS))  # noqa: E731
+    mean_norm = lambda wanted: float(sum(x.norm(dim=1).sum() for x in wanted)) / count  # noqa: E731
+    norm = mean_norm(parts())
+    if scaling != "columns":
+        return Columns(torch.zeros(size), torch.ones(size, dtype=torch.float64), norm, norm)
+    mean = torch.stack([x.sum(dim=0) for x in parts()]).sum(dim=0) / count
+    variance = torch.stack([(x - mean).square().sum(dim=0) for x in parts()]).sum(dim=0) / count
+    varies = variance > (1e-6 * mean).square()  # beyond what rounding to float32 makes of a constant
+    factor = torch.where(varies, variance.clamp(min=1e-300).rsqrt(), 0.0)
+    return Columns(mean, factor, norm, mean_norm((x - mean) * factor for x in parts()))

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from egonorm.core import DataError
 from egonorm.core.files import parse_json
-from egonorm.data.manifest import SPLITS, Clip, Manifest
+from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest, read_classes
 from egonorm.data.sets.features.arrays import Array, metadata_of
 
 TABLE_COLUMNS = ("uid", "label", "domain", "split")
@@ -26,6 +25,8 @@ class FeatureTable:
     path: Path
     columns: Mapping[str, Sequence[str]]
     """Those of `TABLE_COLUMNS`, and perhaps `classes`, the names of labels that are numbers."""
+    lines: Sequence[int] = ()
+    """The line of the file that each row is on; none where it has no lines."""
 
     def __post_init__(self):
         missing = [column for column in TABLE_COLUMNS if column not in self.columns]
@@ -49,6 +50,8 @@ class FeatureTable:
         """The clips of the splits train and test, each its own medium; the rows that they are in; and remarks."""
         splits = [_SPLITS.get(text.lower(), text) for text in self.columns["split"]]
         rows = tuple(row for row, split in enumerate(splits) if split not in VALIDATION)
+        labels = self._labels()
+        clips = tuple(self._clip(row, labels[row], splits[row]) for row in rows)
         if "test" not in splits or "train" not in splits:
             raise DataError(
                 f"{self.path} has no clips to train on, or none to test on.",
@@ -56,30 +59,35 @@ class FeatureTable:
                 expected="clips of the splits train and test",
                 remedy="Name the split that is to be judged on test, for example the validation.",
             )
-        labels = self._labels()
-        clips = tuple(self._clip(row, labels[row], splits[row]) for row in rows)
-        manifest = Manifest(clips, self._classes([clip.label for clip in clips if clip.split == "train"]))
+        manifest = Manifest(clips, self.columns.get("classes", ()))
         left = len(splits) - len(rows)
         note = f"{left} clips of the split val are left out; rename it to train or test to use them."
         return manifest, rows, (note,) if left else ()
 
     def _clip(self, row: int, label: str, split: str) -> Clip:
         uid, domain = self.columns["uid"][row], self.columns["domain"][row]
+        place = f"{self.path}, line {self.lines[row]}" if self.lines else str(self.path)
         if split not in SPLITS:
             raise DataError(
-                f"{self.path}: clip {uid} has an unknown split.",
+                f"{place}: clip {uid} has an unknown split.",
                 got=repr(split),
                 expected=f"{' or '.join(SPLITS)}; {VALIDATION[0]} is left out",
                 remedy="Correct the column split.",
             )
-        return Clip(uid, uid, 0.0, 1.0, label, domain, split)
+        try:
+            return Clip(uid, uid, 0.0, 1.0, label, domain, split)
+        except DataError as error:
+            raise DataError(
+                f"{place}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy
+            ) from None
 
     def _labels(self) -> Sequence[str]:
         """The label of each row by name."""
         labels, classes = self.columns["label"], self.columns.get("classes")
-        if classes is None or set(labels) <= set(classes):
+        known = set(labels) - {""}
+        if classes is None or known <= set(classes) or not all(map(str.isdecimal, known)):
             return labels
-        strange = sorted({x for x in labels if not x.isdecimal() or int(x) >= len(classes)})
+        strange = sorted(x for x in known if int(x) >= len(classes))
         if strange:
             raise DataError(
                 f"{self.path} has labels that no class belongs to.",
@@ -87,21 +95,17 @@ class FeatureTable:
                 expected=f"0 to {len(classes) - 1}, the places of the {len(classes)} classes",
                 remedy="Correct the labels, or the array classes.",
             )
-        return [classes[int(x)] for x in labels]
-
-    def _classes(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """The classes in their order: as the file names them; else the training clips' labels, numbers by their size."""
-        if "classes" in self.columns:
-            return tuple(self.columns["classes"])
-        are_numbers = all(re.fullmatch(r"-?\d+", label) for label in labels)
-        return tuple(sorted(set(labels), key=int if are_numbers else None))
+        return [classes[int(x)] if x else "" for x in labels]
 
 
 _SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(VALIDATION, "val")
 
 
 def read_table(path: Path) -> FeatureTable:
-    """The table in a CSV or TSV file; values are separated by tabs, semicolons or commas, as its first line is."""
+    """The table in a CSV or TSV file; values are separated by tabs, semicolons or commas, as its first line is.
+
+    A label may be empty. The classes are those that `classes.txt` beside it declares, if it is there.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -127,18 +131,21 @@ def _read_rows(path: Path, text: str) -> FeatureTable:
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=next((x for x in "\t;" if x in first), ","))
     columns = {NAMES.get(name.strip().lower()): name for name in rows.fieldnames or () if name}
     found: dict[str, list[str]] = {column: [] for column in TABLE_COLUMNS if column in columns}
-    for line, row in enumerate(rows, start=2):
+    lines = []
+    for row in rows:
+        lines.append(rows.line_num)
         for column, values in found.items():
             values.append((row[columns[column]] or "").strip())
-        empty = [column for column, values in found.items() if not values[-1]]
+        empty = [column for column, values in found.items() if not values[-1] and column != "label"]
         if empty or None in row:
             raise DataError(
-                f"{path}, line {line} has not one value a column.",
+                f"{path}, line {rows.line_num} has not one value a column.",
                 got="more" if None in row else f"no {empty[0]}",
                 expected=f"{len(columns)} values",
                 remedy="Fill it in, put quotation marks around values with separators, or remove the line.",
             )
-    return FeatureTable(path, found)
+    declared = read_classes(path.parent / CLASSES)
+    return FeatureTable(path, found | ({"classes": declared} if declared else {}), lines)
 
 
 def table_of_arrays(path: Path, arrays: Sequence[Array]) -> FeatureTable:

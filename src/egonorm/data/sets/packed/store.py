@@ -77,7 +77,7 @@ def claim_packed(root: Path, packing: Packing) -> None:
 def finish(root: Path, packing: Packing, manifest: Manifest) -> None:
     """Write the clips, their times to the last digit, and then that all is there."""
     metadata.write_clips(root / MANIFEST, manifest.clips)
-    metadata.write_dataclass(root / DESCRIPTION, PackedDescription(packing, manifest.classes, manifest.digest()))
+    metadata.write_dataclass(root / DESCRIPTION, PackedDescription(packing, manifest.declared, manifest.digest()))
 
 
 def read_packed_description(root: Path) -> PackedDescription:
