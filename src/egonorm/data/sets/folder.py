@@ -10,6 +10,9 @@ from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
 from egonorm.data.transforms import Input, as_frame_input, as_sound_input
 
+MOST, MOST_OF_PATH = 255, 3000
+"""Bytes of a file's name, and of all names on the way to it."""
+
 
 @dataclass(frozen=True)
 class Folder:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from egonorm.core import DataError
 from egonorm.core.files import parse_json
-from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest, read_classes
+from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest, read_classes, unreadable_table
 from egonorm.data.sets.features.arrays import Array, metadata_of
 
 TABLE_COLUMNS = ("uid", "label", "domain", "split")
@@ -118,12 +118,7 @@ def read_table(path: Path) -> FeatureTable:
     try:
         return _read_rows(path, text)
     except csv.Error as error:
-        raise DataError(
-            f"{path} cannot be read.",
-            got=str(error),
-            expected=f"a table with cells of at most {csv.field_size_limit()} letters",
-            remedy="Correct it; a quotation mark that is never closed makes one cell of all that follows.",
-        ) from None
+        raise unreadable_table(path, error) from None
 
 
 def _read_rows(path: Path, text: str) -> FeatureTable:
