@@ -1,5 +1,6 @@
 """A folder of one's own clips: `manifest.csv` and the media that it names, of any kind that FFmpeg reads."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,4 +45,14 @@ class Folder:
 
 def open_set(root: Path) -> Folder:
     """Read `root/manifest.csv`, and the classes that `root/classes.txt` declares, if it is there."""
-    return Folder(root, read_manifest(root / "manifest.csv", read_classes(root / CLASSES)))
+    manifest = read_manifest(root / "manifest.csv", read_classes(root / CLASSES))
+    for media in manifest.clips.media.found():
+        sizes = [len(os.fsencode(part)) for part in Path(media).parts]
+        if "\0" in media or max(sizes, default=0) > MOST or sum(sizes) > MOST_OF_PATH:
+            raise DataError(
+                f"{root / 'manifest.csv'} names a medium as no file can be called.",
+                got=f"{media[:60]!r}, {len(media)} letters",
+                expected=f"at most {MOST} bytes, {MOST_OF_PATH} with its folders, and no NUL",
+                remedy="Correct the column media.",
+            )
+    return Folder(root, manifest)
