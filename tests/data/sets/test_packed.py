@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import tarfile
 from dataclasses import replace
@@ -405,3 +406,34 @@ def test_another_version_is_told(whole, tmp_path):
     (tmp_path / "packed.json").write_text(text)
     with pytest.raises(DataError, match=r"(?s)of another version.*got: +2"):
         open_clip_set(f"packed:{tmp_path}")
+
+
+@pytest.mark.parametrize("name", ["*.tar", "*.npy", "*.wav"])
+def test_a_changed_byte_is_found_by_its_digest(whole, tmp_path, name):
+    root = shutil.copytree(whole.root, tmp_path / "packed")
+    path = min(root.rglob(name))
+    data = open_clip_set(f"packed:{root}")
+    assert data.verify(thorough=True) == data.verify(thorough=False) == ()
+    content = bytearray(path.read_bytes())
+    content[-700 if name == "*.tar" else -5] ^= 1
+    path.write_bytes(content)
+    assert data.verify(thorough=False) == ()
+    with pytest.raises(DataError, match=rf"is not as it was packed(.|\n)*another content of {re.escape(path.name)}"):
+        data.verify(thorough=True)
+    number = len(list(root.rglob("*.sha256")))
+    for digests in root.rglob("*.sha256"):
+        digests.unlink()
+    told = f"No digest, so that damage could not be seen: {number} of {number} packed media."
+    assert data.verify(thorough=True) == (told,)
+
+
+def test_an_index_that_lies_is_refused(whole, tmp_path):
+    root = shutil.copytree(whole.root, tmp_path / "packed")
+    path = min(root.rglob("*.npy"))
+    index = np.load(path)
+    for field, value in (("place", -5), ("place", 2**62), ("time", np.nan)):
+        wrong = index.copy()
+        wrong[field][0] = value
+        np.save(path, wrong)
+        with pytest.raises(DataError, match=r"cannot be opened(.|\n)*times or places that cannot be"):
+            open_timed(path.with_suffix(""))
