@@ -114,8 +114,8 @@ def _open(path: Path, size: int, changed: int) -> Timed:
     if index.dtype not in (index_type(1), index_type(2)) or index.ndim != 1 or len(index) < 2:
         raise ValueError(f"{index_of(path).name} is no index of pictures")
     place, time = index["place"], index["time"]
-    if place.min() < 0 or place.max() > size or not np.isfinite(time).all() or (np.diff(time[:-1]) < 0).any():
-        raise ValueError(f"{index_of(path).name} tells of times or places that cannot be, in {size} bytes")
+    if place.min() < 0 or place.max() >= 2**62 or not np.isfinite(time).all() or (np.diff(time[:-1]) < 0).any():
+        raise ValueError(f"{index_of(path).name} tells of times or places that cannot be")
     end = int(place.sum(axis=2).max())
     if end > size:
         raise ValueError(f"{size} bytes, where its index tells of pictures up to byte {end}")
