@@ -59,7 +59,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_table_in_each_form(form):
-    text = render_table(Table.of(COLUMNS, CAPTION), form)
+    text = render_table(Table.of(COLUMNS, [CAPTION]), form)
     if form == "text":
         assert [line.rstrip() for line in text.splitlines()] == FORMS[form] and text.endswith("words\n")
     else:
@@ -68,7 +68,7 @@ def test_a_table_in_each_form(form):
 
 def test_text_has_every_cell_on_one_line_however_wide_and_a_caption_of_a_hundred_letters_a_line():
     caption = f"{'c' * 50} {'d' * 50}"
-    table = Table.of({"title": ["a" * 150], "t" * 160: ["b" * 120]}, caption)
+    table = Table.of({"title": ["a" * 150], "t" * 160: ["b" * 120]}, [caption])
     lines = [line.strip() for line in render_table(table, "text").splitlines()]
     assert lines[1].endswith("   " + "t" * 160) and lines[3] == "a" * 150 + "   " + "b" * 120
     assert lines[-2:] == ["c" * 50, "d" * 50]

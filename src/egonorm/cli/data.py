@@ -9,7 +9,7 @@ import tyro
 from egonorm.core.progress import bar
 from egonorm.data.check import broken, describe_other_classes, describe_unlabelled, find_problems
 from egonorm.data.manifest import SPLITS, Manifest
-from egonorm.data.sets import open_clip_set
+from egonorm.data.sets import Verifiable, open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.runs.presets import preset_on, split_names
 
@@ -47,7 +47,7 @@ class Check:
     modalities: Annotated[str | None, tyro.conf.arg(metavar="NAMES")] = None
     """Which modalities to examine: of media rgb,audio unless named (there is flow too), of features all."""
     thorough: bool = False
-    """Decode all of every medium instead of walking its packets."""
+    """Decode all of every medium instead of walking its packets, and compare packed media with their digests."""
 
     def __call__(self) -> None:
         data, parts = open_clip_set(self.data), preset_on(self.data, "paper")
@@ -61,6 +61,8 @@ class Check:
             if modality in net.streams:
                 lying = ", ".join(f"{number} x {layout}" for layout, number in found.items())
                 print(f"{modality}: {lying or 'none found'}")
+        for note in data.verify(self.thorough) if isinstance(data, Verifiable) else ():
+            print(note)
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)

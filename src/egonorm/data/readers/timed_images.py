@@ -99,7 +99,7 @@ def open_timed(path: Path) -> Timed:
     try:
         status = path.stat()
         return _open(path, status.st_size, status.st_mtime_ns)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, OverflowError) as error:
         raise DataError(
             f"{path} cannot be opened.",
             got=error,
@@ -113,7 +113,10 @@ def _open(path: Path, size: int, changed: int) -> Timed:
     index = mapped(index_of(path))
     if index.dtype not in (index_type(1), index_type(2)) or index.ndim != 1 or len(index) < 2:
         raise ValueError(f"{index_of(path).name} is no index of pictures")
-    end = int(index["place"].sum(axis=2).max())
+    place, time = index["place"], index["time"]
+    if place.min() < 0 or place.max() >= 2**62 or not np.isfinite(time).all() or (np.diff(time[:-1]) < 0).any():
+        raise ValueError(f"{index_of(path).name} tells of times or places that cannot be")
+    end = int(place.sum(axis=2).max())
     if end > size:
         raise ValueError(f"{size} bytes, where its index tells of pictures up to byte {end}")
     return Timed(path, index)
