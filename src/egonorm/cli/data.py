@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from egonorm.core.progress import bar
-from egonorm.data.check import broken, find_problems
+from egonorm.data.check import broken, describe_problems, find_problems, looked_at
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
@@ -62,12 +62,21 @@ class Check:
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
-        if problems:
-            lost = {uid for problem in problems for uid in problem.uids}
+        for modality, texts in looked_at(readers, data.manifest, self.thorough).items():
+            print(f"{modality}: looked at: {'; '.join(texts)}")
+        harmful = tuple(problem for problem in problems if problem.uids)
+        if harmful:
+            lost = {uid for problem in harmful for uid in problem.uids}
             usable = data.manifest.without(lost)
             _print_counts(usable, data.manifest.domains, "usable clips")
             raise broken(problems)
-        print(f"All media of {len(data.manifest)} clips are there and whole ({', '.join(readers)}).")
+        if problems:
+            print(f"Broken where no clip is:\n{describe_problems(problems)}")
+        names = ", ".join(readers)
+        if self.thorough:
+            print(f"All media of {len(data.manifest)} clips are there and whole ({names}).")
+        else:
+            print(f"All media of {len(data.manifest)} clips are there ({names}). To decode all of them: --thorough")
 
 
 def _print_counts(manifest: Manifest, domains: tuple[str, ...], what: str) -> None:

@@ -27,7 +27,8 @@ class Reader(Protocol):
         """How many seconds `media` really lasts; `thorough` decodes all of it, else its packets are walked.
 
         Raises:
-            DataError: when it is missing, truncated, corrupt or lacks this modality.
+            PartlyBrokenError: when it is broken in places, and can be read elsewhere.
+            DataError: when it is missing, corrupt or lacks this modality.
         """
         ...
 
@@ -42,6 +43,15 @@ class ManyReader(Reader, Protocol):
         Raises:
             DataError: when one cannot be read there.
         """
+        ...
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """A reader that tells what of a medium it needs for a clip: where a medium is broken elsewhere, the clip is usable."""
+
+    def reach(self, start: float, stop: float, seconds: float) -> tuple[float, float]:
+        """From when to when it looks for the windows of a clip between two times, in a medium of so many seconds."""
         ...
 
 
