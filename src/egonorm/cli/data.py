@@ -62,7 +62,8 @@ class Check:
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
-        for modality, texts in looked_at(readers, data.manifest, self.thorough).items():
+        seen, all_of_it = (looked_at(readers, data.manifest, thorough) for thorough in (self.thorough, True))
+        for modality, texts in seen.items():
             print(f"{modality}: looked at: {'; '.join(texts)}")
         harmful = tuple(problem for problem in problems if problem.uids)
         if harmful:
@@ -70,13 +71,14 @@ class Check:
             usable = data.manifest.without(lost)
             _print_counts(usable, data.manifest.domains, "usable clips")
             raise broken(problems)
+        which = f"media of {len(data.manifest)} clips are there"
         if problems:
             print(f"Broken where no clip is:\n{describe_problems(problems)}")
-        names = ", ".join(readers)
-        if self.thorough:
-            print(f"All media of {len(data.manifest)} clips are there and whole ({names}).")
+            print(f"What is needed of the {which} ({', '.join(readers)}).")
+        elif seen == all_of_it:
+            print(f"All {which} and whole ({', '.join(readers)}).")
         else:
-            print(f"All media of {len(data.manifest)} clips are there ({names}). To decode all of them: --thorough")
+            print(f"All {which} ({', '.join(readers)}). To decode all of them: --thorough")
 
 
 def _print_counts(manifest: Manifest, domains: tuple[str, ...], what: str) -> None:

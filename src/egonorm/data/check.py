@@ -50,7 +50,7 @@ def find_problems(
     for number, (media, modality) in enumerate(jobs):
         (here if _examined_here(readers[modality], media) else apart).append(number)
     found: dict[int, list[Problem]] = {}
-    workers = min(32, (os.cpu_count() or 1) + 4)
+    workers = min(32, os.cpu_count() or 1)
     for number, answer in in_forks(lambda number: look(jobs[apart[number]]), len(apart), workers):
         media, modality = jobs[apart[number]]
         if isinstance(answer, Killed):

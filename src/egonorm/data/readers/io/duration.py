@@ -64,6 +64,10 @@ class _Fault:
     error: DataError
 
 
+FROM_BEFORE = 2
+"""Keyframes that are needed where frames after one refer to what is before it."""
+
+
 @dataclass
 class _Walk:
     """What has been seen of a track, packet after packet."""
@@ -75,8 +79,8 @@ class _Walk:
     num_packets: int = 0
     num_frames: int = 0
     faults: list[_Fault] = field(default_factory=list)
-    lost: bool = False
-    """Whether decoding has to begin anew, since a packet was broken."""
+    lost: int = 0
+    """How many keyframes are to come until what a broken packet has left behind is gone."""
     latest: int = -(1 << 63)
     """When the packet before was decoded, in ticks."""
 
@@ -88,8 +92,8 @@ class _Walk:
         if packet.size:
             self.num_packets += 1
             self._time(packet)
-        if self.lost and not self._begins_anew(packet):
-            return
+        if self.lost and packet.size and packet.is_keyframe and when is not None:
+            self._pass_keyframe(packet, self.track.seconds(when))
         if self.thorough or not self.num_frames:
             try:
                 self.num_frames += len(self.track.decode(packet))
@@ -116,20 +120,18 @@ class _Walk:
     def _break(self, when: int | None, error: DataError) -> None:
         if self.lost:
             return
-        self.lost = True
+        self.lost = FROM_BEFORE
         start = self.end if when is None else self.track.seconds(when)
         self.faults.append(_Fault(max(0.0, start - self._margin), inf, error))
 
-    def _begins_anew(self, packet: Packet) -> bool:
-        """Whether what was broken ends with a packet, after which nothing refers to what came before."""
-        when = shown_at(packet)
-        if not packet.size or not packet.is_keyframe or when is None or not refreshes(self.track.stream, packet):
-            return False
-        self.lost = False
-        self.track.stream.codec_context.flush_buffers()
-        start = self.track.seconds(when)
-        self.faults[-1].stop = start if self.track.stream.type == "video" else max(start, 0.0) + PREROLL
-        return True
+    def _pass_keyframe(self, packet: Packet, start: float) -> None:
+        """What was broken ends with a keyframe, or the second where windows are decoded from the keyframe before their last."""
+        refreshed = refreshes(self.track.stream, packet)
+        self.lost = 0 if refreshed else self.lost - 1
+        if refreshed:
+            self.track.stream.codec_context.flush_buffers()
+        if not self.lost:
+            self.faults[-1].stop = start if self.track.stream.type == "video" else max(start, 0.0) + PREROLL
 
     def _time(self, packet: Packet) -> None:
         when = shown_at(packet)
