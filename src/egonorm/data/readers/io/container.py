@@ -247,6 +247,8 @@ def check_file(path: Path) -> None:
 
 def _best_stream(path: Path, container: InputContainer, kind: Kind) -> Stream:
     stream = container.streams.best(kind)
+    if stream is None:  # FFmpeg counts none of which it knows too little
+        stream = next((other for other in container.streams if other.type == kind), None)
     if stream is None or stream.disposition & Disposition.attached_pic:
         found = {other.type for other in container.streams if not other.disposition & Disposition.attached_pic}
         what = "sound without a picture" if kind == "video" else "a video without sound"
@@ -256,15 +258,24 @@ def _best_stream(path: Path, container: InputContainer, kind: Kind) -> Stream:
             expected=f"a media file with {kind}",
             remedy="Leave this modality out, or remove the clips of this file.",
         )
-    if stream.codec_context is None:
+    if stream.codec_context is None or not _is_known(stream):
         raise DataError(
             f"{path} has {kind} that this FFmpeg cannot decode.",
-            got="an unknown codec",
+            got="an unknown codec, or a header that makes no sense",
             expected="a codec that PyAV's FFmpeg knows",
             remedy="Convert the file, to H.264 and AAC for example.",
         )
     _check_size(path, stream)
     return stream
+
+
+def _is_known(stream: Stream) -> bool:
+    context: Any = stream.codec_context
+    return (
+        bool(context.width and context.height)
+        if stream.type == "video"
+        else bool(context.sample_rate and context.channels)
+    )
 
 
 def _check_size(path: Path, stream: Stream) -> None:

@@ -27,6 +27,8 @@ from egonorm.data.readers.io.wav_header import find_sound
 IGNORE_LENGTH = "Get it again; if only its length was never filled in: ffmpeg -ignore_length 1 -i FILE -c copy NEW.wav"
 PROMISING = ("mov", "matroska", "avi", "flac", "asf", "flv")
 """Containers whose header tells their length; of others FFmpeg guesses it, from the bit rate for example."""
+MAX_HOURS = 100
+"""Of a medium; times beyond are damaged."""
 MISSING_TOLERANCE = 0.5
 """Seconds that may be missing at the end, or one packet if that is longer."""
 
@@ -42,6 +44,7 @@ def stream_duration(path: Path, kind: Kind, thorough: bool = False) -> float:
         walk = _Walk(track, thorough)
         for packet in track.packets():
             walk.step(packet)
+        _check_length(path, walk.end)
         walk.compare(walk.end * _promised_share(path) if track.container.format.name == "wav" else _promised(track))
     if not walk.num_frames:
         raise DataError(
@@ -151,6 +154,16 @@ class _Walk:
                     remedy=REENCODE,
                 )
             self.latest = packet.dts
+
+
+def _check_length(path: Path, seconds: float) -> None:
+    if seconds > MAX_HOURS * 3600:
+        raise DataError(
+            f"{path} claims to last longer than any medium that is read.",
+            got=f"{seconds / 3600:.0f} hours",
+            expected=f"at most {MAX_HOURS}",
+            remedy=REENCODE,
+        )
 
 
 def _promised_share(path: Path) -> float:
