@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from egonorm.core import PartlyBrokenError
 from egonorm.data.windows import Window
 
 
@@ -69,6 +70,14 @@ def end_of(reader: Reader, media: str) -> tuple[Reader, str]:
     while isinstance(reader, Pointer):
         reader, media = reader.reader_of(media)
     return reader, media
+
+
+def seconds_of(reader: Reader, media: str) -> float:
+    """How many seconds a medium lasts, also when it is broken in places. DataError when nothing of it can be read."""
+    try:
+        return reader.examine(media)
+    except PartlyBrokenError as error:
+        return error.seconds
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ def test_nothing_is_fetched_from_a_network(tmp_path):
         (tmp_path / name).write_text(f"{start}{place}\n")
         refusals(tmp_path, name)
     server.shutdown()
+    server.server_close()
     assert asked == []
 
 

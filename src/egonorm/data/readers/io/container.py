@@ -20,7 +20,25 @@ from egonorm.core import DataError, PartlyBrokenError
 Kind = Literal["video", "audio"]
 JUMPS = (0.0, 0.25, 1.0, 4.0, 16.0)
 """How many seconds before the wanted moment a seek aims, one after the other, until what it finds is early enough."""
-BARE = ("h264", "hevc", "vvc", "m4v", "mpegvideo", "vc1", "obu", "mjpeg")
+BARE = (
+    *(
+        "h261",
+        "h263",
+        "h264",
+        "hevc",
+        "vvc",
+        "m4v",
+        "mpegvideo",
+        "vc1",
+        "obu",
+        "mjpeg",
+        "mjpeg_2000",
+        "dirac",
+        "dnxhd",
+        "cavsvideo",
+    ),
+    *("avs2", "avs3", "evc"),
+)
 """Streams without a container, whose packets have no times: they come at the stream's own rate."""
 DEFAULT_RATE = 25
 """Pictures a second where nothing tells the rate, as FFmpeg takes it."""
@@ -30,16 +48,24 @@ UNSEEKABLE = ("mpeg", *BARE)
 """Formats that are read from their start: after a jump in an MPEG program stream FFmpeg guesses wrong timestamps."""
 FORMATS = (
     *(
-        "3gp",
         "amv",
+        "apng",
         "asf",
         "avi",
+        "dhav",
         "dv",
+        "flic",
         "flv",
         "gif",
         "gxf",
         "ivf",
+        "kux",
+        "live_flv",
+        "lxf",
         "matroska",
+        "mlv",
+    ),
+    *(
         "mov",
         "mpeg",
         "mpegts",
@@ -47,27 +73,54 @@ FORMATS = (
         "nsv",
         "nut",
         "nuv",
-    ),
-    *(
         "ogg",
+        "pva",
+        "r3d",
         "rm",
+        "swf",
+        "ty",
+        "vivo",
         "wtv",
         "yuv4mpegpipe",
+    ),
+    *(
         "aac",
         "ac3",
         "adx",
         "aiff",
         "amr",
+        "amrnb",
+        "amrwb",
         "ape",
         "au",
         "caf",
+        "dsf",
         "dts",
         "dtshd",
         "eac3",
         "flac",
-        "loas",
+        "gsm",
+        "iff",
     ),
-    *("mlp", "mp3", "mpc", "mpc8", "oma", "shn", "sox", "tak", "truehd", "tta", "voc", "w64", "wav", "wv", "xwma"),
+    *(
+        "ircam",
+        "loas",
+        "mlp",
+        "mp3",
+        "mpc",
+        "mpc8",
+        "nistsphere",
+        "oma",
+        "paf",
+        "pvf",
+        "qcp",
+        "shn",
+        "sox",
+        "tak",
+        "truehd",
+        "tta",
+    ),
+    *("voc", "w64", "wav", "wv", "xwma"),
     *BARE,
 )
 """FFmpeg's demuxers that may open a file: video and sound. No text, playlist, picture, device or network."""
