@@ -118,13 +118,17 @@ def fill(folder: Path, numbers) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("fault", ["hole", "empty", "cut", "size", "first", "last"])
+@pytest.mark.parametrize("fault", ["hole", "empty", "link", "cut", "size", "first", "last"])
 def test_a_broken_picture_costs_the_clips_that_show_it(tmp_path, fault):
     folder = fill(tmp_path / "video", range(1, 241))
     number = {"first": 1, "last": 240}.get(fault, 100)
     path = folder / f"frame_{number:010d}.jpg"
     spoilt = {"hole": None, "empty": b"", "size": picture(9, (16, 16))}.get(fault, picture(9)[:-30])
-    path.unlink() if spoilt is None else path.write_bytes(spoilt)
+    path.unlink()
+    if fault == "link":
+        path.symlink_to(tmp_path / "nowhere.jpg")
+    elif spoilt is not None:
+        path.write_bytes(spoilt)
     manifest, reader = clips_of("video", 8), FrameReader(tmp_path, SPAN, None, rate=30.0)
     lost, unreadable = lost_and_unreadable(reader, manifest)
     expected = (

@@ -5,6 +5,7 @@ import re
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import floor, inf
@@ -196,7 +197,7 @@ class PictureIndex:
             yield begin, end, self._lacking(begin, end - 1)
         empty = set(self.numbers[self.sizes() == 0].tolist())
         for number in sorted(empty):
-            yield number, number + 1, self._undecodable(number, "an empty file")
+            yield number, number + 1, self._undecodable(number, "0 bytes")
         decoded = (self.numbers if thorough else self.numbers[[0, -1]]).tolist()
         for number, error in self.undecodable([number for number in decoded if number not in empty], colours):
             yield number, number + 1, error
@@ -218,11 +219,14 @@ class PictureIndex:
                         yield number, error
 
     def sizes(self) -> Int64[np.ndarray, " picture"]:
-        """The bytes of each picture; a file that is gone has none."""
+        """The bytes of each picture; a file that is gone, or a link to one, has none."""
         if self.places is not None:
             return self.places[:, 1]
+        found = {}
         with os.scandir(self.path) as entries:
-            found = {entry.name: entry.stat().st_size for entry in entries if entry.name.startswith(self.prefix)}
+            for entry in entries:
+                with suppress(OSError):
+                    found[entry.name] = entry.stat().st_size
         return np.array([found.get(self.name(number), 0) for number in self.numbers.tolist()], dtype=np.int64)
 
     def decode(self, numbers: list[int], colours: Colours) -> UInt8[np.ndarray, "picture height width channel"]:

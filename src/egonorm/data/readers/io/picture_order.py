@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import islice
+from math import inf
 from pathlib import Path
 
 from av.packet import Packet
@@ -39,9 +40,15 @@ def _reorders(track: Track) -> bool:
 @lru_cache(maxsize=4096)
 def _delay(path: Path, size: int, changed: int) -> int | None:
     with open_track(path, "video", strict=False) as track:
-        times = [packet.pts for packet in islice(track.packets(), PEEKED) if packet.size]
-        told = [time for time in times if time is not None]
-        if told != sorted(told) or (len(told) == len(times) and not _reorders(track)):
+        all_told, latest = True, -inf
+        for packet in islice(track.packets(), PEEKED):
+            if packet.size and packet.pts is not None:
+                if packet.pts < latest:
+                    return None
+                latest = packet.pts
+            elif packet.size:
+                all_told = False
+        if all_told and not _reorders(track):
             return None
     with open_track(path, "video", strict=False) as track:
         for number, packet in enumerate(track.packets(), start=1):
