@@ -50,7 +50,7 @@ def test_a_call_says_what_it_cost_and_a_second_one_does_nothing(kitchens, packed
 def test_packed_data_are_checked_trained_on_and_extracted_as_any(kitchens, packed, tmp_path, capsys):
     text = call(capsys, "data", "check", f"packed:{packed}", "--thorough")
     assert f"Packed of kitchens:{kitchens}" in text and "rgb: 9 x packed: rgb/MEDIUM" in text
-    assert "D1: clips: 16 train, 8 test" in text and "All media of 72 clips are there (rgb, audio)." in text
+    assert "D1: clips: 16 train, 8 test" in text and "All media of 72 clips are there and whole (rgb, audio)." in text
     assert (
         open_clip_set(f"packed:{packed}").manifest.digest() == open_clip_set(f"kitchens:{kitchens}").manifest.digest()
     )

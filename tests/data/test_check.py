@@ -107,6 +107,18 @@ def test_a_truncated_video_costs_the_clips_after_its_end(tmp_path, name, options
         assert 3 <= len(lost) <= 11 and lost == {f"{name}-{k}" for k in range(16 - len(lost), 16)}
 
 
+def test_what_is_left_out_is_what_is_needed(tmp_path):
+    media.cut_off(media.write_video(tmp_path / "it.mp4", range(240)), 0.6)
+    manifest, reader = clips_of("it.mp4", 8), {"rgb": VideoReader(tmp_path, SPAN)}
+    with pytest.raises(DataError, match=r"it\.mp4 \(rgb; clips it\.mp4-\d+, .*is truncated[\s\S]*--skip-broken"):
+        screen(manifest, reader, False, lambda done, total: None)
+    usable, (problem,) = screen(manifest, reader, True, lambda done, total: None)
+    assert len(usable) == 16 - len(problem.uids) > 4
+    assert max(clip.stop for clip in usable.clips) <= min(
+        manifest.clips[int(uid.split("-")[1])].start for uid in problem.uids
+    )
+
+
 def picture(number: int, size: tuple[int, int] = (16, 24)) -> bytes:
     return simplejpeg.encode_jpeg(np.full((*size, 3), number % 200, np.uint8), 90)
 
@@ -238,6 +250,18 @@ def test_jobs_in_forks_answer_raise_and_leave_nothing_behind():
         list(in_forks(lambda job: 1 // (job - 5), 9, 2))
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_forks_compute_with_torch_after_this_process_did():
+    matrix = torch.rand(400, 400)
+    threads, expected = torch.get_num_threads(), float((matrix @ matrix).sum())
+    torch.set_num_threads(2)
+    try:
+        (matrix @ matrix).sum()
+        answers = dict(in_forks(lambda job: (torch.get_num_threads(), float((matrix @ matrix).sum())), 3, 2))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(number == 1 and found == pytest.approx(expected, rel=1e-4) for number, found in answers.values())
 
 
 def test_the_check_says_what_it_looked_at(tmp_path, capsys):

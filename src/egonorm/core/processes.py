@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -72,9 +73,9 @@ def in_forks(function: Callable[[int], Any], number: int, workers: int) -> Itera
 
     It is called in copies of this process, so that native code which brings one down, as a decoder does that is fed a damaged
     file, brings down nothing else: the answer is `Killed` then, and another copy goes on with the next number. Where processes
-    cannot be copied, it is called here.
+    cannot be copied, or one must not start others (a daemon), it is called here.
     """
-    if "fork" not in multiprocessing.get_all_start_methods():
+    if "fork" not in multiprocessing.get_all_start_methods() or multiprocessing.current_process().daemon:
         yield from ((job, function(job)) for job in range(number))
         return
     jobs, idle = iter(range(number)), [_Copy(function) for _ in range(min(workers, number))]
@@ -138,6 +139,8 @@ class _Copy:
 def _serve(function: Callable[[int], Any], questions: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that was copied ends this one
     end_with_parent()
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)  # its threads were not copied: who waits for them waits for ever
     while True:
         job = questions.recv()
         found = error = None
