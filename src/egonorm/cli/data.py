@@ -7,7 +7,14 @@ from typing import Annotated
 import tyro
 
 from egonorm.core.progress import bar
-from egonorm.data.check import broken, describe_other_classes, describe_unlabelled, find_problems
+from egonorm.data.check import (
+    broken,
+    describe_other_classes,
+    describe_problems,
+    describe_unlabelled,
+    find_problems,
+    looked_at,
+)
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import Verifiable, open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
@@ -66,12 +73,23 @@ class Check:
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
-        if problems:
-            lost = {uid for problem in problems for uid in problem.uids}
+        seen, all_of_it = (looked_at(readers, data.manifest, thorough) for thorough in (self.thorough, True))
+        for modality, texts in seen.items():
+            print(f"{modality}: looked at: {'; '.join(texts)}")
+        harmful = tuple(problem for problem in problems if problem.uids)
+        if harmful:
+            lost = {uid for problem in harmful for uid in problem.uids}
             usable = data.manifest.without(lost)
             _print_counts(usable, data.manifest.domains, "usable clips")
             raise broken(problems)
-        print(f"All media of {len(data.manifest)} clips are there and whole ({', '.join(readers)}).")
+        which = f"media of {len(data.manifest)} clips are there"
+        if problems:
+            print(f"Broken where no clip is:\n{describe_problems(problems)}")
+            print(f"What is needed of the {which} ({', '.join(readers)}).")
+        elif seen == all_of_it:
+            print(f"All {which} and whole ({', '.join(readers)}).")
+        else:
+            print(f"All {which} ({', '.join(readers)}). To decode all of them: --thorough")
 
 
 def _print_counts(manifest: Manifest, domains: tuple[str, ...], what: str) -> None:

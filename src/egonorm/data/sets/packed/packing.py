@@ -166,4 +166,5 @@ def _problems(
         uids[clip.media].append(clip.uid)
     problems = [Problem(media, modality, error, tuple(uids[media])) for media, modality, error in broken]
     lost = {media for media, _, _ in broken}
-    return (*problems, *find_problems(manifest.keep(lambda clip: clip.media not in lost), packed))
+    found = find_problems(manifest.keep(lambda clip: clip.media not in lost), packed)
+    return (*problems, *(problem for problem in found if problem.uids))
