@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from egonorm.core import DataError, RunError, Setting, SettingError
+from egonorm.data.sets import open_clip_set
 from egonorm.methods import Rna
 from egonorm.runs.directory import claim
 from egonorm.runs.results import COMPLETE, is_complete, read_rows
@@ -165,6 +166,7 @@ def test_other_classes_are_refused(run, kitchens, tmp_path):
     folder = perform(run, tmp_path / "run")
     other = tmp_path / "other"
     shutil.copytree(kitchens, other)
+    (other / "classes.txt").write_text("\n".join(sorted(open_clip_set(run.data).manifest.classes)))
     with start_runtime("cpu") as runtime, pytest.raises(DataError, match="other classes"):
         measure(RunContext(replace(run, data=f"folder:{other}"), folder, runtime, Options()), "D2")
 
