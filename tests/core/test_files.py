@@ -19,6 +19,7 @@ for _ in range(25):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_write_one_file_at_once_do_not_meet(tmp_path):
     path = tmp_path / "deep" / "file"
     calls = [subprocess.Popen([sys.executable, "-c", WRITER, path, letter]) for letter in "abcd"]

@@ -175,6 +175,7 @@ HAND = 2.0
 """Points that accuracies may lie apart."""
 
 
+@pytest.mark.slow
 def test_columns_of_different_orders_are_as_good_as_standardised_by_hand(tmp_path):
     """36 cepstra beside 16 accelerations, whose classes lie in their smallest columns."""
     rng = np.random.default_rng(0)
