@@ -126,27 +126,27 @@ def other(metric, **changes):
 
 
 @pytest.mark.parametrize(
-    ("change", "got", "expected"),
+    ("change", "told"),
     [
-        (other("top1", value=33.0), "top1 33 on 3 clips of D2 at step 10", "66.6667 on 3, of 000010-D2.npz"),
-        (other("recall/put", value=0.0), "recall/put 0 on 1 clips of D2 at step 10", "100 on 1, of 000010-D2.npz"),
-        (other("recall/put", n=2), "recall/put 100 on 2 clips of D2 at step 10", "100 on 1, of 000010-D2.npz"),
-        (other("mean_norm/rgb", value=3.1), "mean_norm/rgb 3.1 on 3 clips of D2", "3 on 3, of 000010-D2.npz"),
-        (other("mean_norm/rgb", value=np.nan), "mean_norm/rgb nan on 3 clips of D2", "3 on 3, of 000010-D2.npz"),
-        (lambda rows: [row for row in rows if row.step != 10], "no rows of D2 at step 10", "those of 000010-D2.npz"),
+        (other("top1", value=33.0), r"000010-D2.npz does not agree with the rows(.|\n)*a top-1 of 33.00 on 3 clips"),
+        (other("recall/put", value=0.0), r"does not agree with the rows(.|\n)*recall/put"),
+        (other("recall/put", n=2), r"does not agree with the rows(.|\n)*recall/put"),
+        (other("mean_norm/rgb", value=3.1), r"does not agree with the rows(.|\n)*mean_norm/rgb"),
+        (other("mean_norm/rgb", value=np.nan), r"has diverged(.|\n)*mean_norm/rgb"),
+        (
+            lambda rows: [row for row in rows if row.step != 10],
+            r"is not what was measured(.|\n)*no rows of D2 at step 10(.|\n)*those of 000010-D2.npz",
+        ),
         (
             lambda rows: [rows[0], *rows[2:]],
-            "no mean_class_accuracy of D2 at step 10",
-            "the metrics of the other steps",
+            r"is not what was measured(.|\n)*no mean_class_accuracy of D2 at step 10(.|\n)*the metrics of the other steps",
         ),
-        (lambda rows: rows[-1:], "no rows of D2 at step 10", "those of 000010-D2.npz"),
+        (lambda rows: rows[-1:], r"is not what was measured(.|\n)*no rows of D2 at step 10"),
     ],
 )
-def test_rows_of_older_runs_that_their_predictions_do_not_give_are_refused(folder, change, got, expected):
+def test_rows_of_older_runs_that_their_predictions_do_not_give_are_refused(folder, change, told):
     strip(folder, change)
-    with pytest.raises(
-        RunError, match=rf"{FILE} is not what was measured\.\n  got:      {got}.*\n  expected: {expected}\n"
-    ):
+    with pytest.raises(RunError, match=told):
         read(folder)
 
 

@@ -150,30 +150,21 @@ def check_measured(
 
 
 def confirm(folder: Path, domains: Collection[str], rows: Mapping[tuple[int, str], Values]) -> tuple[str, str] | None:
-    """What of a run's rows is not as its predictions give it, got and expected; None where all that they give is so.
+    """What a run's rows lack of what its predictions are of, got and expected; None where nothing is missing.
+
+    No predictions are read: those that are needed are compared with their rows when they are (`check_measured`).
 
     Args:
         domains: those that the run was to be judged on; others count where there are rows of them.
         rows: by step and domain.
 
-    Raises:
-        RunError: for predictions that cannot be read.
     """
     judged = {*domains, *(domain for _, domain in rows)}
     for path, step, domain in prediction_files(folder):
         if domain not in judged:
             continue
-        at, values = f"{domain} at step {step}", rows.get((step, domain))
-        if values is None:
-            return f"no rows of {at}", f"those of {path.name}"
-        arrays = read_arrays(path)
-        if wrong := _wrong(arrays):
-            raise _unreadable(path, wrong)
-        of = lambda kind: {name.partition("/")[2]: x for name, x in arrays.items() if name.startswith(kind)}  # noqa: E731,B023
-        shares = {name: (x.argmax(axis=1) == arrays["labels"]).astype(float) for name, x in of("scores/").items()}
-        found = _measure(shares, arrays["labels"], tuple(map(str, arrays["classes"])), of("norms/"))
-        if differing := _differs(found, values):
-            return f"{differing[0]} of {at}", f"{differing[1]}, of {path.name}"
+        if (step, domain) not in rows:
+            return f"no rows of {domain} at step {step}", f"those of {path.name}"
     names = {domain: set[str]() for _, domain in rows}
     for (_, domain), values in rows.items():
         names[domain] |= values.keys()
