@@ -3,6 +3,7 @@
 import pytest
 
 from egonorm.aggregate.table import Cell, Table, render_table
+from egonorm.core.text import csv_of
 
 COLUMNS = {
     "method": ["rna|x", "a_b & {c} #1"],
@@ -29,7 +30,7 @@ FORMS = {
         r"| rna\|x | 51.2 ± 2.0 [44, 59] | +0.0 [-1.3, +1.2] | 0.012 ‡ |  |",
         "| a_b & {c} #1 | 50.00 |  | 1 † | 3 ± 0.5 |",
         "",
-        CAPTION,
+        r"\$p\$ \< 0.05 \> 0 \[red\] :a:" + " words" * 15,
         "",
     ],
     "csv": [
@@ -42,12 +43,12 @@ FORMS = {
     "latex": [
         r"\begin{table}",
         r"\centering",
-        r"\caption{\$p\$ $<$ 0.05 $>$ 0 [red] :a:" + " words" * 15 + "}",
+        r"\caption{\$p\$ $<$ 0.05 $>$ 0 {[}red{]} :a:" + " words" * 15 + "}",
         r"\begin{tabular}{lllll}",
         r"\hline",
         r"method & top-1 50\% & gain & p & sd alone \\",
         r"\hline",
-        r"rna$|$x & 51.2 $\pm$ 2.0 [44, 59] & +0.0 [-1.3, +1.2] & 0.012 $\ddagger$ &  \\",
+        r"rna$|$x & 51.2 $\pm$ 2.0 {[}44, 59{]} & +0.0 {[}-1.3, +1.2{]} & 0.012 $\ddagger$ &  \\",
         r"a\_b \& \{c\} \#1 & 50.00 &  & 1 $\dagger$ & 3 $\pm$ 0.5 \\",
         r"\hline",
         r"\end{tabular}",
@@ -64,6 +65,50 @@ def test_a_table_in_each_form(form):
         assert [line.rstrip() for line in text.splitlines()] == FORMS[form] and text.endswith("words\n")
     else:
         assert text == "\n".join(FORMS[form])
+
+
+ODD = "\x1b[2J\u202e\r\n[red]\\^~#%&_{}$*<b>`"
+"""A name as whoever wishes harm would choose it."""
+VISIBLE = r"\x1b[2J\u202e\r\n[red]"
+
+
+def test_odd_names_act_nowhere():
+    table = Table.of({ODD: [ODD, "=1+1"], "n": [Cell(-3.2, ".1f"), "-3.2"]}, ODD)
+    texts = {form: render_table(table, form) for form in FORMS}
+    for text in texts.values():
+        assert not set("\x1b\u202e\r") & set(text)
+    assert (
+        texts["text"].count(VISIBLE + r"\^~#%&_{}$*<b>`") == 2 and r"\x1b[2J\u202e\r" in texts["text"].splitlines()[-2]
+    )
+    assert texts["markdown"].count(r"\\x1b\[2J\\u202e\\r\\n\[red\]\\^\~#%&\_{}\$\*\<b\>\`") == 3
+    assert r"{[}red{]}\textbackslash{}\textasciicircum{}\textasciitilde{}\#\%\&\_\{\}\${*}$<$b$>$`" in texts["latex"]
+    assert not any(line.startswith(("[", "*")) for line in texts["latex"].splitlines())
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1+1", "'+1+1"),
+        ("-1-1", "'-1-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        (" =1", "' =1"),
+        ("\t=1", r"\t=1"),
+        ("\r=1", r"\r=1"),
+        ("＝1", "'＝1"),
+        ("-3.2", "-3.2"),
+        ("+3e-05", "+3e-05"),
+        (-3.2, "-3.2"),
+        ("rna", "rna"),
+    ],
+)
+def test_a_spreadsheet_computes_no_text(cell, written):
+    assert csv_of(["a"], [[cell]]) == f"a\n{written}\n"
+
+
+def test_wide_letters_have_room():
+    lines = render_table(Table.of({"label": ["漢" * 60]}, "caption"), "text").splitlines()
+    assert "漢" * 60 in lines[3]
 
 
 def test_text_has_every_cell_on_one_line_however_wide_and_a_caption_of_a_hundred_letters_a_line():

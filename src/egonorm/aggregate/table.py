@@ -1,7 +1,7 @@
 """Tables of runs: cells, a line per method, setting and judged domain, and their text for terminals, Markdown, CSV or LaTeX."""
 
-import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates, Average, describe_differences
 from egonorm.aggregate.paired import Gain, describe_families
+from egonorm.core.text import csv_of, one_line, printable
 from egonorm.methods import SourceOnly
 from egonorm.runs.results import Record, Runs, Selector, read_records
 
@@ -238,37 +240,42 @@ def render_table(table: Table, form: TableFormat) -> str:
 def _text(table: Table) -> str:
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in table.header:
-        grid.add_column(Text(title))
+        grid.add_column(Text(one_line(title)))
     for row in table.rows:
-        grid.add_row(*(Text(str(cell)) for cell in row))
+        grid.add_row(*(Text(one_line(str(cell))) for cell in row))
     file = io.StringIO()
     console = Console(file=file, width=_width(table))
     console.print(grid)
-    console.print(Text(table.caption), width=100)
+    console.print(Text(printable(table.caption)), width=100)
     return file.getvalue()
 
 
 def _width(table: Table) -> int:
     """Room for every cell on one line: a terminal scrolls or wraps, a pipe keeps all."""
-    columns = zip(table.header, *([*map(str, row)] for row in table.rows), strict=True)
-    return max(100, sum(max(map(len, column)) + 3 for column in columns))
+    columns = zip(table.header, *([one_line(str(cell)) for cell in row] for row in table.rows), strict=True)
+    return max(100, sum(max(map(cell_len, column)) + 3 for column in columns))
 
 
 def _markdown(table: Table) -> str:
-    line = lambda cells: "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"  # noqa: E731
-    rows = [line(table.header), line(["---"] * len(table.header)), *map(line, table.rows)]
-    return "\n".join(rows) + f"\n\n{table.caption}\n"
+    line = lambda cells: "| " + " | ".join(cells) + " |"  # noqa: E731
+    rows = [[str(cell) if isinstance(cell, Cell) else _escape_markdown(cell) for cell in row] for row in table.rows]
+    lines = [line(map(_escape_markdown, table.header)), line(["---"] * len(table.header)), *map(line, rows)]
+    return "\n".join(lines) + f"\n\n{_escape_markdown(table.caption)}\n"
+
+
+def _escape_markdown(text: str) -> str:
+    r"""The text without effect on a document; an underscore between letters and a sign between spaces have none."""
+    return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
+
+
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~$]|&(?=[#\w]+;)|(?<!\w)_|_(?!\w)|^\s*[#+-]")
 
 
 def _csv(table: Table) -> str:
     """A column a number: each mean, then where there are some its deviation over seeds and the ends of its interval."""
-    file = io.StringIO()
     names = [_spread_out(title, [row[k] for row in table.rows]) for k, title in enumerate(table.header)]
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([name for several in names for name in several])
-    for row in table.rows:
-        writer.writerow([x for cell, several in zip(row, names, strict=True) for x in _numbers(cell, len(several))])
-    return file.getvalue()
+    lines = ([x for cell, own in zip(row, names, strict=True) for x in _numbers(cell, len(own))] for row in table.rows)
+    return csv_of((name for several in names for name in several), lines)
 
 
 def _spread_out(title: str, cells: list[str | Cell]) -> list[str]:
@@ -303,22 +310,21 @@ def _latex(table: Table) -> str:
     )
 
 
-_LATEX = {
-    "&": r"\&",
-    "%": r"\%",
-    "_": r"\_",
-    "#": r"\#",
-    "$": r"\$",
+_LATEX = {character: f"\\{character}" for character in "&%_#${}"} | {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "[": "{[}",  # which after the end of a line is taken for a length,
+    "]": "{]}",
+    "*": "{*}",  # and this for a part of that end
     "±": r"$\pm$",
     "|": r"$|$",
     "<": r"$<$",
     ">": r"$>$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
-    "{": r"\{",
-    "}": r"\}",
 }
 
 
 def _escape(text: str | Cell) -> str:
-    return "".join(_LATEX.get(character, character) for character in str(text))
+    return "".join(_LATEX.get(character, character) for character in one_line(str(text)))

@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from egonorm.core.progress import bar
+from egonorm.core.text import say
 from egonorm.data.check import broken, describe_other_classes, describe_unlabelled, find_problems
 from egonorm.data.manifest import SPLITS, Manifest
 from egonorm.data.sets import open_clip_set
@@ -35,7 +36,7 @@ class RenderKitchens:
         config = KitchensConfig(self.clips, self.kitchens, self.seed, self.size)
         with bar(f"Rendering {self.kitchens} kitchens") as progress:
             path = render_kitchens(self.folder, config, progress=progress, flow=self.flow)
-        print(f"{path}\nNext: egonorm data check kitchens:{self.folder}" + " --modalities rgb,audio,flow" * self.flow)
+        say(f"{path}\nNext: egonorm data check kitchens:{self.folder}" + " --modalities rgb,audio,flow" * self.flow)
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ class Check:
         data, parts = open_clip_set(self.data), preset_on(self.data, "paper")
         net = parts.net if self.modalities is None else parts.choose(split_names(self.modalities))
         for note in data.notes:
-            print(note)
+            say(note)
         _print_counts(data.manifest, data.manifest.domains, "clips")
         for told in filter(None, (describe_unlabelled(data.manifest), describe_other_classes(data.manifest))):
-            print(told)
+            say(told)
         for modality, found in data.layouts().items():
             if modality in net.streams:
                 lying = ", ".join(f"{number} x {layout}" for layout, number in found.items())
-                print(f"{modality}: {lying or 'none found'}")
+                say(f"{modality}: {lying or 'none found'}")
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
@@ -69,11 +70,11 @@ class Check:
             usable = data.manifest.without(lost)
             _print_counts(usable, data.manifest.domains, "usable clips")
             raise broken(problems)
-        print(f"All media of {len(data.manifest)} clips are there and whole ({', '.join(readers)}).")
+        say(f"All media of {len(data.manifest)} clips are there and whole ({', '.join(readers)}).")
 
 
 def _print_counts(manifest: Manifest, domains: tuple[str, ...], what: str) -> None:
     """How many clips each domain has for training and for testing."""
     for domain in domains:
         counts = [f"{len(manifest.select([domain], split))} {split}" for split in SPLITS]
-        print(f"{domain}: {what}: {', '.join(counts)}")
+        say(f"{domain}: {what}: {', '.join(counts)}")

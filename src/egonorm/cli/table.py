@@ -8,6 +8,7 @@ import tyro
 
 from egonorm.aggregate.paper_comparison import against_paper
 from egonorm.aggregate.table import TableFormat, render_table, summarise
+from egonorm.core.text import say
 from egonorm.runs.results import find_runs, parse_selector
 
 
@@ -26,4 +27,4 @@ class Tabulate:
 
     def __call__(self) -> None:
         tabulate = summarise if self.against is None else against_paper
-        print(render_table(tabulate(find_runs(self.runs), parse_selector(self.select), self.select), self.format))
+        say(render_table(tabulate(find_runs(self.runs), parse_selector(self.select), self.select), self.format))

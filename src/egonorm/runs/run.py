@@ -14,6 +14,7 @@ import numpy as np
 from egonorm.core import Batch, DataError, RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
+from egonorm.core.text import say
 from egonorm.core.training import WindowAverage, seed_for
 from egonorm.data.check import (
     LEFT_OUT,
@@ -124,7 +125,7 @@ class RunContext:
         if self.runtime.is_first and problems:
             write_left_out(self.folder / listing, problems)
         if self.shows_progress and problems:
-            print(f"Left out, and listed in {self.folder / listing}:\n{describe_problems(problems)}")
+            say(f"Left out, and listed in {self.folder / listing}:\n{describe_problems(problems)}")
 
 
 def judge_domain(
@@ -261,7 +262,7 @@ def execute(context: RunContext) -> None:
         context.note_left_out(problems, LEFT_OUT)
         told = describe_unlabelled(data.manifest.within({"train": context.trained_on, "test": setting.domains}))
         if context.shows_progress and told:
-            print(told)
+            say(told)
         unlabelled = frozenset({setting.target} - set(setting.sources))
         trained = manifest.select(manifest.domains, "train")
         _train(context, context.clips(trained, readers, unlabelled), data)
