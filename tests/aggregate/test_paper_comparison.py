@@ -144,6 +144,7 @@ def test_rows_with_and_without_runs(tmp_path):
     assert rows[tuple(key.values())] == key | {
         "paper": "45.01",
         "ours": f"75.00 ± 25.0 [{low:.0f}, {high:.0f}]",
+        "chance": "50.0",
         "ours - paper": "+29.99",
         "seeds": "3",
         "n": "4",
@@ -172,7 +173,8 @@ def about(selection):
     return (
         f"Selection: {selection}. Paper: top-1 in percent of arXiv 2106.01689, which gives neither seeds nor deviations; † see "
         "the remark. Ours: the mean over seeds, ± their standard deviation, in brackets the 95 % interval over the n clips "
-        "(Wilson; for a mean the clips that shifts share count once)."
+        "(Wilson; for a mean the clips that shifts share count once). chance: one answer for all clips, that of the class "
+        "with most clips."
     )
 
 

@@ -56,6 +56,8 @@ def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
         "mean_norm_difference/rgb-audio",
         "norm_share/rgb",
         "norm_share/audio",
+        "answer_share/rgb",
+        "answer_share/audio",
         *(f"recall/{name}" for name in classes),
     }
     support = {row.metric: row.n for row in rows if (row.step, row.domain) == (4, "D2") and "recall" in row.metric}

@@ -7,7 +7,18 @@ from pathlib import Path
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates
 from egonorm.aggregate.paper_systems import SystemRuns, find_system, shared_base, unlike_paper
-from egonorm.aggregate.table import Cell, Table, about_gains, about_runs, average_cell, gain_cell, p_cell
+from egonorm.aggregate.table import (
+    Cell,
+    Table,
+    about_gains,
+    about_runs,
+    about_streams,
+    average_cell,
+    chance_cell,
+    fused_mark,
+    gain_cell,
+    p_cell,
+)
 from egonorm.core import RunError
 from egonorm.methods.base import unresolved
 from egonorm.runs.config import Run
@@ -67,6 +78,7 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
     names = ", ".join(f"{name} ({number})" for name, number in sorted(others.items()))
     caption = [
         *_about(selection, base),
+        *about_streams(ours),
         *about_gains(ours),
         *about_runs(ours, aggregates),
         *([f"Runs that the paper has no number for: {names}."] if others else []),
@@ -85,7 +97,10 @@ def _columns(lines: Sequence[PaperLine]) -> dict[str, list[str | Cell]]:
         "system": system,
         "shift": shift,
         "paper": [Cell(line.paper.top1, ".2f", mark=ERRATUM if line.paper.erratum else "") for line in lines],
-        "ours": [average_cell(number, ".2f") for number in numbers],
+        "ours": [
+            average_cell(number, ".2f", fused_mark(line.ours)) for number, line in zip(numbers, lines, strict=True)
+        ],
+        "chance": [chance_cell(line.ours) for line in lines],
         "ours - paper": [
             Cell(number.mean - line.paper.top1, "+z.2f") if number else ""
             for number, line in zip(numbers, lines, strict=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TextIO, cast
 
 import numpy as np
@@ -35,6 +36,7 @@ from egonorm.data.sets import ClipSet, FeatureSet, open_clip_set, readers_of, re
 from egonorm.data.transforms import FeatureInput
 from egonorm.methods import check
 from egonorm.methods.base import target_moments
+from egonorm.metrics import dead_streams, describe_dead
 from egonorm.nets.layers import Standardise, fuse_bn_in_place
 from egonorm.nets.net import Net, network_of, read_metadata
 from egonorm.runs.config import CHECKPOINTS, NetConfig, Run, load_trained
@@ -150,11 +152,22 @@ def judge_domain(
     if runtime.is_first and stored:
         for step, predictions in found.items():
             _write(predictions_of(context.folder, step, domain), predictions, manifest.classes)
+    measured = {step: predictions.measure(manifest.classes) for step, predictions in found.items()}
+    if context.shows_progress:
+        _tell_dead(measured, domain)
     return [
         make_row(context, step, domain, metric, value, n)
-        for step, predictions in found.items()
-        for metric, (value, n) in predictions.measure(manifest.classes).items()
+        for step, of in measured.items()
+        for metric, (value, n) in of.items()
     ]
+
+
+def _tell_dead(measured: Mapping[int, Mapping[str, tuple[float, int]]], domain: str) -> None:
+    """Say which streams are dead on a domain, by the mean over the checkpoints."""
+    *_, last = measured.values()
+    mean = {metric: (fmean(of[metric][0] for of in measured.values()), n) for metric, (_, n) in last.items()}
+    if dead := dead_streams(mean):
+        say(f"Streams that are dead on {domain}: {describe_dead(dead)} (docs/statistics.md).")
 
 
 def _adapt(context: RunContext, target: Manifest, readers: Mapping[str, Reader], nets: Mapping[int, Net]) -> None:
