@@ -397,7 +397,8 @@ def test_other_domains_than_the_papers_are_refused(tmp_path):
         "No run belongs to the paper's comparison.",
         "dg1:car:office, dg1:home:office",
         "systems of the paper in settings of D1, D2 and D3, such as dg1:D1:D2",
-        "Make them with egonorm bench paper.table1, or leave out --against.",
+        "For runs in other places give egonorm table without --against; the paper's are made by egonorm bench paper.table1 "
+        "on places called D1, D2 and D3.",
     ):
         compared(tmp_path)
 

@@ -72,7 +72,8 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
             "No run belongs to the paper's comparison.",
             got=", ".join(sorted({str(r.setting) for r in records})),
             expected="systems of the paper in settings of D1, D2 and D3, such as dg1:D1:D2",
-            remedy="Make them with egonorm bench paper.table1, or leave out --against.",
+            remedy="For runs in other places give egonorm table without --against; the paper's are made by egonorm bench "
+            "paper.table1 on places called D1, D2 and D3.",
         )
     others = Counter(unresolved(record.method).label() for record in records if record not in used)
     names = ", ".join(f"{name} ({number})" for name, number in sorted(others.items()))

@@ -187,7 +187,7 @@ def broken(problems: Sequence[Problem]) -> DataError:
         f"Some clips cannot be used.\n{describe_problems(problems)}",
         got=count,
         expected="media that are whole, clips inside them, and labels that are learnt",
-        remedy="Mend them, or go on without these clips: --skip-broken.",
+        remedy="Mend them, or train, extract or pack without these clips: --skip-broken.",
     )
 
 

@@ -17,7 +17,7 @@ from egonorm.nets.weights.load import checksum
 from egonorm.nets.weights.registry import published
 from egonorm.runs.config import NetConfig, Stream, load_trained, read_run
 from egonorm.runs.presets import PRESETS, each_once, parse_encoder, parse_weights
-from egonorm.runs.run import Options, RunContext
+from egonorm.runs.run import Options, RunContext, refuse_unfinished
 from egonorm.training.runtime import Runtime
 
 
@@ -177,12 +177,7 @@ def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, StreamEncoder]]:
     context = RunContext(run, folder, runtime, Options())
     saved = context.checkpoints.saved()
     if not saved:
-        raise RunError(
-            f"{folder} has no checkpoints yet.",
-            got="a run that was not trained",
-            expected="a trained run",
-            remedy=f"Run: egonorm train --resume {folder}",
-        )
+        refuse_unfinished(folder, run)
     net, _ = load_trained(folder, run, saved[-1])
     about = read_metadata(context.checkpoints.path(saved[-1]))
     source = f"{folder.resolve().name}, step {saved[-1]}"

@@ -276,5 +276,5 @@ def read_metadata(path: Path, *needed: str) -> dict[str, Any]:
             f"{path} is not a checkpoint.",
             got=str(error),
             expected="a safetensors file written by training",
-            remedy="Remove it; the run then goes on from the start.",
+            remedy="Bring it back from a copy, or train anew with another --out.",
         ) from None

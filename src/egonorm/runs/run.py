@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -298,16 +299,10 @@ def measure(context: RunContext, domain: str, average: WindowAverage | None = No
         average: what is averaged over a clip's windows; where that is not what the run's judgement says, nothing is stored.
 
     Raises:
-        RunError: for a run without checkpoints.
+        RunError: for a run that is not finished.
         DataError: for a domain without test clips, or data that cannot be used.
     """
-    if not context.checkpoints.saved():
-        raise RunError(
-            f"{context.folder} has no checkpoints yet.",
-            got="a run that was not trained",
-            expected="a trained run",
-            remedy=f"Run: egonorm train --resume {context.folder}",
-        )
+    refuse_unfinished(context.folder, context.run)
     data = open_clip_set(context.run.data)
     moments = context.target_moments if domain == context.run.setting.target else frozenset()
     splits = ("train", "test") if "after" in moments else ("test",)
@@ -329,6 +324,25 @@ def measure(context: RunContext, domain: str, average: WindowAverage | None = No
         others = [row for row in rows if row.metric != COMPLETE and row.domain != domain]
         write_rows(context.folder, [*others, *found, *(row for row in rows if row.metric == COMPLETE)])
     return found
+
+
+def refuse_unfinished(folder: Path, run: Run) -> None:
+    """Refuse a run that is not finished, or whose checkpoints are gone. RunError."""
+    checkpoints = Checkpoints(folder / CHECKPOINTS, run.optim.steps, run.evaluation.every, run.evaluation.keep)
+    if not is_complete(folder):
+        raise RunError(
+            f"The run in {folder} is not finished.",
+            got=f"a training at step {checkpoints.last_step()} of {run.optim.steps}, and no judgement",
+            expected="a run that was trained and judged on its setting's domains",
+            remedy=f"Finish it: {shlex.join(['egonorm', 'train', '--resume', str(folder)])}",
+        )
+    if not checkpoints.saved():
+        raise RunError(
+            f"The run in {folder} has no checkpoints any more.",
+            got=f"nothing in {folder / CHECKPOINTS}",
+            expected="the networks that its training kept",
+            remedy="Bring them back from a copy, or train anew with another --out.",
+        )
 
 
 def _need_tests(context: RunContext, manifest: Manifest, domain: str, whole: Manifest) -> None:

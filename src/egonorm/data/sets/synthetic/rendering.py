@@ -156,7 +156,7 @@ def _check_same(root: Path, description: dict[str, Any]) -> None:
             f"{root} holds kitchens of another configuration.",
             got=found,
             expected=description["config"],
-            remedy="Choose another folder, or delete this one; nothing has been changed.",
+            remedy=ANOTHER,
         )
 
 
