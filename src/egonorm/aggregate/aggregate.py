@@ -309,7 +309,14 @@ class Aggregate:
 
     def average(self, metric: str) -> Average | None:
         """A metric's average; None where none of the runs was measured so."""
-        return self.top1 if metric == "top1" else average(self.runs, metric)
+        if metric not in self._averages:
+            self._averages[metric] = self.top1 if metric == "top1" else average(self.runs, metric)
+        return self._averages[metric]
+
+    @cached_property
+    def _averages(self) -> dict[str, Average | None]:
+        """Those that were asked for."""
+        return {}
 
     @cached_property
     def chance(self) -> float | None:
