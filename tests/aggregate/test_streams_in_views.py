@@ -40,7 +40,8 @@ def test_table_and_page_mark_the_same(tmp_path):
     )
     assert not any(mark in text for text in (*plain.values(), rna["top-1 rgb"], rna["|rgb|"]) for mark in "§¶")
     marks = (
-        "§ a stream that is dead in one run or more of its line: its accuracy cannot be told from chance (1); its mean norm is "
+        "§ a stream that is dead, or not told from chance, in one run or more of its line: its accuracy is not "
+        "above chance (1); its mean norm is "
         "0, or another's is 100 times it (1). ¶ the fused network loses to its best single stream."
     )
     assert f"that of the class with most clips. {marks}" in table.caption
@@ -49,7 +50,7 @@ def test_table_and_page_mark_the_same(tmp_path):
     grid = results(data, "dg1", find_results(data, "dg1"))
     (of_plain,), (of_rna,) = (row[1:] for row in grid.rows)
     assert "chance 50.0" in of_plain.lines and not any(line[0] in "§¶" for line in of_plain.lines)
-    assert {"¶ loses to rgb alone, 72.0", "§ dead: audio"} <= set(of_rna.lines) and marks in grid.caption
+    assert {"¶ loses to rgb alone, 72.0", "§ dead, or at chance: audio"} <= set(of_rna.lines) and marks in grid.caption
     header, *lines = grid.numbers
     assert header[-3:] == ("chance", "better stream", "dead streams")
     assert [line[-3:] for line in lines] == [(50.0, None, ""), (50.0, "rgb", "audio")]

@@ -40,6 +40,13 @@ def test_a_bar_shows_its_title_as_it_is(monkeypatch):
     assert r"[red]\x1b[2J\n" in sys.stderr.getvalue() and "\x1b[2J" not in sys.stderr.getvalue()
 
 
+def test_words_that_are_no_command_are_repeated_harmlessly(capsys):
+    with pytest.raises(SystemExit):
+        main(["weights", "\x1b[2Jx"])
+    told = capsys.readouterr()
+    assert r"\x1b[2Jx" in told.err and "\x1b[2J" not in told.out + told.err
+
+
 def test_a_command_repeats_no_escape(tmp_path, capsys):
     head = "uid,media,start,stop,label,domain,split\n"
     row = "\x1b[2Ju,\x1b[2Jb.mp4,0,1,\x1b]0;t\x07cut,\x1b]0;t\x07home,{}\n"

@@ -93,7 +93,9 @@ def about_streams(lines: Iterable[Aggregate]) -> list[str]:
     dead = Counter(why for line in lines for _, why in line.dead)
     if dead:
         reasons = "; ".join(f"{why} ({number})" for why, number in sorted(dead.items()))
-        sentences.append(f"{DEAD} a stream that is dead in one run or more of its line: {reasons}.")
+        sentences.append(
+            f"{DEAD} a stream that is dead, or not told from chance, in one run or more of its line: {reasons}."
+        )
     if any(line.better_stream for line in lines):
         sentences.append(f"{BELOW_STREAM} the fused network loses to its best single stream.")
     return sentences

@@ -33,7 +33,7 @@ def _visible(character: str) -> str:
 def say(text: str, to: TextIO | None = None) -> None:
     """Print a text on standard output, or another stream; what its encoding lacks becomes visible too."""
     stream = sys.stdout if to is None else to
-    encoding = stream.encoding or "utf-8"
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     print(printable(text).encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 

@@ -32,7 +32,7 @@ class DeadStream(NamedTuple):
     """The numbers that say so."""
 
 
-NOT_ABOVE_CHANCE = "its accuracy cannot be told from chance"
+NOT_ABOVE_CHANCE = "its accuracy is not above chance"
 ONE_ANSWER = "95 % of its answers or more are one class"
 SHORT = "its mean norm is 0, or another's is 100 times it"
 

@@ -168,7 +168,7 @@ def _tell_dead(measured: Mapping[int, Mapping[str, tuple[float, int]]], domain: 
     *_, last = measured.values()
     mean = {metric: (fmean(of[metric][0] for of in measured.values()), n) for metric, (_, n) in last.items()}
     if dead := dead_streams(mean):
-        say(f"Streams that are dead on {domain}: {describe_dead(dead)} (docs/statistics.md).")
+        say(f"Streams that are dead, or not told from chance, on {domain}: {describe_dead(dead)}.")
 
 
 def _adapt(context: RunContext, target: Manifest, readers: Mapping[str, Reader], nets: Mapping[int, Net]) -> None:

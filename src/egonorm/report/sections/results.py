@@ -168,7 +168,7 @@ def _held_against(aggregate: Aggregate) -> list[str]:
         name, mean = aggregate.better_stream
         lines.append(f"{BELOW_STREAM} loses to {name} alone, {mean:.1f}")
     if dead := _dead(aggregate):
-        lines.append(f"{DEAD} dead: {', '.join(dead)}")
+        lines.append(f"{DEAD} dead, or at chance: {', '.join(dead)}")
     return lines
 
 
