@@ -153,7 +153,7 @@ def test_rows_with_and_without_runs(tmp_path):
         "remark": "gain on seeds 0, 1",
     }
     key |= {"system": "Align. Only", "shift": "D1->D3"}
-    blank = dict.fromkeys(("ours", "ours - paper", "seeds", "n", "gain", "p"), "")
+    blank = dict.fromkeys(("ours", "ours - paper", "seeds", "n", "chance", "gain", "p"), "")
     remark = "no run; † printed value equals the SS row"
     assert rows[tuple(key.values())] == key | blank | {"paper": "33.75 †", "remark": remark}
     assert all((" †" in row["paper"]) == bool(reported()[key].erratum) for key, row in rows.items())
@@ -189,7 +189,7 @@ def test_numbers_of_other_data_are_not_comparable_and_it_is_said_first(table_and
             "Source Only with fewer streams or other fusion is compared with that with all streams and late fusion.",
         ]
     )
-    titles = "table, setting, system, shift, paper, ours, ours - paper, seeds, n, gain, p, remark"
+    titles = "table, setting, system, shift, paper, ours, ours - paper, seeds, n, chance, gain, p, remark"
     assert ", ".join(table.header) == titles
 
 
@@ -409,6 +409,6 @@ def test_by_hand(tmp_path, capsys):
     cli.main(["table", str(tmp_path), "--against", "paper", "--select", "last", "--format", "csv"])
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[0].startswith("table,setting,system,shift,paper,ours,") and len(lines) == 1 + len(reported())
-    assert lines[0].endswith("seeds,n,gain,gain sd,gain low,gain high,p,remark")
+    assert lines[0].endswith("seeds,n,chance,gain,gain sd,gain low,gain high,p,remark")
     (row,) = (row for row in csv.DictReader(lines) if row["system"] == "RNA-Net" and row["ours"])
     assert (row["shift"], row["ours"], row["n"], row["seeds"]) == ("D1->D2", "100.0", "3", "1")

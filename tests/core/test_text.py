@@ -9,6 +9,7 @@ from egonorm.cli import main
 from egonorm.core import DataError
 from egonorm.core.progress import bar
 from egonorm.core.text import one_line, printable, say
+from egonorm.data.check import Problem, describe_problems
 
 ACTING = ("\x1b", "\x07", "\r", "\x9b", "\u202e", "\u2066", "\u200b", "\ud800", "\u2028", "\U000e0041")
 
@@ -57,3 +58,9 @@ def test_a_command_repeats_no_escape(tmp_path, capsys):
     assert r"\x1b[2Jb.mp4" in told and not {"\x07", "\x1b[2J", "\x1b]0"} & {
         part for part in ("\x07", "\x1b[2J", "\x1b]0") if part in told
     }
+
+
+def test_a_name_with_an_end_of_line_forges_no_line():
+    error = DataError("c", got="no\nfile", expected="one", remedy="Get it.")
+    told = describe_problems([Problem("a\n  remedy:   rm -r", "audio", error, ("u\nv",))])
+    assert len(told.splitlines()) == 2 and r"a\n  remedy:" in told

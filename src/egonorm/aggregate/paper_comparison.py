@@ -101,13 +101,13 @@ def _columns(lines: Sequence[PaperLine]) -> dict[str, list[str | Cell]]:
         "ours": [
             average_cell(number, ".2f", fused_mark(line.ours)) for number, line in zip(numbers, lines, strict=True)
         ],
-        "chance": [chance_cell(line.ours) for line in lines],
         "ours - paper": [
             Cell(number.mean - line.paper.top1, "+z.2f") if number else ""
             for number, line in zip(numbers, lines, strict=True)
         ],
         "seeds": [str(len(number.seeds)) if number else "" for number in numbers],
         "n": [str(number.n) if number else "" for number in numbers],
+        "chance": [chance_cell(line.ours) for line in lines],
         "gain": [gain_cell(gain) for gain in gains],
         "p": [p_cell(gain) for gain in gains],
         "remark": [_remark(line) for line in lines],

@@ -18,6 +18,7 @@ from egonorm.core import RunError
 from egonorm.core.text import say
 from egonorm.core.training import WindowAverage
 from egonorm.methods import Method
+from egonorm.metrics import chance
 from egonorm.runs.config import Run, read_run
 from egonorm.runs.results import parse_selector
 
@@ -108,6 +109,8 @@ class Test:
             for metric in dict.fromkeys(row.metric for row in rows if row.metric.startswith("top1")):
                 values = [row.value for row in rows if row.metric == metric]
                 say(f"{metric}: {fmean(values):.2f} %, the mean over {len(values)} checkpoints on {rows[0].n} clips")
+            if (one_answer := chance({row.metric: (row.value, row.n) for row in rows})) is not None:
+                say(f"chance: {one_answer:.2f} %, one answer for all clips")
 
 
 def _print_table(folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from egonorm.core import DataError, Setting
 from egonorm.core.errors import some
 from egonorm.core.files import write_atomically
+from egonorm.core.text import one_line
 from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest
 from egonorm.data.readers.protocol import Reader
 
@@ -199,7 +200,10 @@ def describe_problems(problems: Sequence[Problem]) -> str:
         kinds[p.error.got, p.error.expected, p.error.remedy][p.media, p.uids, p.error.what].append(p.modality)
     return "\n".join(
         "\n".join(
-            [f"  {got} (expected {expected}). {remedy}", *(_line(*medium, names) for medium, names in media.items())]
+            [
+                one_line(f"  {got} (expected {expected}). {remedy}"),
+                *(one_line(_line(*medium, names)) for medium, names in media.items()),
+            ]
         )
         for (got, expected, remedy), media in kinds.items()
     )

@@ -28,7 +28,7 @@ from egonorm.nets.net import Fusion, Net, load_network, network_of, read_metadat
 from egonorm.signal import SoundLook, Spectrogram
 
 CONFIG = "config.json"
-RUN = Format("a run", "do the run again")
+RUN = Format("a run", "do the run again in another folder")
 """Of all that lies in a run's folder but saved clips: `config.json` says the version of rows, predictions and networks too."""
 
 

@@ -151,7 +151,7 @@ def _best(rows: Sequence[Row], domains: tuple[str, ...]) -> tuple[int, ...]:
             f"{rows[0].run} was not judged on {', '.join(domains)}.",
             got=", ".join(sorted({row.domain for row in rows if row.metric != COMPLETE})) or "none",
             expected="test clips of each of these domains",
-            remedy="Measure them with egonorm test RUN --domain, or select otherwise.",
+            remedy=f"Measure them, with egonorm test RUN --domain {domains[0]} for example, or select otherwise.",
         )
     totals = {step: sum(row.value for row in found if row.step == step) for step in steps(found)}
     return (max(totals, key=lambda step: (totals[step], step)),)
