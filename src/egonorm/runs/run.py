@@ -153,21 +153,20 @@ def judge_domain(
     if runtime.is_first and stored:
         for step, predictions in found.items():
             _write(predictions_of(context.folder, step, domain), predictions, manifest.classes)
-    measured = {step: predictions.measure(manifest.classes) for step, predictions in found.items()}
-    if context.shows_progress:
-        _tell_dead(measured, domain)
+    _tell_dead(context, domain, found, manifest.classes)
     return [
         make_row(context, step, domain, metric, value, n)
-        for step, of in measured.items()
-        for metric, (value, n) in of.items()
+        for step, predictions in found.items()
+        for metric, (value, n) in predictions.measure(manifest.classes).items()
     ]
 
 
-def _tell_dead(measured: Mapping[int, Mapping[str, tuple[float, int]]], domain: str) -> None:
+def _tell_dead(context: RunContext, domain: str, found: Mapping[int, Predictions], classes: Sequence[str]) -> None:
     """Say which streams are dead on a domain, by the mean over the checkpoints."""
-    *_, last = measured.values()
-    mean = {metric: (fmean(of[metric][0] for of in measured.values()), n) for metric, (_, n) in last.items()}
-    if dead := dead_streams(mean):
+    measured = [predictions.measure(classes) for predictions in found.values()]
+    mean = {metric: (fmean(of[metric][0] for of in measured), n) for metric, (_, n) in measured[-1].items()}
+    dead = dead_streams(mean)
+    if dead and context.shows_progress:
         say(f"Streams that are dead, or not told from chance, on {domain}: {describe_dead(dead)}.")
 
 
@@ -329,7 +328,11 @@ def measure(context: RunContext, domain: str, average: WindowAverage | None = No
 def refuse_unfinished(folder: Path, run: Run) -> None:
     """Refuse a run that is not finished, or whose checkpoints are gone. RunError."""
     checkpoints = Checkpoints(folder / CHECKPOINTS, run.optim.steps, run.evaluation.every, run.evaluation.keep)
-    if not is_complete(folder):
+    try:
+        is_finished = is_complete(folder)
+    except RunError:  # rows that are damaged were of a finished run, and this may judge it anew
+        is_finished = True
+    if not is_finished:
         raise RunError(
             f"The run in {folder} is not finished.",
             got=f"a training at step {checkpoints.last_step()} of {run.optim.steps}, and no judgement",
