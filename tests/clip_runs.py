@@ -1,18 +1,17 @@
 """Runs of untrained networks whose checkpoint is on disk, so that clips can be saved of them without training."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 from egonorm.core import Setting
+from egonorm.core.tensors import write_tensors
 from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.features.store import Description, Modality, write_description, write_features
 from egonorm.data.windows import Span
 from egonorm.methods import SourceOnly
-from egonorm.nets.net import METADATA, network_of
+from egonorm.nets.net import network_of
 from egonorm.runs.config import CHECKPOINTS, Run, read_stored, to_json
 from egonorm.runs.presets import configure, demo
 from egonorm.runs.results import COMPLETE, Record, Row, write_rows
@@ -35,9 +34,8 @@ def keep(run: Run, out: Path, classes: tuple[str, ...] | None = None) -> Record:
     path = network_of(folder / CHECKPOINTS, STEP)
     path.parent.mkdir(parents=True)
     classes = open_clip_set(run.data).manifest.classes if classes is None else classes
-    metadata = {METADATA: json.dumps({"step": STEP, "classes": list(classes), "clips": "none"})}
-    net = run.build_net(len(classes))
-    path.write_bytes(safetensors.torch.save({k: x.contiguous() for k, x in net.state_dict().items()}, metadata))
+    weights = {name: x.contiguous() for name, x in run.build_net(len(classes)).state_dict().items()}
+    write_tensors(path, weights, {"step": STEP, "classes": list(classes), "clips": "none"})
     (folder / "config.json").write_text(to_json(run))
     about = (folder.name, run.method.name(), str(run.setting), run.seed)
     rows = [Row(*about, STEP, "test", "D2", "top1", 0.0, 8), Row(*about, STEP, "test", "D2", COMPLETE, 1.0, 0)]

@@ -10,8 +10,9 @@ from egonorm.core import Setting
 from egonorm.methods import SourceOnly
 from egonorm.metrics import recall, top1
 from egonorm.runs.config import Run, to_json
+from egonorm.runs.predictions import predictions_of
 from egonorm.runs.presets import demo
-from egonorm.runs.results import COMPLETE, Row, predictions_of, write_rows
+from egonorm.runs.results import COMPLETE, Row, write_rows
 from egonorm.sweeps.plan import make_plan
 
 CLASSES = ("cut", "put", "take")

@@ -14,7 +14,8 @@ import egonorm
 from egonorm.core import DataError, EgonormError, RunError
 from egonorm.core.errors import ArgumentError
 from egonorm.core.files import write_atomically
-from egonorm.nets.net import METADATA, network_of
+from egonorm.core.tensors import METADATA
+from egonorm.nets.net import network_of
 from egonorm.runs.config import to_json
 from programs import program
 from stored_runs import plain_run, store
@@ -122,6 +123,7 @@ def test_folders_that_cannot_be_loaded(tmp_path):
     about = json.dumps({"step": 240, "classes": ["a", "b"], "clips": "none"})
     write_atomically(path, safetensors.torch.save({}, {METADATA: about}))
     text = to_json(plain_run()).replace('"i3d"', '"resnet9"')
+    finished = finished.rename(tmp_path / "b" / "renamed")
     write_atomically(finished / "config.json", text.encode())
     with pytest.raises(EgonormError, match=r"resnet9(.|\n)*i3d"):
         egonorm.load(finished)

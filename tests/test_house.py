@@ -11,7 +11,8 @@ from egonorm.losses import norms
 
 def test_public_names():
     expected = {
-        "core": "Batch DataError EgonormError NotFiniteError RunError Seen Setting SettingError Terms View WeightsError",
+        "core": "Batch DataError EgonormError NotFiniteError PartlyBrokenError RunError Seen Setting SettingError Terms View "
+        "WeightsError",
         "losses": "cosine_distance hard_norm_alignment mean_norm mix_up_half norms relative_norm_alignment reverse_gradient "
         "squared_cosine squared_mmd",
         "metrics": "DeadStream PairedTest accuracy_interval answer_share chance dead_streams describe_dead holm "

@@ -1,6 +1,7 @@
 """The Python door: clips as a torch dataset, networks, trained runs, and what the command line calls. See docs/python.md."""
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -341,6 +342,8 @@ def table(runs: str | Path, select: str = "last-mean:9") -> "pandas.DataFrame":
     Args:
         select: which checkpoints speak for a run: `last-mean:K`, `last`, `best-on-source` or `oracle`.
 
+    Runs that are not complete or cannot be used are left out: a warning names them, with the reason.
+
     Raises:
         RunError: when no run is complete.
     """
@@ -348,7 +351,10 @@ def table(runs: str | Path, select: str = "last-mean:9") -> "pandas.DataFrame":
     _need("select", select, (str,), "'last-mean:9'")
     import pandas  # half a second that only frames need
 
-    text = render_table(summarise(find_runs(Path(runs)), parse_selector(select), select), "csv")
+    found = summarise(find_runs(Path(runs)), parse_selector(select), select)
+    if found.left_out:
+        warnings.warn(found.left_out, stacklevel=2)
+    text = render_table(found, "csv")
     return pandas.read_csv(io.StringIO(text), dtype={"method": str, "setting": str, "tested on": str})
 
 

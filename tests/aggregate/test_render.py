@@ -60,7 +60,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_table_in_each_form(form):
-    text = render_table(Table.of(COLUMNS, CAPTION), form)
+    text = render_table(Table.of(COLUMNS, [CAPTION]), form)
     if form == "text":
         assert [line.rstrip() for line in text.splitlines()] == FORMS[form] and text.endswith("words\n")
     else:
@@ -73,7 +73,7 @@ VISIBLE = r"\x1b[2J\u202e\r\n[red]"
 
 
 def test_odd_names_act_nowhere():
-    table = Table.of({ODD: [ODD, "=1+1"], "n": [Cell(-3.2, ".1f"), "-3.2"]}, ODD)
+    table = Table.of({ODD: [ODD, "=1+1"], "n": [Cell(-3.2, ".1f"), "-3.2"]}, [ODD])
     texts = {form: render_table(table, form) for form in FORMS}
     for text in texts.values():
         assert not set("\x1b\u202e\r") & set(text)
@@ -83,7 +83,7 @@ def test_odd_names_act_nowhere():
     assert texts["markdown"].count(r"\\x1b\[2J\\u202e\\r\\n\[red\]\\^\~#%&\_{}\$\*\<b\>\`") == 3
     assert r"[red]\textbackslash{}\textasciicircum{}\textasciitilde{}\#\%\&\_\{\}\$*$<$b$>$`" in texts["latex"]
     for name in ("[2cm]", "*"):
-        assert f"\n{{}}{name} \\\\\n" in render_table(Table.of({"a": ["x", name]}, "caption"), "latex")
+        assert f"\n{{}}{name} \\\\\n" in render_table(Table.of({"a": ["x", name]}, ["caption"]), "latex")
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_a_spreadsheet_computes_no_text(cell, written):
 
 
 def test_wide_letters_have_room():
-    lines = render_table(Table.of({"label": ["漢" * 60]}, "caption"), "text").splitlines()
+    lines = render_table(Table.of({"label": ["漢" * 60]}, ["caption"]), "text").splitlines()
     assert "漢" * 60 in lines[3]
 
 
 def test_text_has_every_cell_on_one_line_however_wide_and_a_caption_of_a_hundred_letters_a_line():
     caption = f"{'c' * 50} {'d' * 50}"
-    table = Table.of({"title": ["a" * 150], "t" * 160: ["b" * 120]}, caption)
+    table = Table.of({"title": ["a" * 150], "t" * 160: ["b" * 120]}, [caption])
     lines = [line.strip() for line in render_table(table, "text").splitlines()]
     assert lines[1].endswith("  " + "t" * 160) and lines[3] == "a" * 150 + "  " + "b" * 120
     assert lines[-2:] == ["c" * 50, "d" * 50]
@@ -122,4 +122,4 @@ def test_text_has_every_cell_on_one_line_however_wide_and_a_caption_of_a_hundred
 
 def test_columns_have_one_length():
     with pytest.raises(ValueError, match="shorter"):
-        Table.of({"a": ["1"], "b": []}, "caption")
+        Table.of({"a": ["1"], "b": []}, ["caption"])

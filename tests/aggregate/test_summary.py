@@ -153,7 +153,7 @@ def test_no_runs_and_broken_rows(tmp_path, run):
         find_runs(tmp_path)
     folder = store(tmp_path, run, {10: 50.0})
     (folder / "results.jsonl").write_text('{"run": 1}\n')
-    with pytest.raises(RunError, match=r"cannot be read(.|\n)*the command that made the run"):
+    with pytest.raises(RunError, match=rf"cannot be read(.|\n)*egonorm test {folder}"):
         read_rows(folder)
 
 

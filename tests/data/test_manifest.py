@@ -6,6 +6,7 @@ import pytest
 
 from egonorm.core import DataError
 from egonorm.data.manifest import COLUMNS, Clip, Manifest, read_manifest, write_manifest
+from egonorm.data.sets import open_clip_set
 
 CLIPS = (
     Clip("a", "one.mp4", 0.0, 1.5, "cut", "home", "train"),
@@ -128,3 +129,19 @@ def test_a_digest_follows_the_clips_and_not_their_order():
     manifest = Manifest(CLIPS, ("cut", "pour"))
     assert manifest.digest() == Manifest(CLIPS[::-1], ("cut", "pour")).digest()
     assert manifest.digest() != Manifest((replace(CLIPS[0], stop=1.25), *CLIPS[1:]), ("cut", "pour")).digest()
+
+
+def test_a_cell_without_end_is_refused(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text(f"uid,media,start,stop,label,domain,split\n{'x' * 200_000},a.mp4,0,1,cut,D1,train\n")
+    with pytest.raises(
+        DataError, match=r"manifest.csv cannot be read(.|\n)*field larger than field limit(.|\n)*131072"
+    ):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("media", ["a" * 300 + ".mp4", "a\0.mp4", "bc/" * 2000 + "a.mp4"])
+def test_names_that_no_file_can_have_are_refused(tmp_path, media):
+    (tmp_path / "manifest.csv").write_text(f"uid,media,start,stop,label,domain,split\nc,{media},0,1,cut,D1,train\n")
+    with pytest.raises(DataError, match=r"names a medium as no file can be called(.|\n)*letters(.|\n)*255 bytes"):
+        open_clip_set(f"folder:{tmp_path}")

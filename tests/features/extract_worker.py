@@ -24,7 +24,7 @@ def die_at(name: str, half: bool) -> None:
     opened, renamed = Path.open, Path.replace
 
     def open_then_die(self, mode="r", **options):
-        if half and self.name == f".{name}.partial":
+        if half and self.name.startswith(f".{name}.") and self.name.endswith(".partial"):
             with opened(self, mode, **options) as file:
                 file.write(b"half")
                 file.flush()

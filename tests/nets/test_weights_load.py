@@ -244,6 +244,32 @@ def test_a_file_that_is_not_there(i3d, tmp_path):
     assert "none.pth" in message(i3d, tmp_path / "none.pth")
 
 
+@pytest.mark.parametrize(
+    ("change", "got"),
+    [
+        (lambda x: x.masked_fill(x > 0.9, float("nan")), "NaN or infinity"),
+        (lambda x: x.double() * 1e300, "NaN or infinity"),
+        (lambda x: (x * 100).to(torch.int8), "int8"),
+        (lambda x: x > 0.5, "bool"),
+        (lambda x: x.to(torch.complex64), "complex64"),
+        (lambda x: x.to_sparse(), "sparse"),
+        (lambda x: x.to("meta"), "no values (meta)"),
+    ],
+)
+def test_tensors_of_other_things_than_numbers_are_refused_by_name(i3d, file, change, got):
+    state = random_state(i3d)
+    torch.save(state | {(name := next(iter(state))): change(state[name])}, file)
+    text = message(i3d, file)
+    assert f"{name}: " in text and got in text and "dense tensors of finite floating-point numbers" in text
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats_are_read(i3d, file, kind):
+    torch.save({name: x.to(kind) for name, x in random_state(i3d).items()}, file)
+    load_weights(i3d, file)
+    assert all(x.dtype == torch.float32 for x in i3d.parameters())
+
+
 # Checksums and URLs
 
 
@@ -320,6 +346,26 @@ def test_cached_file_with_a_wrong_checksum_is_downloaded_again(i3d, served, tmp_
     next(options["cache"].iterdir()).write_bytes(b"damaged")
     load_weights(i3d, f"{address}/i3d.pt", **options)
     assert is_filled(i3d, state) and len(asked) == 2
+
+
+@pytest.mark.parametrize("name", ["page.pt", "page.safetensors"])
+def test_a_download_that_is_no_weights_file_is_not_kept(i3d, served, tmp_path, name):
+    folder, address, asked = served
+    (folder / name).write_text("<html>Sign in</html>")
+    text = message(i3d, f"{address}/{name}", cache=tmp_path / "cache")
+    assert "what came from there was not kept" in text and list((tmp_path / "cache").iterdir()) == []
+    state = random_state(i3d)
+    save_file(state, folder / name) if name.endswith(".safetensors") else torch.save(state, folder / name)
+    load_weights(i3d, f"{address}/{name}", cache=tmp_path / "cache")
+    assert is_filled(i3d, state) and len(asked) == 2
+
+
+def test_a_download_that_does_not_fit_is_told_with_the_place_of_its_copy(i3d, served, tmp_path):
+    folder, address, _ = served
+    torch.save({"other": torch.ones(1)}, folder / "i3d.pt")
+    text = message(i3d, f"{address}/i3d.pt", cache=tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").iterdir()
+    assert f"the weights in {address}/i3d.pt, kept as {kept}," in text
 
 
 @pytest.mark.parametrize(("name", "reason"), [("none.pt", "404"), ("broken.pt", "only 10 of 1000 bytes arrived")])

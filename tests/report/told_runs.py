@@ -8,7 +8,8 @@ from msgspec.structs import replace as changed
 
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.data.runs import read_report_data
-from egonorm.runs.results import COMPLETE, find_runs, last_mean, predictions_of, read_rows, write_rows
+from egonorm.runs.predictions import predictions_of
+from egonorm.runs.results import COMPLETE, find_runs, last_mean, read_rows, write_rows
 from egonorm.runs.train_log import LOG
 from stored_runs import plain_run, store
 
@@ -24,6 +25,8 @@ def tell(out, run, measured, norms=None, log=None):
     hits = {domain: [np.arange(20) < round(of.get("top1", 50.0) / 5)] * 2 for domain, of in measured.items()}
     folder = store(out, run, hits)
     rows = read_rows(folder)
+    of_norms = {d: {f"mean_norm/{m}": float(np.mean(x)) for m, x in of.items()} for d, of in (norms or {}).items()}
+    measured = {domain: of_norms.get(domain, {}) | of for domain, of in measured.items()}
     first = {row.domain: row for row in reversed(rows) if row.metric == "top1"}
     added = [
         changed(first[domain], step=step, metric=metric, value=value)
@@ -32,7 +35,9 @@ def tell(out, run, measured, norms=None, log=None):
         for step in STEPS
         if metric != "top1"
     ]
-    write_rows(folder, [*(row for row in rows if row.metric != COMPLETE), *added, rows[-1]])
+    told = {(row.domain, row.metric) for row in added}
+    kept = [row for row in rows if row.metric != COMPLETE and (row.domain, row.metric) not in told]
+    write_rows(folder, [*kept, *added, rows[-1]])
     for domain, of in (norms or {}).items():
         for step in STEPS:
             path = predictions_of(folder, step, domain)

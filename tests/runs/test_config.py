@@ -12,6 +12,7 @@ from egonorm.runs.config import Run, from_json, read_run, read_stored, to_json, 
 from egonorm.runs.presets import PRESETS
 from our_methods import our_methods
 from own_parts import Every
+from refusals import refused
 
 
 def make(preset="paper", **changes) -> Run:
@@ -202,3 +203,35 @@ def test_a_configuration_that_is_not_as_it_was_written_is_checked_value_by_value
         (folder / "config.json").write_text(whole.replace(before, after))
         with pytest.raises(RunError, match=told):
             read_stored(folder)
+
+
+def test_a_configuration_that_its_folder_is_not_named_after_is_refused(tmp_path):
+    run = make(seed=3)
+    folder = tmp_path / run.name
+    folder.mkdir()
+    write_run(folder, run)
+    assert read_run(folder) == run and read_stored(folder).run == run
+    text = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(text.replace('"seed": 3', '"seed": 4'))
+    found, expected = (one.name.rpartition("-")[2] for one in (replace(run, seed=4), run))
+    for read in (read_run, read_stored):
+        with refused(
+            RunError,
+            f"{folder / 'config.json'} is not the configuration that its folder is named after.",
+            f"one of the digits {found}",
+            f"{expected}, at the end of the folder's name",
+            "Bring the file back as it was. If it is right and the folder was renamed, name it "
+            f"{replace(run, seed=4).name}.",
+        ):
+            read(folder)
+    for name in ("mine", "backup-20261201", f"{folder.name}-old"):
+        folder = folder.rename(tmp_path / name)
+        assert read_run(folder).seed == read_stored(folder).seed == 4
+
+
+@pytest.mark.parametrize("text", ["[" * 99999, '{"method": ' * 99999])
+def test_a_configuration_that_nests_too_deep_is_refused(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    for read in (read_run, read_stored):
+        with pytest.raises(RunError, match="is not the folder of a run"):
+            read(tmp_path)

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
+from egonorm.core.npz import check_npz
 from egonorm.runs import predictions as npz
 from egonorm.runs.predictions import read_npz
 
@@ -86,4 +87,32 @@ def test_an_array_that_is_not_there(tmp_path):
 def test_objects_are_never_unpickled(tmp_path):
     np.savez(tmp_path / "a.npz", labels=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
+        read_npz(tmp_path / "a.npz")
+
+
+def lying(path, shape=(2**40,), size=None):
+    """A file whose array is of another shape, or whose entry is of another size, than its bytes."""
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("labels.npy", content.getvalue() + bytes(800))
+    if size is not None:
+        whole = bytearray(path.read_bytes())
+        place = whole.index(b"PK\x01\x02") + 24
+        whole[place : place + 4] = size.to_bytes(4, "little")
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("shape", [(2**40,), (2**62,), (101,), (99,), (-100,), (2**31, 2**31)])
+def test_an_array_that_is_not_as_large_as_it_says_is_refused_before_memory_is_taken(tmp_path, shape):
+    lying(tmp_path / "a.npz", shape)
+    with pytest.raises(ValueError, match="in 800 bytes"):
+        read_npz(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="in 800 bytes"):
+        check_npz(tmp_path / "a.npz")
+
+
+def test_an_entry_that_says_to_be_larger_than_its_bytes_can_become_is_refused(tmp_path):
+    lying(tmp_path / "a.npz", (100,), 2**32 - 1)
+    with pytest.raises(ValueError, match=r"says to be of 4294967295 bytes, out of \d+"):
         read_npz(tmp_path / "a.npz")

@@ -1,11 +1,17 @@
 """Stored predictions: whole ones that the rows agree with are read, all others are refused in words."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
+from msgspec.structs import asdict
+from msgspec.structs import replace as changed
 
+from egonorm.aggregate.paired import read_hits
 from egonorm.core import RunError
-from egonorm.runs.predictions import read_predicted
-from egonorm.runs.results import last_mean, predictions_of, read_records, read_rows, write_rows
+from egonorm.runs.predictions import predictions_of, read_predicted
+from egonorm.runs.results import COMPLETE, FILE, last_mean, read_records, read_rows, write_rows
 from stored_runs import plain_run, store
 
 
@@ -96,3 +102,85 @@ def test_a_file_of_one_array_is_refused(folder):
         np.save(file, np.zeros(3))
     with pytest.raises(RunError, match=r"000020-D2.npz cannot be read"):
         read(folder)
+
+
+def strip(folder, change=lambda rows: rows):
+    """Rows as older runs have them: without number and digest in the last one."""
+    rows = [
+        changed(row, digest="", n=0 if row.metric == COMPLETE else row.n) for row in change(list(read_rows(folder)))
+    ]
+    lines = [{name: x for name, x in asdict(row).items() if name != "digest"} for row in rows]
+    (folder / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_rows_of_older_runs_are_read_where_their_predictions_give_them(folder):
+    strip(folder)
+    assert read(folder).labels.tolist() == [0, 1, 2]
+    for path in (folder / "predictions").iterdir():
+        path.unlink()
+    assert read(folder) is None
+
+
+def other(metric, **changes):
+    return lambda rows: [changed(row, **changes) if row.metric == metric and row.step == 10 else row for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("change", "got", "expected"),
+    [
+        (other("top1", value=33.0), "top1 33 on 3 clips of D2 at step 10", "66.6667 on 3, of 000010-D2.npz"),
+        (other("recall/put", value=0.0), "recall/put 0 on 1 clips of D2 at step 10", "100 on 1, of 000010-D2.npz"),
+        (other("recall/put", n=2), "recall/put 100 on 2 clips of D2 at step 10", "100 on 1, of 000010-D2.npz"),
+        (other("mean_norm/rgb", value=3.1), "mean_norm/rgb 3.1 on 3 clips of D2", "3 on 3, of 000010-D2.npz"),
+        (other("mean_norm/rgb", value=np.nan), "mean_norm/rgb nan on 3 clips of D2", "3 on 3, of 000010-D2.npz"),
+        (lambda rows: [row for row in rows if row.step != 10], "no rows of D2 at step 10", "those of 000010-D2.npz"),
+        (
+            lambda rows: [rows[0], *rows[2:]],
+            "no mean_class_accuracy of D2 at step 10",
+            "the metrics of the other steps",
+        ),
+        (lambda rows: rows[-1:], "no rows of D2 at step 10", "those of 000010-D2.npz"),
+    ],
+)
+def test_rows_of_older_runs_that_their_predictions_do_not_give_are_refused(folder, change, got, expected):
+    strip(folder, change)
+    with pytest.raises(
+        RunError, match=rf"{FILE} is not what was measured\.\n  got:      {got}.*\n  expected: {expected}\n"
+    ):
+        read(folder)
+
+
+def test_predictions_of_a_domain_that_was_not_asked_for_need_no_rows(folder):
+    strip(folder)
+    shutil.copy(predictions_of(folder, 10, "D2"), predictions_of(folder, 10, "D9"))
+    assert read(folder) is not None
+
+
+def test_rows_of_another_run_are_refused(folder, tmp_path):
+    other = store(tmp_path, plain_run(seed=1), {"D2": [[1, 1, 0], [1, 0, 0]]}, labels=[0, 1, 2])
+    shutil.copy(other / FILE, folder / FILE)
+    with pytest.raises(RunError, match=r"is of another run\.\n  got: .*seed 1\n  expected: .*seed 0\n"):
+        read(folder)
+
+
+@pytest.mark.parametrize("has_digest", [True, False])
+def test_a_training_that_diverged_is_told_so(folder, has_digest):
+    change(folder, **{"norms/rgb": np.full(3, np.inf, np.float32)})
+    write_rows(
+        folder, [changed(row, value=np.inf) if row.metric == "mean_norm/rgb" else row for row in read_rows(folder)]
+    )
+    if not has_digest:
+        strip(folder)
+    with pytest.raises(RunError, match=r"has diverged\.\n  got:      mean_norm/rgb of D2 at step 10 is inf\n"):
+        read(folder)
+
+
+def test_every_number_that_predictions_give_is_compared_where_they_are_read(folder):
+    rows = read_rows(folder)
+    for metric, told in (("mean_norm/rgb", "mean_norm/rgb 4 on 3"), ("recall/cut", "recall/cut 4 on 1")):
+        write_rows(folder, [changed(row, value=4.0) if row.metric == metric else row for row in rows])
+        with pytest.raises(RunError, match=rf"000020-D2.npz does not agree with the rows(.|\n)*{told}"):
+            read(folder)
+    (record,), _ = read_records([folder], last_mean(9))
+    with pytest.raises(RunError, match="recall/cut 4 on 1"):
+        read_hits(record, "D2")

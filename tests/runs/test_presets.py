@@ -59,7 +59,7 @@ def test_three_modalities_from_rendering_to_table(tmp_path, capsys):
     text = call("data", "kitchens", root, "--clips", "24", "--kitchens", "2", "--size", "72", "96", "--flow")
     assert f"egonorm data check kitchens:{root} --modalities rgb,audio,flow" in text
     text = call("data", "check", f"kitchens:{root}", "--modalities", "rgb,audio,flow")
-    assert "flow: 6 x flow/DOMAIN/VIDEO.tar" in text and "there and whole (rgb, audio, flow)" in text
+    assert "flow: 6 x flow/DOMAIN/VIDEO.tar" in text and "are there (rgb, audio, flow)" in text
     place = ["--data", f"kitchens:{root}", "--out", tmp_path / "r", "--workers", "0", "--device", "cpu"]
     small = ["--preset", "demo", "--steps", "4", "--batch", "4", "--width", "0.0625"]
     text = call("train", *place, *small, "--setting", "dg1:D1:D2", "--modalities", "rgb,audio,flow", "rna")

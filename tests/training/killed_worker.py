@@ -38,7 +38,7 @@ def arm(moment: str) -> None:
         opened, calls = Path.open, []
 
         def open_then_die(self, mode="r", **options):
-            if self.name == ".000004.safetensors.partial":
+            if self.name.startswith(".000004.safetensors."):
                 with opened(self, mode, **options) as file:
                     file.write(b"half")
                     file.flush()
@@ -50,7 +50,7 @@ def arm(moment: str) -> None:
         renamed = Path.replace
 
         def replace_then_die(self, target):
-            if self.name == ".state.safetensors.partial" and (self.parent / "000004.safetensors").exists():
+            if self.name.startswith(".state.safetensors.") and (self.parent / "000004.safetensors").exists():
                 die()
             return renamed(self, target)
 

@@ -10,8 +10,9 @@ from torch import nn
 
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
+from egonorm.core.tensors import METADATA
 from egonorm.core.training import Optim
-from egonorm.nets.net import METADATA, load_network, read_metadata
+from egonorm.nets.net import load_network, read_metadata
 from egonorm.training.checkpoint import Checkpoints
 from egonorm.training.optimizer import make_optimizer
 
@@ -105,13 +106,16 @@ def test_a_device_that_is_really_full(tmp_path, monkeypatch):
     path = tmp_path / "weights"
     path.write_bytes(b"old")
     opened = Path.open
-    monkeypatch.setattr(
-        Path, "open", lambda self, mode: opened(Path("/dev/full") if self.name.startswith(".") else self, mode)
-    )
+
+    def open_full(self, mode):
+        self.symlink_to("/dev/full")
+        return opened(self, "wb")
+
+    monkeypatch.setattr(Path, "open", open_full)
     with pytest.raises(RunError, match="the disk is full"):
         write_atomically(path, b"new" * 10**6)
     monkeypatch.undo()
-    assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_no_checkpoint_or_does_not_fit(tmp_path):

@@ -1,8 +1,10 @@
 """The state of any optimiser: going on equals not stopping, byte for byte; what cannot be held is refused by name."""
 
+import re
 from functools import partial
 
 import pytest
+import safetensors
 import safetensors.torch
 import torch
 from torch import nn
@@ -122,7 +124,7 @@ def test_everything_of_a_state_dict_comes_back_as_it_was(kind):
 
 
 def test_the_file_of_sgd_is_what_it_always_was(tmp_path):
-    """Its buffers as `momentum.PARAMETER`, with the one key of metadata; a file of before this was written goes on."""
+    """Its buffers as `momentum.PARAMETER`, with the one key of metadata; a file of before it had a digest goes on."""
     net = make_net()
     optimizer = make_optimizer(Optim(lr=0.01), net)
     descend(net, optimizer, range(3))
@@ -131,8 +133,12 @@ def test_the_file_of_sgd_is_what_it_always_was(tmp_path):
     buffers = {
         f"momentum.{name}": optimizer.state[x]["momentum_buffer"].contiguous() for name, x in net.named_parameters()
     }
-    metadata = {"egonorm": '{"step": 3, "classes": ["cut", "mix"], "clips": "0123"}'}
-    assert saved.state.read_bytes() == safetensors.torch.save(buffers, metadata)
+    about = '{"step": 3, "classes": ["cut", "mix"], "clips": "0123"'
+    with safetensors.safe_open(saved.state, "pt") as file:
+        (text,) = file.metadata().values()
+    assert re.fullmatch(re.escape(about) + r', "digest": "[0-9a-f]{16}"}', text)
+    assert saved.state.read_bytes() == safetensors.torch.save(buffers, {"egonorm": text})
+    metadata = {"egonorm": about + "}"}
     other = make_net()
     saved.state.write_bytes(safetensors.torch.save(buffers, metadata))
     again = make_optimizer(Optim(lr=0.01), other)

@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from operator import attrgetter
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypeVar
 
-from egonorm.aggregate.paired import NO_REFERENCE, Family, Gain, PairedRuns, compare, match_seeds, read_hits
+from egonorm.aggregate.paired import NO_REFERENCE, Family, Gain, Hits, PairedRuns, compare, match_seeds, read_hits
+from egonorm.core import RunError
 from egonorm.core.training import Optim
 from egonorm.core.types import Setting, Shift
 from egonorm.methods import Method, SourceOnly
 from egonorm.methods.base import unresolved
 from egonorm.metrics import chance, dead_streams, holm, mean_accuracy_interval
 from egonorm.runs.config import ANYWHERE, Run, to_json
-from egonorm.runs.results import Record, Runs
+from egonorm.runs.results import Record, Runs, Selector, read_records
 
 
 @dataclass(frozen=True, eq=False)
@@ -430,6 +432,41 @@ class Aggregates:
             return Gain(None, NO_REFERENCE) if is_method else None
         paired = match_seeds(runs, {shift: reference.trained_on(shift.sources, shift.domain) for shift in runs})
         return Gain(None, paired) if isinstance(paired, str) else self.compare(paired)
+
+
+def read_aggregates(
+    folders: Iterable[Path], selector: Selector, order: Callable[[Record], Any] | None = None
+) -> tuple[Aggregates, str]:
+    """The aggregates of the complete runs among folders, and sentences about those that are left out; empty if there are none.
+
+    A run whose predictions are damaged, or are not those that its rows speak of, is left out as one that cannot be read is.
+
+    Args:
+        order: by which runs are sorted; without it they stay in the order of the folders.
+
+    Raises:
+        EgonormError: when none is complete and whole.
+    """
+    records, left_out = read_records(folders, selector)
+    records, broken = tuple(sorted(records, key=order)) if order else records, dict[Record, RunError]()
+
+    @cache
+    def read(record: Record, domain: str) -> Hits | None:
+        try:
+            return read_hits(record, domain)
+        except RunError as error:
+            broken[record] = error
+            return None
+
+    while True:
+        whole = [record for record in records if record not in broken]
+        if not whole:
+            raise next(iter(broken.values()))
+        known, aggregates = len(broken), Aggregates(whole, partial(compare, read=read))
+        aggregates.in_shifts()
+        if len(broken) == known:
+            told = [f"Left out: {error.what} Got {error.got}." for error in broken.values()]
+            return aggregates, " ".join(filter(None, [left_out, *told]))
 
 
 _ORDER = attrgetter("family", "sources", "target", "domain")

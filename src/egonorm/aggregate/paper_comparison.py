@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from egonorm.aggregate.aggregate import Aggregate, Aggregates
+from egonorm.aggregate.aggregate import Aggregate, Aggregates, read_aggregates
 from egonorm.aggregate.paper_systems import SystemRuns, find_system, shared_base, unlike_paper
 from egonorm.aggregate.table import (
     Cell,
@@ -22,7 +22,7 @@ from egonorm.aggregate.table import (
 from egonorm.core import RunError
 from egonorm.methods.base import unresolved
 from egonorm.runs.config import Run
-from egonorm.runs.results import Selector, read_records
+from egonorm.runs.results import Selector
 from egonorm.sweeps.paper import ERRATUM, PAPER_DOMAINS, PAPER_MEAN, Reported, reported, shift_of, suites
 
 
@@ -62,8 +62,9 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
     Raises:
         RunError: when the runs are not one sweep, or none of them is of the paper's settings and systems.
     """
-    records, left_out = read_records(folders, selector)
-    base, aggregates = shared_base(records), Aggregates(records)
+    aggregates, left_out = read_aggregates(folders, selector)
+    records = aggregates.records
+    base = shared_base(records)
     lines = paper_lines(aggregates, base)
     ours = [line.ours for line in lines if line.ours is not None]
     used = {record for line in lines for record in line.found.records}
@@ -83,9 +84,8 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
         *about_gains(ours),
         *about_runs(ours, aggregates),
         *([f"Runs that the paper has no number for: {names}."] if others else []),
-        *([left_out] if left_out else []),
     ]
-    return Table.of(_columns(lines), " ".join(caption))
+    return Table.of(_columns(lines), caption, left_out)
 
 
 def _columns(lines: Sequence[PaperLine]) -> dict[str, list[str | Cell]]:

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from egonorm.aggregate.aggregate import Aggregate, Aggregates, Average, describe_differences
+from egonorm.aggregate.aggregate import Aggregate, Aggregates, Average, describe_differences, read_aggregates
 from egonorm.aggregate.paired import Gain, describe_families
 from egonorm.core.text import csv_of, one_line, printable
 from egonorm.methods import SourceOnly
 from egonorm.metrics.streams import NOT_ABOVE_CHANCE, ONE_ANSWER, SHORT
-from egonorm.runs.results import Record, Runs, Selector, read_records
+from egonorm.runs.results import Record, Runs, Selector
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,14 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str | Cell, ...], ...]
     caption: str
+    left_out: str = ""
+    """What of the caption is about runs that are not in the table; for a form without caption."""
 
     @classmethod
-    def of(cls, columns: dict[str, list[str | Cell]], caption: str) -> "Table":
-        """The table of these columns, each under its title."""
-        return cls(tuple(columns), tuple(zip(*columns.values(), strict=True)), caption)
+    def of(cls, columns: dict[str, list[str | Cell]], caption: Iterable[str], left_out: str = "") -> "Table":
+        """The table of these columns, each under its title, and the sentences of its caption."""
+        told = " ".join(filter(None, [*caption, left_out]))
+        return cls(tuple(columns), tuple(zip(*columns.values(), strict=True)), told, left_out)
 
 
 ONE_SEED, DEAD, BELOW_STREAM = "‡", "§", "¶"
@@ -137,11 +140,10 @@ def about_gains(lines: Sequence[Aggregate]) -> list[str]:
 
 def summarise(folders: Iterable[Path], selector: Selector, selection: str) -> Table:
     """The table of all complete runs. RunError when none is complete."""
-    records, left_out = read_records(folders, selector)
-    aggregates = Aggregates(records)
-    lines = _sorted(aggregates.in_shifts())
+    aggregates, left_out = read_aggregates(folders, selector)
+    lines, num_checkpoints = _sorted(aggregates.in_shifts()), [len(record.steps) for record in aggregates.records]
     caption = [
-        f"Selection: {selection} (checkpoints a run: {_some(len(record.steps) for record in records)}). Runs a line (seeds): "
+        f"Selection: {selection} (checkpoints a run: {_some(num_checkpoints)}). Runs a line (seeds): "
         f"{_some(len(line.seeds) for line in lines)}. Accuracies in percent; in brackets "
         "Wilson's 95 % interval over the n clips; after ± the standard deviation over seeds. |x| is the mean feature norm, "
         "delta the difference of two of them (Eq. 1).",
@@ -149,9 +151,8 @@ def summarise(folders: Iterable[Path], selector: Selector, selection: str) -> Ta
         *about_gains(lines),
         *_about_missing(lines),
         *about_runs(lines, aggregates),
-        *([left_out] if left_out else []),
     ]
-    return Table.of(_columns(lines), " ".join(caption))
+    return Table.of(_columns(lines), caption, left_out)
 
 
 def about_runs(lines: Iterable[Aggregate], aggregates: Aggregates) -> list[str]:

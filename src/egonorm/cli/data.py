@@ -8,9 +8,16 @@ import tyro
 
 from egonorm.core.progress import bar
 from egonorm.core.text import say
-from egonorm.data.check import broken, describe_other_classes, describe_unlabelled, find_problems
+from egonorm.data.check import (
+    broken,
+    describe_other_classes,
+    describe_problems,
+    describe_unlabelled,
+    find_problems,
+    looked_at,
+)
 from egonorm.data.manifest import SPLITS, Manifest
-from egonorm.data.sets import open_clip_set
+from egonorm.data.sets import Verifiable, open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.runs.presets import preset_on, split_names
 
@@ -48,7 +55,7 @@ class Check:
     modalities: Annotated[str | None, tyro.conf.arg(metavar="NAMES")] = None
     """Which modalities to examine: of media rgb,audio unless named (there is flow too), of features all."""
     thorough: bool = False
-    """Decode all of every medium instead of walking its packets."""
+    """Decode all of every medium instead of walking its packets, and compare packed media with their digests."""
 
     def __call__(self) -> None:
         data, parts = open_clip_set(self.data), preset_on(self.data, "paper")
@@ -62,15 +69,28 @@ class Check:
             if modality in net.streams:
                 lying = ", ".join(f"{number} x {layout}" for layout, number in found.items())
                 say(f"{modality}: {lying or 'none found'}")
+        for note in data.verify(self.thorough) if isinstance(data, Verifiable) else ():
+            say(note)
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
-        if problems:
-            lost = {uid for problem in problems for uid in problem.uids}
+        seen, all_of_it = (looked_at(readers, data.manifest, thorough) for thorough in (self.thorough, True))
+        for modality, texts in seen.items():
+            say(f"{modality}: looked at: {'; '.join(texts)}")
+        harmful = tuple(problem for problem in problems if problem.uids)
+        if harmful:
+            lost = {uid for problem in harmful for uid in problem.uids}
             usable = data.manifest.without(lost)
             _print_counts(usable, data.manifest.domains, "usable clips")
             raise broken(problems)
-        say(f"All media of {len(data.manifest)} clips are there and whole ({', '.join(readers)}).")
+        which = f"media of {len(data.manifest)} clips are there"
+        if problems:
+            say(f"Broken where no clip is:\n{describe_problems(problems)}")
+            say(f"What is needed of the {which} ({', '.join(readers)}).")
+        elif seen == all_of_it:
+            say(f"All {which} and whole ({', '.join(readers)}).")
+        else:
+            say(f"All {which} ({', '.join(readers)}). To decode all of them: --thorough")
 
 
 def _print_counts(manifest: Manifest, domains: tuple[str, ...], what: str) -> None:

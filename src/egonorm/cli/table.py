@@ -1,5 +1,6 @@
 """The verb that reads runs: table."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,4 +28,7 @@ class Tabulate:
 
     def __call__(self) -> None:
         tabulate = summarise if self.against is None else against_paper
-        say(render_table(tabulate(find_runs(self.runs), parse_selector(self.select), self.select), self.format))
+        table = tabulate(find_runs(self.runs), parse_selector(self.select), self.select)
+        say(render_table(table, self.format))
+        if self.format == "csv" and table.left_out:
+            say(table.left_out, sys.stderr)

@@ -23,6 +23,37 @@ class DataError(EgonormError):
     """Clips, manifests, media or annotations that cannot be used as they are."""
 
 
+class PartlyBrokenError(DataError):
+    """A medium that is broken in places; what lies elsewhere can be read."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        got: object,
+        expected: object,
+        remedy: str,
+        places: Sequence[tuple[float, float]] = (),
+        seconds: float = 0.0,
+    ):
+        """`places` are the broken stretches in seconds, the medium's end being `inf`; `seconds` is how long it lasts."""
+        super().__init__(what, got=got, expected=expected, remedy=remedy)
+        self.places, self.seconds = tuple(places), seconds
+
+    @classmethod
+    def of(cls, faults: Sequence[tuple[float, float, EgonormError]], seconds: float) -> "PartlyBrokenError":
+        """One error of several, each with the stretch that it makes unusable; the first one speaks."""
+        first, more = faults[0][2], len(faults) - 1
+        got = first.got + f", and {more} more such place{'s' * (more > 1)}" * (more > 0)
+        places = [(start, stop) for start, stop, _ in faults]
+        return cls(first.what, got=got, expected=first.expected, remedy=first.remedy, places=places, seconds=seconds)
+
+    def __reduce__(self):
+        """See above."""
+        made, arguments = super().__reduce__()
+        return partial(made, places=self.places, seconds=self.seconds), arguments
+
+
 class SettingError(EgonormError):
     """A setting or a method that makes no sense, alone or together."""
 

@@ -5,11 +5,12 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from egonorm.core.errors import EgonormError, RunError, some
 
@@ -28,21 +29,54 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """The same, piece by piece: what is written here is at `path` once all of it is there, and else is gone."""
-    partial = path.with_name(f".{path.name}.partial")
+    """The same, piece by piece: what is written here is at `path` once all of it is there, and else is gone.
+
+    Several processes may write one path at once: each writes a file of its own, and the last one stands.
+    """
+    partial = None
     try:
         with saving(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
+            partial, file = _begin(path)
+            with file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            partial.replace(path)
+                partial.replace(path)
             _sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
-            partial.unlink(missing_ok=True)
+            if partial is not None:
+                partial.unlink(missing_ok=True)
         raise
+
+
+def _begin(path: Path) -> tuple[Path, BinaryIO]:
+    """A new file beside a path, locked for as long as it is open, so that `remove_left` knows that it is being written."""
+    while True:
+        partial = path.with_name(f".{fitting(path.name, 150)}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+        file = partial.open("xb")
+        with suppress(OSError):  # a disk that knows no locks
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if partial.exists():
+            return partial, file
+        file.close()
+
+
+def remove_left(*folders: Path) -> None:
+    """Remove what processes that were stopped left half written in folders; what is being written stays."""
+    for partial in (partial for folder in folders for partial in folder.glob(".*.partial")):
+        with suppress(OSError), partial.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON says. ValueError for any other text, and for JSON that nests too deep."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("JSON that nests too deep") from None
 
 
 def refuse_foreign(folder: Path, what: str, mark: str, error: type[EgonormError] = RunError) -> None:

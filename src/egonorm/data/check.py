@@ -1,18 +1,21 @@
 """Are all media and domains that are needed there and whole? Everything missing, broken or too short is named at once."""
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from egonorm.core import DataError, Setting
+from egonorm.core import DataError, PartlyBrokenError, Setting
 from egonorm.core.errors import some
 from egonorm.core.files import write_atomically
+from egonorm.core.processes import Killed, in_forks
 from egonorm.core.text import one_line
 from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest
-from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.protocol import Reaching, Reader, end_of
 
 OVERRUN_TOLERANCE = 0.25
 """Seconds by which a clip may outlast its medium: rounded times, and tracks of unequal length."""
@@ -34,27 +37,88 @@ def find_problems(
     thorough: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Problem, ...]:
-    """Examine every medium that the clips name, in every modality; `thorough` decodes all of it."""
+    """Examine every medium that the clips name, in every modality; `thorough` decodes all of it.
+
+    Problems that concern no clip are there too. Files for FFmpeg are examined in processes of their own: one that brings its
+    process down is named, and the others are examined all the same.
+    """
     clips = defaultdict(list)
     for clip in manifest.clips:
         clips[clip.media].append(clip)
     jobs = [(media, modality) for media in clips for modality in readers]
-    problems = []
+    look = lambda job: _examine(job[0], job[1], clips[job[0]], readers[job[1]], thorough)  # noqa: E731
+    here: list[int] = []
+    apart: list[int] = []
+    for number, (media, modality) in enumerate(jobs):
+        (here if _examined_here(readers[modality], media) else apart).append(number)
+    found: dict[int, list[Problem]] = {}
+    workers = min(32, os.cpu_count() or 1)
+    for number, answer in in_forks(lambda number: look(jobs[apart[number]]), len(apart), workers):
+        media, modality = jobs[apart[number]]
+        if isinstance(answer, Killed):
+            answer = [Problem(media, modality, _deadly(media, answer), tuple(clip.uid for clip in clips[media]))]
+        found[apart[number]] = answer
+        progress(len(found), len(jobs))
     with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda job: _examine(job[0], job[1], clips[job[0]], readers[job[1]], thorough), jobs)
-        for done, found in enumerate(results, start=1):
-            problems += found
-            progress(done, len(jobs))
-    return tuple(problems)
+        for number, answer in zip(here, pool.map(lambda number: look(jobs[number]), here), strict=True):
+            found[number] = answer
+            progress(len(found), len(jobs))
+    return tuple(problem for number in range(len(jobs)) for problem in found[number])
+
+
+def _examined_here(reader: Reader, media: str) -> bool:
+    """Whether what examining finds is kept for reading, or nothing is decoded: it is done in this process."""
+    try:
+        return getattr(end_of(reader, media)[0], "EXAMINED_HERE", False)
+    except DataError:
+        return True
+
+
+def looked_at(readers: Mapping[str, Reader], manifest: Manifest, thorough: bool) -> dict[str, tuple[str, ...]]:
+    """What examining looks at, in each modality: a text for each kind of medium."""
+    found: dict[str, dict[str, None]] = {modality: {} for modality in readers}
+    for media in dict.fromkeys(clip.media for clip in manifest.clips):
+        for modality, reader in readers.items():
+            with suppress(DataError):
+                quick, whole = getattr(end_of(reader, media)[0], "LOOKED_AT", _UNTOLD)
+                found[modality][whole if thorough else quick] = None
+    return {modality: tuple(texts) for modality, texts in found.items()}
+
+
+_UNTOLD = ("what its reader looks at", "what its reader looks at when it is to be thorough")
 
 
 def _examine(media: str, modality: str, clips: list[Clip], reader: Reader, thorough: bool) -> list[Problem]:
+    problems, lost = [], set()
     try:
         seconds = reader.examine(media, thorough)
+    except PartlyBrokenError as error:
+        seconds = error.seconds
+        touched = [clip.uid for clip in clips if _touches(clip, error, end_of(reader, media)[0])]
+        problems, lost = [Problem(media, modality, error, tuple(touched))], set(touched)
     except DataError as error:
         return [Problem(media, modality, error, tuple(clip.uid for clip in clips))]
-    late = [clip for clip in clips if clip.stop > seconds + OVERRUN_TOLERANCE]
-    return [Problem(media, modality, _too_late(late, seconds), tuple(clip.uid for clip in late))] if late else []
+    late = [clip for clip in clips if clip.stop > seconds + OVERRUN_TOLERANCE and clip.uid not in lost]
+    if late:
+        problems.append(Problem(media, modality, _too_late(late, seconds), tuple(clip.uid for clip in late)))
+    return problems
+
+
+def _touches(clip: Clip, error: PartlyBrokenError, reader: Reader) -> bool:
+    """Whether a window of a clip may need what is broken."""
+    if not isinstance(reader, Reaching):
+        return True
+    start, stop = reader.reach(clip.start, clip.stop, error.seconds)
+    return any(start < after and first < stop for first, after in error.places)
+
+
+def _deadly(media: str, how: Killed) -> DataError:
+    return DataError(
+        f"{media} brings down the program that reads it.",
+        got=how.how,
+        expected="a file that is read or refused",
+        remedy="Get or copy it again, make a new file of it, or remove its clips.",
+    )
 
 
 def _too_late(late: list[Clip], seconds: float) -> DataError:
@@ -174,7 +238,8 @@ def screen(
     Raises:
         DataError: when something is broken and `skip_broken` is false; it names all of it at once.
     """
-    problems = (*known, *find_problems(manifest, readers, progress=progress))
+    found = find_problems(manifest, readers, progress=progress)
+    problems = (*known, *(problem for problem in found if problem.uids))
     if problems and not skip_broken:
         raise broken(problems)
     lost = {uid for problem in problems for uid in problem.uids}
@@ -210,6 +275,8 @@ def describe_problems(problems: Sequence[Problem]) -> str:
 
 
 def _line(media: str, uids: Sequence[str], what: str, modalities: Sequence[str]) -> str:
+    if not uids:
+        return f"    {media} ({'+'.join(modalities)}; no clip): {what}"
     shown = ", ".join(uids[:6]) + (f" and {len(uids) - 6} more" if len(uids) > 6 else "")
     return f"    {media} ({'+'.join(modalities)}; clip{'s' * (len(uids) > 1)} {shown}): {what}"
 

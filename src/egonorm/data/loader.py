@@ -1,18 +1,20 @@
 """Which clips a batch shows, and the batches: read by other processes, brought to the device one ahead, prepared there."""
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from shutil import disk_usage
+from typing import Any, cast
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from egonorm.core import Batch, EgonormError
+from egonorm.core import Batch, EgonormError, RunError
 from egonorm.core.processes import end_with_parent
 from egonorm.data.dataset import Clips, EvalKey, TrainKey
 
@@ -133,8 +135,59 @@ def _load(
         pin_memory=on_gpu,
         worker_init_fn=_begin_reading,
     )
+    if workers:
+        check_shared_memory(clips, keys, workers)
     prepare = lambda batches: tuple(clips.prepare(batch.to(device)) for batch in batches)  # noqa: E731
-    return _ahead(map(_checked, read), prepare) if on_gpu else (prepare(_checked(found)) for found in read)
+    found = map(_checked, _told(read))
+    return _ahead(found, prepare) if on_gpu else map(prepare, found)
+
+
+SHARED = Path("/dev/shm")
+"""Where Linux keeps the memory that processes share; elsewhere nothing is checked."""
+AHEAD = 2
+"""Batches that a reading process has ready, as torch's loader asks it to; one more is in the training process' hands."""
+
+
+_MORE = "Read in the training process, --workers 0, or with fewer; or give more: docker run --shm-size or --ipc=host."
+
+
+def check_shared_memory(clips: Clips, keys: DomainBatchSampler | ClipSampler, workers: int) -> None:
+    """Refuse to start where the batches that are read ahead do not fit the shared memory; one clip is read to know their size.
+
+    Raises:
+        RunError: says what is needed and what there is.
+    """
+    first = next(iter(cast("Iterable[list[Any]]", keys)), None)
+    if not first or not SHARED.is_dir():
+        return
+    free = disk_usage(SHARED).free
+    (one,) = clips.batches(first[:1])
+    windows = len(one) * len(first)
+    size = sum(x.nbytes for x in one.inputs.values()) // len(one) * windows
+    ahead = min(workers * AHEAD + 1, len(keys))
+    needed = size * ahead
+    if needed > free:
+        raise RunError(
+            "There is too little shared memory for the processes that read.",
+            got=f"{free / 1e6:.0f} MB free in {SHARED}",
+            expected=f"{needed / 1e6:.0f} MB: {ahead} batches of {size / 1e6:.1f} MB for {workers} processes",
+            remedy=_MORE,
+        )
+
+
+def _told(read: Iterable[Batches | EgonormError]) -> Iterator[Batches | EgonormError]:
+    """The same; that a reading process has died is said in our words."""
+    try:
+        yield from read
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise RunError(
+            "A process that reads clips ended too soon.",
+            got=str(error).partition("\n")[0],
+            expected="one that reads to the end, and memory for it",
+            remedy="Free memory, or use fewer --workers (0 reads in the training process); the same command then goes on.",
+        ) from None
 
 
 def _begin_reading(worker: int) -> None:
@@ -185,9 +238,35 @@ class _Reported(Dataset[Batches | EgonormError]):
 
     def __getitem__(self, keys: list[TrainKey | EvalKey]) -> Batches | EgonormError:
         try:
-            return self.clips.batches(keys)
+            found = self.clips.batches(keys)
         except EgonormError as error:
             return error
+        return found if get_worker_info() is None else _shared(found)
+
+
+def _shared(found: Batches) -> Batches | EgonormError:
+    """The batches in memory that the training process sees; put there here, for where torch does it nobody hears of a failure."""
+    try:
+        return tuple(
+            replace(
+                batch,
+                inputs={name: _alone(x).share_memory_() for name, x in batch.inputs.items()},
+                labels=None if batch.labels is None else _alone(batch.labels).share_memory_(),
+            )
+            for batch in found
+        )
+    except RuntimeError as error:
+        return RunError(
+            "A process that reads clips has no shared memory for a batch.",
+            got=f"{error}; {disk_usage(SHARED).free / 1e6:.0f} MB free in {SHARED}" if SHARED.is_dir() else error,
+            expected="room for the batches that are read ahead",
+            remedy=_MORE,
+        )
+
+
+def _alone(x: Tensor) -> Tensor:
+    """The tensor in memory of its own; what is part of a larger one would take all of that along."""
+    return x if x.untyped_storage().nbytes() == x.nbytes else x.clone()
 
 
 def _as_it_is(found: Any) -> Any:

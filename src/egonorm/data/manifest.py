@@ -365,11 +365,24 @@ def read_manifest(path: Path, declared: Sequence[str] = ()) -> Manifest:
     Raises:
         DataError: names the file, the line and the column of the first thing that is wrong.
     """
-    clips = _read_clips(path)
+    try:
+        clips = _read_clips(path)
+    except csv.Error as error:
+        raise unreadable_table(path, error) from None
     try:
         return Manifest(clips, declared)
     except DataError as error:
         raise DataError(f"{path}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy) from None
+
+
+def unreadable_table(path: Path, error: csv.Error) -> DataError:
+    """What Python's reader of tables refuses, such as a cell without end."""
+    return DataError(
+        f"{path} cannot be read.",
+        got=str(error),
+        expected=f"a table with cells of at most {csv.field_size_limit()} letters",
+        remedy="Correct it; a quotation mark that is never closed makes one cell of all that follows.",
+    )
 
 
 def _read_clips(path: Path) -> ClipTable:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import cattrs
 
 from egonorm.core import DataError
-from egonorm.core.files import KEY, Format, write_atomically
+from egonorm.core.files import KEY, Format, parse_json, write_atomically
 from egonorm.data.manifest import COLUMNS, Clip, Manifest, read_manifest
 
 _Dataclass = TypeVar("_Dataclass")
@@ -33,7 +33,7 @@ def read_dataclass(path: Path, kind: type[_Dataclass], form: Format, command: st
         DataError: for a file that does not say it, or is of another version.
     """
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = parse_json(path.read_text(encoding="utf-8"))
         form.check(path, tree.get(KEY, 1))
         return cattrs.structure(tree, kind)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, cattrs.BaseValidationError) as error:

@@ -55,6 +55,12 @@ def even_windows(start: float, stop: float, span: Span, num_windows: int) -> tup
     return tuple(_around(int(centre), span) for centre in centres)
 
 
+def shown_between(start: float, stop: float, span: Span) -> tuple[float, float]:
+    """From when to when any window of an action may show something."""
+    low, high = _centres(start, stop, span)
+    return _around(low, span).start, _around(high, span).stop
+
+
 def neighbours(windows: Sequence[Window], pause: float) -> Iterator[Sequence[Window]]:
     """The windows in their order, those together that follow each other by at most `pause` seconds, or overlap."""
     first = 0

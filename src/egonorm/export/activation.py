@@ -13,6 +13,7 @@ from torch import Tensor
 from egonorm.core.training import FUSED
 from egonorm.data.dataset import Clips, EvalKey
 from egonorm.data.manifest import Clip, Manifest
+from egonorm.data.readers.protocol import seconds_of
 from egonorm.data.sets import ClipSet, readers_of
 from egonorm.data.transforms import SOUND, as_sound_input
 from egonorm.data.windows import Window, even_windows
@@ -130,7 +131,7 @@ def sounds_of(run: Run, data: ClipSet, clip: Clip, window: Window) -> dict[str, 
             look = as_sound_input(given, name).spectrogram
             reader = data.reader(name, given)
             heard = reader(clip.media, [window])
-            latest = max(0.0, reader.examine(clip.media) - look.seconds)
+            latest = max(0.0, seconds_of(reader, clip.media) - look.seconds)
             start = min(max(0.0, (window.start + window.stop - look.seconds) / 2), latest)
             rows = np.array(cast(Any, look).frequencies, dtype=np.float32)
             found[name] = Sound(

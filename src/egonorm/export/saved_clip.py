@@ -2,7 +2,6 @@
 
 import io
 import json
-import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,8 @@ import simplejpeg
 from jaxtyping import Float, UInt8
 
 from egonorm.core import RunError
-from egonorm.core.files import KEY, Format, fitting, write_atomically
+from egonorm.core.files import KEY, Format, fitting, parse_json, write_atomically
+from egonorm.core.npz import UNREADABLE, check_npz
 from egonorm.core.training import FUSED
 
 FOLDER = "clips"
@@ -136,20 +136,12 @@ def read_clip(folder: Path, uid: str) -> SavedClip | None:
     if not path.exists():
         return None
     try:
+        check_npz(path)
         with path.open("rb") as file, np.load(file) as arrays:
-            about = json.loads(str(arrays["about"]))
+            about = parse_json(str(arrays["about"]))
             CLIP.check(path, about.pop(KEY, 1))
             return _from_arrays(about, {name: arrays[name] for name in arrays.files})
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except (*UNREADABLE, AttributeError, zlib.error) as error:
         raise RunError(
             f"{path} cannot be read.",
             got=f"{type(error).__name__}: {error}",

@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 
 from egonorm.core import DataError, RunError
 from egonorm.data.manifest import Clip
-from egonorm.data.readers.protocol import Reader
+from egonorm.data.readers.protocol import Reader, seconds_of
 from egonorm.data.sets import ClipSet
 from egonorm.data.transforms import PICTURES, SOUND, AudioInput, FrameInput, Input, SoundInput, VideoInput
 from egonorm.data.windows import Span, Window
@@ -56,7 +56,7 @@ class Media:
         """How many seconds all of it lasts."""
         readers = [self.seen(Span(1, 1, float(FPS)))] if self.pictures else []
         readers += [self.heard(1.0)] if self.sound else []
-        return min(reader.examine(media) for reader in readers)
+        return min(seconds_of(reader, media) for reader in readers)
 
 
 def find_media(data: ClipSet, own: dict[str, Input], usual: dict[str, Input], media: str) -> Media:

@@ -1,6 +1,5 @@
 """Features of every clip of some data, computed once: decode, encode, store, go on where it stopped."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from torch import Tensor
 
 import egonorm
 from egonorm.core import DataError, RunError
+from egonorm.core.files import parse_json
 from egonorm.core.progress import bar
 from egonorm.core.shard import Shard
 from egonorm.core.text import say
@@ -110,12 +110,25 @@ def _is_finished(job: Extraction) -> bool:
 
 def _finished(job: Extraction, manifest: Manifest) -> Description:
     """What a finished store is, when it is this job's; leftovers of its making are removed."""
-    about, listing = read_description(job.folder), job.folder / LEFT_OUT
-    lost = {uid for entry in json.loads(listing.read_text()) for uid in entry["clips"]} if listing.exists() else set()
-    usable = manifest.without(lost)
+    about = read_description(job.folder)
+    usable = manifest.without(_left_out(job.folder / LEFT_OUT))
     refuse_other_features(job.folder, about.made, job.identity(usable))
     job.parts(usable).remove()
     return about
+
+
+def _left_out(listing: Path) -> set[str]:
+    """The clips that a store went without."""
+    try:
+        found = parse_json(listing.read_text()) if listing.exists() else []
+        return {uid for entry in found for uid in entry["clips"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{listing} cannot be read.",
+            got=f"{type(error).__name__}: {error}",
+            expected="the list of the clips that the features go without, as egonorm extract wrote it",
+            remedy="Bring it back, or extract the features again in another folder.",
+        ) from None
 
 
 def _screened(
@@ -146,7 +159,7 @@ def _compute(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader],
     with bar(f"Extracting {', '.join(job.encoders.streams)}", job.runtime.is_first) as progress:
         rows = _counted(found, len(numbers), progress)
         for part in todo:
-            parts.write(part, shard, take(rows, len(parts.clips(part))))
+            parts.write(part, take(rows, len(parts.clips(part))))
 
 
 def _features(job: Extraction, manifest: Manifest, readers: Mapping[str, Reader]) -> Iterator[dict[str, Tensor]]:

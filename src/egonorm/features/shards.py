@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from egonorm.core import RunError
-from egonorm.core.files import KEY, Format, locked, refuse_foreign, write_atomically
+from egonorm.core.files import KEY, Format, locked, parse_json, refuse_foreign, remove_left, write_atomically
 from egonorm.core.shard import Shard
+from egonorm.core.tensors import read_tensors, write_tensors
 from egonorm.data.sets.features.store import PARTS
 
 IDENTITY = "extract.json"
@@ -45,17 +44,15 @@ class Parts:
         """The parts of a shard that are not there yet."""
         return [k for k in shard.of_these(range(len(self))) if not self.path(k).exists()]
 
-    def write(self, number: int, shard: Shard, features: Mapping[str, Tensor]) -> None:
-        """Write a part; two that write the same one at once do not meet."""
-        mine = self.path(number).with_suffix(f".{shard.number}-{shard.of}")
-        write_atomically(mine, safetensors.torch.save(dict(features)))
-        mine.replace(self.path(number))
+    def write(self, number: int, features: Mapping[str, Tensor]) -> None:
+        """Write a part."""
+        write_tensors(self.path(number), features, {})
 
     def read(self, number: int) -> dict[str, Tensor]:
         """A part's features. RunError for a damaged one."""
         try:
-            return safetensors.torch.load_file(self.path(number))
-        except SafetensorError as error:
+            return read_tensors(self.path(number))
+        except (OSError, ValueError) as error:
             raise RunError(
                 f"{self.path(number)} is damaged.",
                 got=str(error),
@@ -100,6 +97,7 @@ def claim_store(folder: Path, identity: Mapping[str, object], shard: Shard) -> I
     path = folder / PARTS / IDENTITY
     refuse_foreign(folder, "store of features", PARTS)
     with joining(folder):
+        remove_left(folder, path.parent)
         if path.exists():
             refuse_other_features(folder, _identity(path), identity)
         else:
@@ -109,7 +107,15 @@ def claim_store(folder: Path, identity: Mapping[str, object], shard: Shard) -> I
 
 
 def _identity(path: Path) -> object:
-    found = json.loads(path.read_text())
+    try:
+        found = parse_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path} cannot be read.",
+            got=str(error),
+            expected="what features are being computed, as egonorm extract wrote it",
+            remedy="Extract the features again in another folder.",
+        ) from None
     UNFINISHED.check(path, found.get(KEY, 1) if isinstance(found, dict) else 1)
     return found
 

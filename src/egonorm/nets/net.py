@@ -1,18 +1,16 @@
 """The network: an encoder per modality, a neck on each feature, a fusion that decides; its blocks by name, and its file."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import safetensors
-import safetensors.torch
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from egonorm.core import RunError, View
 from egonorm.core.errors import ArgumentError
+from egonorm.core.tensors import read_about, read_tensors
 
 Fusion = Literal["sum", "concat"]
 Features = Mapping[str, Float[Tensor, "clip _"]]
@@ -227,20 +225,21 @@ def _short(name: str) -> str:
     return "_".join(name.partition(".")[0].split("_")[:2])
 
 
-METADATA = "egonorm"
-"""The one key of a checkpoint's header; several would come in any order, and equal runs must give equal bytes."""
-
-
 def network_of(folder: Path, step: int) -> Path:
     """The file of a step's network among a run's checkpoints."""
     return folder / f"{step:06d}.safetensors"
 
 
 def load_network(path: Path, net: nn.Module) -> None:
-    """Load a checkpoint's weights into a network of the same shape."""
+    """Load a checkpoint's weights into a network of the same shape.
+
+    Raises:
+        RunError: when they do not fit, or the file is not as it was written.
+    """
+    weights = read_checkpoint(path)
     try:
-        net.load_state_dict(safetensors.torch.load_file(path))
-    except (RuntimeError, safetensors.SafetensorError) as error:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
         raise RunError(
             f"{path} does not fit the network.",
             got=_first_reason(str(error)),
@@ -255,6 +254,14 @@ def _first_reason(error: str) -> str:
     return lines[1 if len(lines) > 1 else 0][:200]
 
 
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file that training wrote. RunError where it is not as it was written."""
+    try:
+        return read_tensors(path)
+    except (OSError, ValueError) as error:
+        raise _no_checkpoint(path, str(error)) from None
+
+
 def read_metadata(path: Path, *needed: str) -> dict[str, Any]:
     """The `step` of a checkpoint and what was said about it when it was saved.
 
@@ -265,16 +272,19 @@ def read_metadata(path: Path, *needed: str) -> dict[str, Any]:
         RunError: when the file is no checkpoint, or does not say that.
     """
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+        about = read_about(path)
         kinds = {"step": int} | dict.fromkeys(needed, list)
         if wrong := [name for name, kind in kinds.items() if not isinstance(about.get(name), kind)]:
             raise ValueError(f"metadata without {', '.join(wrong)}")
         return about
-    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
-        raise RunError(
-            f"{path} is not a checkpoint.",
-            got=str(error),
-            expected="a safetensors file written by training",
-            remedy="Bring it back from a copy, or train anew with another --out.",
-        ) from None
+    except (OSError, ValueError) as error:
+        raise _no_checkpoint(path, str(error)) from None
+
+
+def _no_checkpoint(path: Path, got: str) -> RunError:
+    return RunError(
+        f"{path} is not a checkpoint.",
+        got=got,
+        expected="a safetensors file as training wrote it",
+        remedy=f"Bring it back. Or move {path.parent} away, and egonorm train --resume {path.parent.parent} trains anew.",
+    )

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass, replace
@@ -17,7 +18,7 @@ from cattrs.strategies import configure_tagged_union
 
 from egonorm.core import EgonormError, RunError, Setting, SettingError
 from egonorm.core.by_path import check_options, import_class, path_of
-from egonorm.core.files import KEY, Format, write_atomically
+from egonorm.core.files import KEY, Format, parse_json, write_atomically
 from egonorm.core.training import Evaluation, Optim, Precision, seed_for
 from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
 from egonorm.data.windows import Span
@@ -149,7 +150,7 @@ def to_json(run: Run) -> str:
 
 def from_json(text: str) -> Run:
     """The run that `to_json` wrote; a user's method is imported. RunError for a method that is not here."""
-    return _from_tree(json.loads(text), "This")
+    return _from_tree(parse_json(text), "This")
 
 
 def _from_tree(tree: dict, what: str) -> Run:
@@ -182,9 +183,37 @@ def read_run(folder: Path) -> Run:
         RunError: when the folder holds none that can be read here, or is of another version.
     """
     with _telling(folder):
-        tree = json.loads((folder / CONFIG).read_text())
+        text = (folder / CONFIG).read_text()
+        tree = parse_json(text)
         RUN.check(folder / CONFIG, tree.pop(KEY, 1))
-        return _from_tree(tree, str(folder))
+        run = _from_tree(tree, str(folder))
+        _check_digits(folder, text, run)
+        return run
+
+
+_NAMED = re.compile(r".+-(supervised|dg1|dgn|uda|tta)-.+-\d+-([0-9a-f]{8})")
+"""A folder that is called as training calls it; one that a user has renamed otherwise says nothing of its configuration."""
+
+
+def _check_digits(folder: Path, text: str, run: Run) -> None:
+    """Refuse a configuration that is not the one that the folder is named after."""
+    named = _NAMED.fullmatch(_own_name(folder))
+    found = digits(to_json(run))
+    if named and named[2] not in (found, _digits_as_written(text)):
+        raise RunError(
+            f"{folder / CONFIG} is not the configuration that its folder is named after.",
+            got=f"one of the digits {found}",
+            expected=f"{named[2]}, at the end of the folder's name",
+            remedy=f"Bring the file back as it was. If it is right and the folder was renamed, name it {run.name}.",
+        )
+
+
+def _own_name(folder: Path) -> str:
+    return folder.name or folder.resolve().name
+
+
+def _digits_as_written(text: str) -> str:
+    return digits(text.replace(f'  "{KEY}": {RUN.version},\n', "", 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +246,7 @@ def read_stored(folder: Path) -> StoredRun:
     """
     with _telling(folder):
         text = (folder / CONFIG).read_text()
-        tree = json.loads(text)
+        tree = parse_json(text)
         if not _is_as_written(folder, text, tree):
             tree = json.loads(to_json(read_run(folder)))
         tree.pop(KEY, 1)
@@ -229,12 +258,12 @@ def read_stored(folder: Path) -> StoredRun:
 
 def _is_as_written(folder: Path, text: str, tree: dict) -> bool:
     """Whether a configuration is of this version, the one that the folder is named after, and of inputs that are here."""
-    own = (folder.name or folder.resolve().name).rpartition("-")[2]
+    own = _own_name(folder).rpartition("-")[2]
     inputs = (stream["input"]["kind"] for stream in tree["net"]["streams"].values())
     is_ours = (
         type(tree.get(KEY, 1)) is int and tree.get(KEY, 1) == RUN.version and all(kind in _INPUTS for kind in inputs)
     )
-    return is_ours and own == digits(text.replace(f'  "{KEY}": {RUN.version},\n', "", 1))
+    return is_ours and own == _digits_as_written(text)
 
 
 def digits(text: str) -> str:
@@ -255,7 +284,15 @@ def _telling(folder: Path) -> Iterator[None]:
         yield
     except RunError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, cattrs.BaseValidationError) as error:
+    except (
+        EgonormError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        cattrs.BaseValidationError,
+    ) as error:
         if (inner := _own_error(error)) is not None:
             parts = {"got": inner.got, "expected": inner.expected, "remedy": inner.remedy}
             raise RunError(f"The run in {folder} cannot be read here: {inner.what}", **parts) from None

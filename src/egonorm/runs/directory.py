@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy
@@ -18,9 +18,9 @@ import torch
 
 import egonorm
 from egonorm.core import RunError
-from egonorm.core.files import held, refuse_foreign, saving, write_atomically
+from egonorm.core.files import held, parse_json, refuse_foreign, remove_left, saving, write_atomically
 from egonorm.runs.config import CONFIG, Run, read_run, write_run
-from egonorm.runs.train_log import LOG, parse_line
+from egonorm.runs.train_log import LOG, read_lines, step_of
 
 if TYPE_CHECKING:  # a page of runs is made without what trains
     from egonorm.training.runtime import Runtime
@@ -61,6 +61,7 @@ def claim(folder: Path, run: Run) -> Iterator[None]:
         remedy="Wait until it ends; the same command then shows its results.",
     )
     with held(lock, False, taken):
+        remove_left(folder, *(path for path in folder.iterdir() if path.is_dir()))
         if not (folder / CONFIG).exists():
             write_run(folder, run)
         yield
@@ -69,12 +70,21 @@ def claim(folder: Path, run: Run) -> Iterator[None]:
 def note_start(folder: Path, runtime: "Runtime", step: int, **further: str) -> None:
     """Add to `environment.json` that training starts or goes on here after a step; the log keeps what came before it."""
     path = folder / ENVIRONMENT
-    starts = json.loads(path.read_text()) if path.exists() else []
+    starts = read_starts(folder)
     if step == 0 and any("trained_by" in start for start in starts):  # the training that was taken over is not used
         starts = []
     starts.append({"after_step": step} | further | environment(runtime))
     write_atomically(path, (json.dumps(starts, indent=2) + "\n").encode())
     cut_log(folder, step)
+
+
+def read_starts(folder: Path) -> list[dict[str, Any]]:
+    """What is known of the starts of a run's training; none where the file is gone or damaged: it tells history and no more."""
+    try:
+        starts = parse_json((folder / ENVIRONMENT).read_text())
+    except (OSError, ValueError):
+        return []
+    return [start for start in starts if isinstance(start, dict)] if isinstance(starts, list) else []
 
 
 def environment(runtime: "Runtime") -> dict[str, object]:
@@ -100,8 +110,7 @@ def environment(runtime: "Runtime") -> dict[str, object]:
 def cut_log(folder: Path, step: int) -> None:
     """Remove what the log says of steps after `step`, and a line that a kill left unfinished."""
     path = folder / LOG
-    lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if (entry := parse_line(line)) and entry["step"] <= step]
+    kept = [line for line in read_lines(folder) if (number := step_of(line)) is not None and number <= step]
     write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
 
 

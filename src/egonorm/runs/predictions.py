@@ -8,22 +8,26 @@ numpy, which reads it or says what is wrong.
 import io
 import os
 import shlex
-import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import prod
+from itertools import combinations
+from math import isfinite, prod
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from egonorm.core import RunError
+from egonorm.core.npz import UNREADABLE, check_npz, most_of, parse_header
 from egonorm.core.training import FUSED
-from egonorm.runs.results import Record, predictions_of
+
+if TYPE_CHECKING:
+    from egonorm.runs.results import Record
 
 _SAME = ("uids", "labels", "classes")
 """What all checkpoints of a run have in common on a domain."""
@@ -45,7 +49,12 @@ class Predicted:
     """Per modality, the length of its feature."""
 
 
-def read_predicted(record: Record, domain: str) -> Predicted | None:
+def predictions_of(folder: Path, step: int, domain: str) -> Path:
+    """The file of what a run's checkpoint says of a domain's test clips."""
+    return folder.joinpath("predictions", f"{step:06d}-{domain}.npz")
+
+
+def read_predicted(record: "Record", domain: str) -> Predicted | None:
     """The predictions of the selected checkpoints; None where they are not there any more.
 
     Raises:
@@ -65,20 +74,19 @@ def read_predicted(record: Record, domain: str) -> Predicted | None:
             expected="one domain's test clips",
             remedy=_remedy(path),
         )
-    streams = [name.partition("/")[2] for name in first if name.startswith("scores/")]
-    mean = lambda name: np.mean([one[name] for one in found], axis=0)  # noqa: E731
-    votes = lambda name: np.mean([_first(one[f"scores/{name}"]) for one in found], axis=0)  # noqa: E731
-    return Predicted(
-        first["uids"],
-        first["labels"],
-        tuple(map(str, first["classes"])),
-        {name: mean(f"scores/{name}") for name in streams},
-        {name: votes(name) for name in streams},
-        {name.partition("/")[2]: mean(name) for name in first if name.startswith("norms/")},
+    names = [name for name in first if name.startswith(("scores/", "norms/"))]
+    mean = {name: np.mean([one[name] for one in found], axis=0) for name in names}
+    scores, norms = (
+        {n.partition("/")[2]: x for n, x in mean.items() if n.startswith(kind)} for kind in ("scores", "norms")
     )
+    votes = {name: np.mean([_first(one[f"scores/{name}"]) for one in found], axis=0) for name in scores}
+    labels, classes = first["labels"], tuple(map(str, first["classes"]))
+    shares = {name: np.take_along_axis(x, labels[:, None], axis=1)[:, 0] for name, x in votes.items()}
+    check_measured(record, domain, shares, labels, classes, norms)
+    return Predicted(first["uids"], labels, classes, scores, votes, norms)
 
 
-def stated_files(record: Record, domain: str) -> dict[Path, float]:
+def stated_files(record: "Record", domain: str) -> dict[Path, float]:
     """The files of the selected checkpoints, with the top-1 that each one's row states; none where not all are there."""
     stated = record.top1.get(domain, {})
     found = {predictions_of(record.folder, step, domain): stated[step] for step in record.steps if step in stated}
@@ -112,11 +120,117 @@ def hits_of(
     )
 
 
+Values = Mapping[str, tuple[float, int]]
+"""By metric: its value, and on how many clips it was measured."""
+
+
+def check_measured(
+    record: "Record",
+    domain: str,
+    shares: Mapping[str, Float[np.ndarray, " clip"]],
+    labels: Int[np.ndarray, " clip"],
+    classes: Sequence[str],
+    norms: Mapping[str, Float[np.ndarray, " clip"]],
+) -> None:
+    """Refuse rows that are not those of predictions, as far as they can be measured of these.
+
+    Args:
+        shares: per modality and `fused`, the share of the checkpoints that were right on each clip.
+        norms: per modality, the mean over the checkpoints of each clip's.
+
+    Raises:
+        RunError: names the first that differs.
+    """
+    path = predictions_of(record.folder, record.steps[-1], domain)
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(classes):
+        raise _unreadable(path, f"labels that are not among {len(classes)} classes")
+    if wrong := _differs(_measure(shares, labels, classes, norms), record.measured[domain]):
+        raise RunError(
+            f"{path} does not agree with the rows of its run.", got=wrong[1], expected=wrong[0], remedy=_remedy(path)
+        )
+
+
+def confirm(folder: Path, domains: Collection[str], rows: Mapping[tuple[int, str], Values]) -> tuple[str, str] | None:
+    """What of a run's rows is not as its predictions give it, got and expected; None where all that they give is so.
+
+    Args:
+        domains: those that the run was to be judged on; others count where there are rows of them.
+        rows: by step and domain.
+
+    Raises:
+        RunError: for predictions that cannot be read.
+    """
+    judged = {*domains, *(domain for _, domain in rows)}
+    for path, step, domain in prediction_files(folder):
+        if domain not in judged:
+            continue
+        at, values = f"{domain} at step {step}", rows.get((step, domain))
+        if values is None:
+            return f"no rows of {at}", f"those of {path.name}"
+        arrays = read_arrays(path)
+        if wrong := _wrong(arrays):
+            raise _unreadable(path, wrong)
+        of = lambda kind: {name.partition("/")[2]: x for name, x in arrays.items() if name.startswith(kind)}  # noqa: E731,B023
+        shares = {name: (x.argmax(axis=1) == arrays["labels"]).astype(float) for name, x in of("scores/").items()}
+        found = _measure(shares, arrays["labels"], tuple(map(str, arrays["classes"])), of("norms/"))
+        if differing := _differs(found, values):
+            return f"{differing[0]} of {at}", f"{differing[1]}, of {path.name}"
+    names = {domain: set[str]() for _, domain in rows}
+    for (_, domain), values in rows.items():
+        names[domain] |= values.keys()
+    for (step, domain), values in rows.items():
+        if lost := names[domain] - values.keys():
+            return f"no {min(lost)} of {domain} at step {step}", "the metrics of the other steps"
+    return None
+
+
+def prediction_files(folder: Path) -> Iterator[tuple[Path, int, str]]:
+    """The files of predictions in a run's folder, with step and domain."""
+    for path in sorted((folder / "predictions").glob("*.npz")):
+        step, _, domain = path.stem.partition("-")
+        if step.isdecimal():
+            yield path, int(step), domain
+
+
+def _measure(
+    shares: Mapping[str, Float[np.ndarray, " clip"]],
+    labels: Int[np.ndarray, " clip"],
+    classes: Sequence[str],
+    norms: Mapping[str, Float[np.ndarray, " clip"]],
+) -> dict[str, tuple[float, int]]:
+    """What rows say of some predictions, but for what these do not hold (`Predictions.measure`)."""
+    n, counts = len(labels), np.bincount(labels, minlength=len(classes))
+    seen = np.flatnonzero(counts)
+    recalls = 100 * np.bincount(labels, weights=shares[FUSED], minlength=len(classes))[seen] / counts[seen]
+    found = {f"top1/{name}".removesuffix(f"/{FUSED}"): (100 * float(x.mean()), n) for name, x in shares.items()}
+    found["mean_class_accuracy"] = float(recalls.mean()), n
+    means = {name: float(x.mean()) for name, x in norms.items()}
+    found |= {f"mean_norm/{name}": (value, n) for name, value in means.items()}
+    found |= {f"mean_norm_difference/{a}-{b}": (means[a] - means[b], n) for a, b in combinations(means, 2)}
+    of_classes = zip(seen.tolist(), recalls.tolist(), counts[seen].tolist(), strict=True)
+    return found | {f"recall/{classes[k]}": (value, count) for k, value, count in of_classes}
+
+
+def _differs(found: Values, stated: Values) -> tuple[str, str] | None:
+    """The first metric that rows state otherwise: what they state, and what was found."""
+    for name, (value, n) in found.items():
+        if name in stated and not (stated[name][1] == n and _is_same(name, stated[name][0], value)):
+            return f"{name} {stated[name][0]:g} on {stated[name][1]} clips", f"{value:g} on {n}"
+    return None
+
+
+def _is_same(name: str, stated: float, found: float) -> bool:
+    """Whether a metric is the same but for the order in which its float32 numbers were added up; NaN is NaN."""
+    if not isfinite(stated) or not isfinite(found):
+        return repr(stated) == repr(found)
+    return abs(stated - found) < (1e-4 * (1 + abs(found)) if name.startswith("mean_norm") else 1e-6)
+
+
 def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """Some arrays of a file of predictions, or all. RunError when it cannot be read."""
     try:
         return read_npz(path, names)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (*UNREADABLE, zlib.error) as error:
         raise _unreadable(path, f"{type(error).__name__}: a file that is damaged or something else") from None
 
 
@@ -173,23 +287,29 @@ _END = Struct("<4s4xHHLLH")
 """The end of a zip file: signature, number of entries, the directory's size and place, and the length of a comment."""
 _LENGTHS = Struct("<HH")
 """Before a file's content: the lengths of its name and of a remark."""
-_METHODS = {0: lambda content, size: content, 8: lambda content, size: zlib.decompress(content, -zlib.MAX_WBITS, size)}
+_METHODS = {0: lambda content, size: content, 8: lambda content, size: _inflated(content, size)}
+
+
+def _inflated(content: bytes, size: int) -> bytes:
+    """What is packed here, and no more than one byte beyond the size that it is to have."""
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, size + 1)
 
 
 def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """Some arrays of a file, or all, in its order.
 
     Raises:
-        OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error: as `numpy.load` does.
+        UNREADABLE, zlib.error: as `numpy.load` does.
     """
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path's own method takes longer than to read the file
         content = file.read()
     try:
         found = _arrays(content, None if names is None else {f"{name}.npy".encode() for name in names})
-    except (StructError, ValueError, KeyError, IndexError, SyntaxError, zlib.error):
+    except (StructError, ValueError, KeyError, IndexError, zlib.error):
         found = {}
     if found and (names is None or len(found) == len(names)):
         return found if names is None else {name: found[name] for name in names}
+    check_npz(io.BytesIO(content))
     with np.load(io.BytesIO(content)) as arrays:
         return {name: arrays[name] for name in names or arrays.files}
 
@@ -210,6 +330,8 @@ def _arrays(content: bytes, wanted: set[bytes] | None) -> dict[str, np.ndarray]:
         place += 46 + length + extra + remark
         if wanted is None or name in wanted:
             start += 30 + sum(_LENGTHS.unpack_from(content, start + 26))
+            if size > most_of(packed):
+                raise ValueError("more than its bytes can become")
             array = _METHODS[method](content[start : start + packed], size)
             if len(array) != size or zlib.crc32(array) != checksum:
                 raise ValueError("another checksum")
@@ -230,6 +352,4 @@ def _array(content: bytes) -> np.ndarray:
 @lru_cache(maxsize=1024)
 def _header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, order and type of an array; files of one run have few different headers."""
-    if header[:8] != b"\x93NUMPY\x01\x00":
-        raise ValueError("another version of the format")
-    return np.lib.format.read_array_header_1_0(io.BytesIO(header[8:]))
+    return parse_header(io.BytesIO(header))

@@ -1,18 +1,21 @@
 """The rows of a run, a number each, as a long table on disk; which checkpoints speak for it, and what they say."""
 
+import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from math import fsum
+from math import fsum, inf, isfinite
 from pathlib import Path
 
 import msgspec
 
-from egonorm.core import RunError, Setting
-from egonorm.core.files import write_atomically
+from egonorm.core import EgonormError, RunError, Setting
+from egonorm.core.files import locked, parse_json, write_atomically
 from egonorm.methods import Method
 from egonorm.runs.config import Run, StoredRun, read_stored
+from egonorm.runs.predictions import confirm
 
 FILE = "results.jsonl"
 
@@ -30,33 +33,64 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     metric: str
     value: float
     n: int
+    digest: str = ""
+    """Of all lines before the last row, which alone has it; rows of older runs have none."""
 
 
 COMPLETE = "complete"
-"""The metric of the last row of a complete run."""
+"""The metric of the last row of a complete run; its `n` is the number of the others."""
 
 
 def write_rows(folder: Path, rows: Iterable[Row]) -> None:
-    """Write a run's rows, all or nothing."""
-    write_atomically(folder / FILE, "".join(json.dumps(msgspec.structs.asdict(row)) + "\n" for row in rows).encode())
+    """Write a run's rows, all or nothing; a last row that says that the run is complete gets number and digest of the others."""
+    rows = list(rows)
+    last = rows.pop() if rows and rows[-1].metric == COMPLETE else None
+    content = "".join(map(_line, rows))
+    if last is not None:
+        content += _line(msgspec.structs.replace(last, n=len(rows), digest=_digest(content.encode())))
+    write_atomically(folder / FILE, content.encode())
+
+
+def _line(row: Row) -> str:
+    tree = msgspec.structs.asdict(row)
+    return json.dumps(tree if row.digest else {name: x for name, x in tree.items() if name != "digest"}) + "\n"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+@contextmanager
+def changing_rows(folder: Path) -> Iterator[None]:
+    """Be the only process that changes a run's rows and predictions; another waits here."""
+    taken = RunError(f"{folder} is locked.", got="a lock", expected="none", remedy="Run the same command again.")
+    with locked(folder / ".rows.lock", wait=True, taken=taken):
+        yield
 
 
 def read_rows(folder: Path) -> tuple[Row, ...]:
-    """A run's rows; none when it has not been judged yet. RunError names the file and the line that cannot be read."""
+    """A run's rows; none when it has not been judged yet.
+
+    Raises:
+        RunError: names the file, and the line that cannot be read, or what is not as it was written or cannot be.
+    """
     path = folder / FILE
     try:
         content = path.read_bytes() if path.exists() else b""
         try:
-            return tuple(_ROWS.decode_lines(content))
-        except msgspec.MsgspecError:  # NaN, which JSON does not know; or what is told by its line
-            return tuple(map(_row, content.decode().splitlines()))
+            rows = tuple(_ROWS.decode_lines(content))
+        except (msgspec.MsgspecError, RecursionError):  # NaN, which JSON does not know; or what is told by its line
+            rows = tuple(map(_row, content.decode().splitlines()))
     except (OSError, ValueError, TypeError, OverflowError) as error:
-        raise RunError(
-            f"{path} cannot be read.",
-            got=str(error),
-            expected="one row a line, as training writes them",
-            remedy="Remove the file, and give the command that made the run again.",
-        ) from None
+        raise _unusable(path, "cannot be read", str(error), "one row a line, as training writes them") from None
+    if wrong := _changed(content, rows) or _impossible(rows):
+        raise _unusable(path, "is not what was measured", *wrong)
+    return rows
+
+
+def _unusable(path: Path, what: str, got: str, expected: str) -> RunError:
+    remedy = f"Judge its checkpoints anew: egonorm test {path.parent}"
+    return RunError(f"{path} {what}.", got=got, expected=expected, remedy=remedy)
 
 
 _ROWS = msgspec.json.Decoder(Row)
@@ -64,19 +98,60 @@ _ROWS = msgspec.json.Decoder(Row)
 
 def _row(line: str) -> Row:
     """A line's row; several times as slow as all at once."""
-    entry = json.loads(line)
+    entry = parse_json(line)
     if not isinstance(entry, dict):
         raise TypeError(f"{line[:40]} is no row")
     for name, kind in Row.__annotations__.items():
-        given, allowed = entry.get(name), (int, float) if kind is float else kind
+        given, allowed = entry.get(name, "" if name == "digest" else None), (int, float) if kind is float else kind
         if isinstance(given, bool) or not isinstance(given, allowed):
-            raise TypeError(f"{name} is {json.dumps(given)}")
+            raise TypeError(f"{name} is {json.dumps(given)[:40]}")
     return Row(**entry | {"value": float(entry["value"])})
 
 
-def predictions_of(folder: Path, step: int, domain: str) -> Path:
-    """The file of what a run's checkpoint says of a domain's test clips."""
-    return folder.joinpath("predictions", f"{step:06d}-{domain}.npz")
+def _changed(content: bytes, rows: Sequence[Row]) -> tuple[str, str] | None:
+    """What differs from number and digest in the last row, if it has them."""
+    last = rows[-1] if rows else None
+    if last is None or last.metric != COMPLETE or not last.digest:
+        return None
+    if last.n != len(rows) - 1:
+        return f"{len(rows) - 1} rows before the last", f"{last.n}, as the last one says"
+    found = _digest(content[: content.rstrip().rfind(b"\n") + 1])
+    return None if found == last.digest else (f"rows of digest {found}", f"{last.digest}, as the last one says")
+
+
+class _Ranges(dict[str, tuple[float, float]]):
+    """Between which numbers each metric lies, found once."""
+
+    def __missing__(self, metric: str) -> tuple[float, float]:
+        kinds = dict.fromkeys(("top1", "mean_class_accuracy", "recall", "answer_share"), (0.0, 100.0))
+        kinds |= {"norm_share": (0.0, 100.001), "mean_norm": (0.0, inf)}  # a share is rounded, as float32
+        return self.setdefault(metric, kinds.get(metric.partition("/")[0], (-inf, inf)))
+
+
+_RANGES = _Ranges()
+_MAY_DIVERGE = ("mean_norm", "norm_share")
+"""How metrics begin that are infinite or not a number where training has diverged."""
+
+
+def _impossible(rows: Sequence[Row]) -> tuple[str, str] | None:
+    """What no judgement gives: numbers out of their range, one that stands twice, rows behind the last."""
+    ranges, told = _RANGES, rows[:-1] if rows and rows[-1].metric == COMPLETE else rows
+    for row in told:
+        if row.metric == COMPLETE:
+            return f"rows after the one that says {COMPLETE}", "that one last"
+        low, high = ranges[row.metric]
+        if not low <= row.value <= high and (isfinite(row.value) or not row.metric.startswith(_MAY_DIVERGE)):
+            return f"{_named(row)} is {row.value:g}", f"{low:g} to {high:g}"
+        if row.n < 1 or row.step < 0:
+            return f"{_named(row)} on {row.n} clips", "a step from 0 on, and one clip or more"
+    if len({(row.step, row.domain, row.metric) for row in told}) < len(told):
+        counts = Counter(map(_named, told))
+        return f"{max(counts, key=lambda name: counts[name])} more than once", "each number once"
+    return None
+
+
+def _named(row: Row) -> str:
+    return f"{row.metric} of {row.domain} at step {row.step}"
 
 
 def is_complete(folder: Path) -> bool:
@@ -215,20 +290,19 @@ Runs = Mapping[int, Record]
 
 
 def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Record, ...], str]:
-    """The complete runs, and a sentence about the others; empty if there are none. RunError when none is complete."""
+    """The complete runs, and a sentence about the others; empty if there are none. EgonormError when none is complete."""
     folders, records, unfinished = tuple(folders), [], 0
-    unreadable: dict[str, RunError] = {}
+    unreadable: dict[str, EgonormError] = {}
     for folder in folders:
         try:
-            stored, rows = read_stored(folder), read_rows(folder)
-        except RunError as error:
+            record = _read_record(folder, selector)
+        except EgonormError as error:
             unreadable[folder.name] = error
             continue
-        if rows and rows[-1].metric == COMPLETE:
-            measurements = [row for row in rows if row.metric != COMPLETE]
-            records.append(Record.of(stored, measurements, selector(rows)))
-        else:
+        if record is None:
             unfinished += 1
+        else:
+            records.append(record)
     if not records and unreadable:
         raise next(iter(unreadable.values()))
     if not records:
@@ -241,3 +315,35 @@ def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Rec
     sentences = [f"Unfinished runs left out: {unfinished}."] if unfinished else []
     sentences += [f"Left out, for it cannot be read: {name} ({error.got})." for name, error in unreadable.items()]
     return tuple(records), " ".join(sentences)
+
+
+def _read_record(folder: Path, selector: Selector) -> Record | None:
+    """A run's record; None for a run that is not complete."""
+    stored, rows = read_stored(folder), read_rows(folder)
+    if not rows or rows[-1].metric != COMPLETE:
+        return None
+    found = rows[-1].method, rows[-1].setting, rows[-1].seed
+    own = stored.method.name(), str(stored.setting), stored.seed
+    if found != own:
+        told = "{} {}, seed {}".format
+        raise _unusable(folder / FILE, "is of another run", f"rows of {told(*found)}", told(*own))
+    confirm_rows(folder, stored.setting, rows)
+    measurements = rows[:-1]
+    if diverged := next((row for row in measurements if not isfinite(row.value)), None):
+        raise RunError(
+            f"The training in {folder} has diverged.",
+            got=f"{_named(diverged)} is {diverged.value}",
+            expected="finite numbers",
+            remedy="Train with a lower learning rate, or in float32.",
+        )
+    return Record.of(stored, measurements, selector(rows))
+
+
+def confirm_rows(folder: Path, setting: Setting, rows: Sequence[Row]) -> None:
+    """Compare a complete run's rows, where they have no digest, with the predictions that are there. RunError if they differ."""
+    if rows and rows[-1].metric == COMPLETE and not rows[-1].digest:
+        values: dict[tuple[int, str], dict[str, tuple[float, int]]] = defaultdict(dict)
+        for row in rows[:-1]:
+            values[row.step, row.domain][row.metric] = row.value, row.n
+        if wrong := confirm(folder, setting.domains, values):
+            raise _unusable(folder / FILE, "is not what was measured", *wrong)

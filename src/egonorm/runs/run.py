@@ -42,7 +42,8 @@ from egonorm.nets.layers import Standardise, fuse_bn_in_place
 from egonorm.nets.net import Net, network_of, read_metadata
 from egonorm.runs.config import CHECKPOINTS, NetConfig, Run, load_trained
 from egonorm.runs.directory import claim, note_start, refuse_other
-from egonorm.runs.results import COMPLETE, Row, is_complete, predictions_of, read_rows, write_rows
+from egonorm.runs.predictions import prediction_files, predictions_of
+from egonorm.runs.results import COMPLETE, Row, changing_rows, confirm_rows, is_complete, read_rows, steps, write_rows
 from egonorm.runs.reuse import take_over
 from egonorm.runs.train_log import LOG
 from egonorm.training.adapt import OnlineAdaptation, adapt_to_all
@@ -131,10 +132,12 @@ class RunContext:
             say(f"Left out, and listed in {self.folder / listing}:\n{describe_problems(problems)}")
 
 
-def judge_domain(
-    context: RunContext, manifest: Manifest, readers: Mapping[str, Reader], domain: str, stored: bool = True
-) -> list[Row]:
-    """The rows of one domain's test clips for every checkpoint that was kept; if `stored`, their predictions are written."""
+Judged = dict[int, Predictions]
+"""What each checkpoint says of a domain's test clips, by its step."""
+
+
+def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, Reader], domain: str) -> Judged:
+    """What every checkpoint that was kept says of one domain's test clips."""
     run, runtime = context.run, context.runtime
     windows, tests = run.evaluation.num_windows, context.clips(manifest.select([domain], "test"), readers)
     nets = _load(context)
@@ -150,14 +153,16 @@ def judge_domain(
     with bar(f"Testing {run.method.name()} on {domain}", context.shows_progress) as progress:
         counted = _counted(batches, len(tests), num_ranks / windows, progress)
         found = judge(nets, counted, run.evaluation, runtime, adapts)
-    if runtime.is_first and stored:
-        for step, predictions in found.items():
-            _write(predictions_of(context.folder, step, domain), predictions, manifest.classes)
     _tell_dead(context, domain, found, manifest.classes)
+    return found
+
+
+def _rows_from(context: RunContext, domain: str, judged: Judged, classes: tuple[str, ...]) -> list[Row]:
+    """The rows of what was found on a domain."""
     return [
         make_row(context, step, domain, metric, value, n)
-        for step, predictions in found.items()
-        for metric, (value, n) in predictions.measure(manifest.classes).items()
+        for step, predictions in judged.items()
+        for metric, (value, n) in predictions.measure(classes).items()
     ]
 
 
@@ -168,6 +173,42 @@ def _tell_dead(context: RunContext, domain: str, found: Mapping[int, Predictions
     dead = dead_streams(mean)
     if dead and context.shows_progress:
         say(f"Streams that are dead, or not told from chance, on {domain}: {describe_dead(dead)}.")
+
+
+def _store(context: RunContext, judged: Mapping[str, Judged], classes: tuple[str, ...], is_whole: bool) -> None:
+    """Write what was found on domains, and put its rows among those of others; the first process alone does it.
+
+    Rows of other domains stay, whoever has written them in the meantime.
+
+    Args:
+        is_whole: whether the run is complete with this; what is there then stays only if it is of networks that count, and whole.
+    """
+    if not context.runtime.is_first:
+        return
+    with changing_rows(context.folder):
+        before, damage = _rows_of(context)
+        if damage is not None and not is_whole:
+            raise damage
+        kept = context.checkpoints.saved() if is_whole else steps(before)
+        rows = [row for row in before if row.metric != COMPLETE and row.domain not in judged and row.step in kept]
+        last = [row for row in before if row.metric == COMPLETE]
+        for domain, found in judged.items():
+            for step, predictions in found.items():
+                _write(predictions_of(context.folder, step, domain), predictions, classes)
+            rows += _rows_from(context, domain, found, classes)
+        if is_whole:
+            last = [make_row(context, context.run.optim.steps, context.run.setting.target, COMPLETE, 1.0, 0)]
+        write_rows(context.folder, [*rows, *last])
+
+
+def _rows_of(context: RunContext) -> tuple[tuple[Row, ...], RunError | None]:
+    """The rows that are there; or none, and what is wrong with them."""
+    try:
+        rows = read_rows(context.folder)
+        confirm_rows(context.folder, context.run.setting, rows)
+    except RunError as error:
+        return (), error
+    return rows, None
 
 
 def _adapt(context: RunContext, target: Manifest, readers: Mapping[str, Reader], nets: Mapping[int, Net]) -> None:
@@ -280,9 +321,8 @@ def execute(context: RunContext) -> None:
         trained = manifest.select(manifest.domains, "train")
         _train(context, context.clips(trained, readers, unlabelled), data)
         judged = [domain for domain in setting.domains if len(manifest.select([domain], "test").labelled)]
-        rows = [row for domain in judged for row in judge_domain(context, manifest, readers, domain)]
-        if context.runtime.is_first:
-            write_rows(context.folder, [*rows, make_row(context, run.optim.steps, setting.target, COMPLETE, 1.0, 0)])
+        found = {domain: judge_domain(context, manifest, readers, domain) for domain in judged}
+        _store(context, found, manifest.classes, is_whole=True)
 
 
 def check_run_blocks(run: Run) -> None:
@@ -294,6 +334,8 @@ def check_run_blocks(run: Run) -> None:
 def measure(context: RunContext, domain: str, average: WindowAverage | None = None) -> list[Row]:
     """Judge a trained run on a domain's test clips, and put the rows among its others: these rows.
 
+    Where the others are damaged, all domains that the run was judged on are judged anew.
+
     Args:
         average: what is averaged over a clip's windows; where that is not what the run's judgement says, nothing is stored.
 
@@ -302,7 +344,27 @@ def measure(context: RunContext, domain: str, average: WindowAverage | None = No
         DataError: for a domain without test clips, or data that cannot be used.
     """
     refuse_unfinished(context.folder, context.run)
-    data = open_clip_set(context.run.data)
+    data, classes, own = open_clip_set(context.run.data), _learnt(context), context.run.evaluation
+    if average not in (None, own.average):
+        asked = replace(context.run, evaluation=replace(own, average=average))
+        return _rows_from(context, domain, _judge_tests(replace(context, run=asked), data, domain), classes)
+    damage = context.runtime.collect(_rows_of(context)[1])[0]
+    domains = [domain] if damage is None else _all_judged(context, data, domain)
+    if damage is not None and context.shows_progress:
+        say(f"{damage.what} Got {damage.got}. So all of {', '.join(domains)} are judged anew.")
+    found = {domain: _judge_tests(context, data, domain) for domain in domains}
+    _store(context, found, classes, damage is not None and context.checkpoints.are_whole())
+    return _rows_from(context, domain, found[domain], classes)
+
+
+def _all_judged(context: RunContext, data: ClipSet, domain: str) -> list[str]:
+    """A domain, those of the run and all of which there are predictions, where there are clips to judge."""
+    others = [*context.run.setting.domains, *(of for _, _, of in prediction_files(context.folder))]
+    return [*dict.fromkeys([domain, *(of for of in others if len(data.manifest.select([of], "test").labelled))])]
+
+
+def _judge_tests(context: RunContext, data: ClipSet, domain: str) -> Judged:
+    """What the checkpoints say of a domain's usable test clips; DataError where there are none."""
     moments = context.target_moments if domain == context.run.setting.target else frozenset()
     splits = ("train", "test") if "after" in moments else ("test",)
     readers, known = context.readers(data), data.manifest.with_classes(_learnt(context))
@@ -314,15 +376,7 @@ def measure(context: RunContext, domain: str, average: WindowAverage | None = No
     manifest, problems = context.screened(wanted, readers, listing)
     context.note_left_out(problems, listing)
     _need_tests(context, manifest, domain, data.manifest)
-    own = context.run.evaluation
-    stored = average in (None, own.average)
-    asked = replace(context.run, evaluation=replace(own, average=average or own.average))
-    found = judge_domain(replace(context, run=asked), manifest, readers, domain, stored)
-    if context.runtime.is_first and stored:
-        rows = read_rows(context.folder)
-        others = [row for row in rows if row.metric != COMPLETE and row.domain != domain]
-        write_rows(context.folder, [*others, *found, *(row for row in rows if row.metric == COMPLETE)])
-    return found
+    return judge_domain(context, manifest, readers, domain)
 
 
 def refuse_unfinished(folder: Path, run: Run) -> None:
@@ -431,8 +485,13 @@ def _log(context: RunContext, first: int) -> Iterator[TextIO | None]:
         yield None
         return
     note_start(context.folder, context.runtime, first - 1)
-    with (context.folder / LOG).open("a", buffering=1) as log:
+    with saving(context.folder / LOG):
+        log = (context.folder / LOG).open("a", buffering=1)
+    try:
         yield log
+    finally:
+        with saving(context.folder / LOG):
+            log.close()  # which writes what is left
 
 
 def _recorder(context: RunContext, log: TextIO, classes: Sequence[str], save: Callable, progress: Callable) -> Callable:

@@ -1,9 +1,10 @@
 """The log of a training, a line a step: what can be read of it, whoever cut it short."""
 
-import json
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
+
+from egonorm.core.files import parse_json
 
 LOG = "train.jsonl"
 
@@ -35,13 +36,13 @@ class Step:
 
 def read_log(folder: Path) -> tuple[Step, ...]:
     """The steps of a run's log, in order; none where it is gone. Lines that cannot be read are left out."""
-    found = {step.step: step for line in _lines(folder) if (step := _step(line))}
+    found = {step.step: step for line in read_lines(folder) if (step := _step(line))}
     return tuple(found[number] for number in sorted(found))
 
 
 def last_seconds(folder: Path) -> float | None:
     """How many seconds after its last start a training was when it wrote its last readable line; None where no line says it."""
-    for line in reversed(_lines(folder)):
+    for line in reversed(read_lines(folder)):
         try:
             seconds = float((parse_line(line) or {})["seconds"])
         except (KeyError, TypeError, ValueError, OverflowError):
@@ -54,13 +55,22 @@ def last_seconds(folder: Path) -> float | None:
 def parse_line(line: str) -> dict | None:
     """A line of the log; None for one that a kill left unfinished."""
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
     except ValueError:
         return None
     return entry if isinstance(entry, dict) else None
 
 
-def _lines(folder: Path) -> list[str]:
+def step_of(line: str) -> int | None:
+    """The step that a line tells of; None where it cannot be read."""
+    try:
+        return _count((parse_line(line) or {})["step"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def read_lines(folder: Path) -> list[str]:
+    """The lines of a run's log as they are; none where it is gone."""
     try:
         return (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import nn
 
 from egonorm.core import RunError
-from egonorm.core.files import write_atomically
-from egonorm.nets.net import METADATA, load_network, network_of, read_metadata
+from egonorm.core.tensors import write_tensors
+from egonorm.nets.net import load_network, network_of, read_checkpoint, read_metadata
 from egonorm.training.optimizer import check_state, load_state, state_of
 
 
@@ -67,9 +66,8 @@ class Checkpoints:
         """
         state = state_of(net, optimizer)
         weights = {name: x.contiguous().cpu() for name, x in net.state_dict().items()}
-        metadata = {METADATA: json.dumps({"step": step, **about})}
-        write_atomically(self.path(step), safetensors.torch.save(weights, metadata))
-        write_atomically(self.state, safetensors.torch.save(state, metadata))
+        write_tensors(self.path(step), weights, {"step": step, **about})
+        write_tensors(self.state, state, {"step": step, **about})
         kept = {self.path(k) for k in self.saved()}
         for path in self.folder.glob("[0-9]*.safetensors"):
             if path not in kept:
@@ -94,7 +92,7 @@ class Checkpoints:
                     remedy="Bring the data back to what they were, or start anew in another folder.",
                 )
             self._load(step, net)
-            load_state(net, optimizer, safetensors.torch.load_file(self.state))
+            load_state(net, optimizer, read_checkpoint(self.state))
         return step
 
     def _load(self, step: int, net: nn.Module) -> None:

@@ -10,7 +10,7 @@ import pytest
 import simplejpeg
 import torch
 
-from egonorm.core import DataError
+from egonorm.core import DataError, PartlyBrokenError
 from egonorm.data.readers.image_sequence import FrameReader, holds_pictures, open_pictures
 from egonorm.data.windows import Span, Window
 
@@ -76,8 +76,11 @@ def test_a_missing_picture_in_the_middle_is_an_error_only_where_it_is_shown(tmp_
     assert ticks_of(reader(media, [Window(0.0, 1.0)])[0]) == [0, 2, 4, 6]
     with pytest.raises(DataError, match=r"cannot be read[\s\S]*frame_0000000008\.jpg missing[\s\S]*Extract or copy"):
         reader(media, [Window(1 / 60, 1.0)])[0]
-    with pytest.raises(DataError, match=r"lacks pictures[\s\S]*0008\.jpg, .*0010\.jpg, .*0011\.jpg and 2 more missing"):
+    with pytest.raises(
+        PartlyBrokenError, match=r"lacks pictures[\s\S]*0008\.jpg missing, and 1 more such place"
+    ) as caught:
         reader.examine(media)
+    assert caught.value.places == ((7 / 60, 8 / 60), (9 / 60, 13 / 60)) and caught.value.seconds == 20 / 60
 
 
 def test_pictures_missing_at_the_beginning_are_holes(tmp_path, reader):

@@ -200,12 +200,6 @@ def test_sound_is_no_video(tmp_path):
         VideoReader(tmp_path, SPAN).examine("sound.mp4")
 
 
-def test_a_bare_stream_has_no_times(tmp_path):
-    media.write_video(tmp_path / "bare.h264", range(30))
-    with pytest.raises(DataError, match="frames without timestamps"):
-        VideoReader(tmp_path, SPAN)("bare.h264", [Window(0.5, 1.0)])[0]
-
-
 @pytest.mark.parametrize("name", ["part.mp4", "part.mkv"])
 def test_a_truncated_file_says_both_lengths(tmp_path, name):
     media.cut_off(media.write_video(tmp_path / name, range(150)), 0.6)

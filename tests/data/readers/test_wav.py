@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from egonorm.core import DataError
+from egonorm.core import DataError, PartlyBrokenError
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.wav import WavReader, open_wav
 from egonorm.data.windows import Window
@@ -33,6 +33,8 @@ def wav(
     length: int | None = None,
     extensible: bool = False,
     before: bytes = b"",
+    kind: bytes = b"RIFF",
+    whole: int | None = None,
 ) -> bytes:
     block = channels * bits // 8
     form = struct.pack("<HHIIHH", 0xFFFE if extensible else tag, channels, rate, rate * block, block, bits)
@@ -40,7 +42,7 @@ def wav(
         form += struct.pack("<HHIH14s", 22, bits, 0, tag, bytes.fromhex("000000001000800000aa00389b71"))
     body = before + b"fmt " + struct.pack("<I", len(form)) + form
     body += b"data" + struct.pack("<I", len(data) if length is None else length) + data
-    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body
+    return kind + struct.pack("<I", 4 + len(body) if whole is None else whole) + b"WAVE" + body
 
 
 @pytest.fixture
@@ -120,9 +122,62 @@ def test_other_chunks_are_passed_over(tmp_path, reader):
     assert reader.examine("a.wav", thorough=True) == 2
 
 
-def test_a_length_left_open_by_a_pipe_reaches_to_the_end(tmp_path, reader):
-    (tmp_path / "a.wav").write_bytes(wav(noise(36000).tobytes(), length=0xFFFFFFFF))
-    assert reader.examine("a.wav") == 1.5
+def lengths(folder: Path, name: str = "a.wav") -> list[float]:
+    """How long a file is to every reader, examined in both ways."""
+    return [
+        one.examine(name, thorough)
+        for one in (WavReader(folder, SPECTROGRAM), AudioReader(folder, SPECTROGRAM))
+        for thorough in (False, True)
+    ]
+
+
+@pytest.mark.parametrize("length", [0, 0x7FFFFFFF, 0x7FFFF000, 0x7FFFFFDB, 0x80000000, 0xFFFFFFFF, 0xFFFFFFDB])
+@pytest.mark.parametrize("rate", [RATE, 48000])
+def test_a_length_that_was_never_filled_in_reaches_to_the_end(tmp_path, reader, length, rate):
+    """0 of a recorder that lost power; 0x7FFFF000 of sox, 0x7FFFFFFF of arecord, 0xFFFFFFFF of ffmpeg that write to a pipe."""
+    samples = noise(3 * rate)
+    (tmp_path / "a.wav").write_bytes(
+        wav(samples.tobytes(), rate=rate, length=length, whole=min(length + 36, 0xFFFFFFFF))
+    )
+    (tmp_path / "b.wav").write_bytes(wav(samples.tobytes(), rate=rate))
+    assert lengths(tmp_path) == [3.0] * 4
+    for one in (reader, AudioReader(tmp_path, SPECTROGRAM)):
+        for start in (0.0, 1.2, 2.6):
+            window = [Window(start, start + 0.5)]
+            assert torch.equal(one("a.wav", window), one("b.wav", window))
+
+
+@pytest.mark.parametrize("kind", [b"RF64", b"BW64"])
+def test_lengths_of_64_bits(tmp_path, reader, kind):
+    samples = noise(72000)
+    sizes = b"ds64" + struct.pack("<IQQQI", 28, 144080, 144000, 72000, 0)
+    (tmp_path / "a.wav").write_bytes(
+        wav(samples.tobytes(), kind=kind, before=sizes, length=0xFFFFFFFF, whole=0xFFFFFFFF)
+    )
+    (tmp_path / "b.wav").write_bytes(wav(samples.tobytes()))
+    assert lengths(tmp_path) == [3.0] * 4
+    assert torch.equal(reader("a.wav", [Window(1.0, 1.5)]), reader("b.wav", [Window(1.0, 1.5)]))
+
+
+def test_a_length_of_64_bits_that_was_never_filled_in_is_refused_by_all(tmp_path):
+    sizes = b"ds64" + struct.pack("<IQQQI", 28, 0, 0, 0, 0)
+    (tmp_path / "a.wav").write_bytes(wav(noise(72000).tobytes(), kind=b"RF64", before=sizes, length=0xFFFFFFFF))
+    for one in (WavReader(tmp_path, SPECTROGRAM), AudioReader(tmp_path, SPECTROGRAM)):
+        with pytest.raises(DataError, match=r"a\.wav holds no[\s\S]*ffmpeg -ignore_length 1 -i FILE -c copy NEW\.wav"):
+            one.examine("a.wav")
+
+
+@pytest.mark.parametrize("whole", [0, 36, 0xFFFFFFFF])
+def test_the_length_of_the_whole_file_means_nothing(tmp_path, whole):
+    (tmp_path / "a.wav").write_bytes(wav(noise(72000).tobytes(), whole=whole) + b"LIST\4\0\0\0INFO")
+    assert lengths(tmp_path) == [3.0] * 4
+
+
+def test_samples_that_look_like_a_chunk_are_samples(tmp_path):
+    """What stands behind a length that was never filled in is no list of chunks."""
+    samples = b"data\4\0\0\0" * 18000
+    (tmp_path / "a.wav").write_bytes(wav(samples, length=0))
+    assert lengths(tmp_path) == [3.0] * 4
 
 
 def test_another_rate_is_resampled(tmp_path, reader):
@@ -137,11 +192,17 @@ def test_another_rate_is_resampled(tmp_path, reader):
 
 
 def test_truncated(tmp_path, reader):
-    whole = wav(noise(48000).tobytes())
-    (tmp_path / "a.wav").write_bytes(whole[:-1000])
-    for ask in (lambda: reader.examine("a.wav"), lambda: reader("a.wav", [Window(0.0, 1.0)])[0]):
-        with pytest.raises(DataError, match=r"a\.wav is truncated\.\n  got:      95000 bytes[\s\S]*96000 bytes"):
+    (tmp_path / "a.wav").write_bytes(wav(noise(96000).tobytes())[:-48000])
+    other = AudioReader(tmp_path, SPECTROGRAM)
+    late = lambda: reader("a.wav", [Window(2.5, 3.0)])  # noqa: E731
+    for ask in (late, lambda: reader.examine("a.wav"), lambda: other.examine("a.wav")):
+        with pytest.raises(
+            PartlyBrokenError, match=r"a\.wav is truncated\.\n  got:      audio up to 3\.00 s[\s\S]*4\.00 s"
+        ) as caught:
             ask()
+        ((start, stop),) = caught.value.places
+        assert start == pytest.approx(3.0, abs=0.2) and stop == math.inf and caught.value.seconds == 3.0
+    assert torch.equal(reader("a.wav", [Window(1.0, 1.5)]), other("a.wav", [Window(1.0, 1.5)]))
 
 
 @pytest.mark.parametrize(
@@ -156,6 +217,8 @@ def test_truncated(tmp_path, reader):
         (wav(b"\0" * 64, bits=12), r"12 bits"),
         (wav(b"\0" * 64, channels=0), r"0 channels"),
         (wav(b"\0" * 64, rate=0), r"rate 0"),
+        (wav(b"\0" * 64, channels=30000, bits=8), r"30000 channels"),
+        (wav(b"\0" * 64, rate=10**9), r"rate 1000000000"),
     ],
 )
 def test_what_is_no_wav_says_so(tmp_path, reader, content, got):
@@ -177,8 +240,9 @@ def test_thorough_finds_what_is_not_a_number(tmp_path, reader):
     samples[20000] = np.nan
     (tmp_path / "a.wav").write_bytes(wav(samples.tobytes(), tag=3, bits=32))
     assert reader.examine("a.wav") == 1.25
-    with pytest.raises(DataError, match=r"samples that are not numbers"):
+    with pytest.raises(PartlyBrokenError, match=r"samples that are not numbers") as caught:
         reader.examine("a.wav", thorough=True)
+    assert caught.value.places == ((20000 / RATE, 20001 / RATE),)
 
 
 def test_a_reader_travels_to_another_process(tmp_path, reader):

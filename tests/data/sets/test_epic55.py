@@ -417,3 +417,14 @@ def test_wrong_public_labels_are_told(tmp_path):
     (tmp_path / "EPIC_train_action_labels.csv").write_text("")
     with pytest.raises(DataError, match=r"cannot be read[\s\S]*comma-separated"):
         open_epic55(tmp_path)
+
+
+def test_clips_that_stand_in_two_tables_are_refused(tmp_path):
+    write_splits(tmp_path)
+    table([*ROWS["D1_test"], ROWS["D1_train"][0]]).to_pickle(tmp_path / "D1_test.pkl")
+    with pytest.raises(DataError) as caught:
+        open_epic55(tmp_path)
+    assert (
+        f"Tables of {tmp_path} share clips.\n  got:      uid 10 in D1_train and D1_test; clips of D1: 2 train, 2 test; D2: 1"
+        in str(caught.value)
+    )

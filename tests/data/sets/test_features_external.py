@@ -269,3 +269,25 @@ def test_more_reasons_to_refuse_a_table(tmp_path):
     refused(tmp_path / "a.npz", "columns of several lengths", "'label': 5")
     np.savez(tmp_path / "a.npz", **TABLE | {"label": np.zeros(12)}, rgb=RGB)
     refused(tmp_path / "a.npz", "label in a.npz is no list of names", "float64")
+
+
+def test_headers_of_arrays_that_are_not_there_are_refused_before_memory_is_taken(tmp_path):
+    write_table(tmp_path / "t.csv")
+    np.save(tmp_path / "rgb.npy", RGB)
+    whole = (tmp_path / "rgb.npy").read_bytes()
+    for header, told in {
+        b"(9999999999, 5, 6), }": "an array of shape (9999999999, 5, 6)",
+        b"(2**40, 5, 6), }": "",
+        b"(" * 30: "a header that cannot be read",
+    }.items():
+        (tmp_path / "rgb.npy").write_bytes(whole.replace(b"(12, 5, 6), }".ljust(len(header)), header, 1))
+        refused(tmp_path, "rgb.npy cannot be read", told)
+
+
+@pytest.mark.parametrize("cell", ["x" * 200_000, '"x'])
+def test_a_cell_without_end_is_refused(tmp_path, cell):
+    write_table(tmp_path / "t.csv")
+    np.save(tmp_path / "rgb.npy", RGB)
+    text = (tmp_path / "t.csv").read_text().replace("P01_3", cell)
+    (tmp_path / "t.csv").write_text(text + "x" * 200_000)
+    refused(tmp_path, "t.csv cannot be read", "field larger than field limit", "cells of at most 131072 letters")

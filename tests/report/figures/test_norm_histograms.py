@@ -8,7 +8,7 @@ from told_runs import lines, report_data, tell
 
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.figures.norm_histograms import norm_histograms
-from egonorm.runs.results import predictions_of
+from egonorm.runs.predictions import predictions_of
 from stored_runs import plain_run
 
 
@@ -62,14 +62,13 @@ def test_what_is_gone_or_broken_is_left_out_and_named(tmp_path):
     predictions_of(folders[0], 10, "D1").unlink()
     exhibit = shown(tmp_path)
     assert {row["domain"] for row in lines(exhibit)} == {"D2"} and "missing or broken: D1" in exhibit.caption
-    predictions_of(folders[1], 20, "D2").write_bytes(b"PK garbage")
+    with np.load(path := predictions_of(folders[1], 20, "D2")) as arrays:
+        np.savez(path, **{name: x for name, x in arrays.items() if name != "norms/rgb"})
     exhibit = shown(tmp_path)
     assert exhibit.figure is None and not exhibit.rows and "egonorm test RUN --domain" in exhibit.missing
     assert folders[0].name in exhibit.missing and folders[1].name in exhibit.missing
 
 
-def test_norms_that_are_not_finite_are_not_drawn(tmp_path):
-    tell_pair(tmp_path, {"rgb": 3.0, "audio": float("inf")})
-    assert shown(tmp_path).missing
-    tell_pair(tmp_path / "zero", {"rgb": 0.0, "audio": 0.0})
-    assert shown(tmp_path / "zero").figure is not None
+def test_norms_of_nothing_are_drawn(tmp_path):
+    tell_pair(tmp_path, {"rgb": 0.0, "audio": 0.0})
+    assert shown(tmp_path).figure is not None

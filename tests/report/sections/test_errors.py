@@ -15,8 +15,9 @@ from egonorm.report.data.runs import Comparison, ReportData, read_report_data
 from egonorm.report.page.model import Matrix, Note, Player
 from egonorm.report.sections.errors import changed_answers, confusion, mistakes, recall_by_class
 from egonorm.runs.config import Run, to_json
+from egonorm.runs.predictions import predictions_of
 from egonorm.runs.presets import demo
-from egonorm.runs.results import COMPLETE, Record, Row, find_runs, last_mean, predictions_of, write_rows
+from egonorm.runs.results import COMPLETE, Record, Row, find_runs, last_mean, write_rows
 
 CLASSES = ("cut", "put", "take")
 LABELS = (0, 0, 1, 1, 2)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import av
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from egonorm.data.readers.io.audio_decode import Stretch, read_stretch
-from egonorm.data.readers.io.container import stream_duration
+from egonorm.data.readers.io.duration import stream_duration
 from egonorm.data.windows import Window, neighbours
 from egonorm.signal import SoundLook
 
@@ -35,6 +36,8 @@ class AudioReader:
     FFmpeg's best one is read. Its channels are averaged; pauses in its timestamps are silence.
     """
 
+    LOOKED_AT: ClassVar[tuple[str, str]] = ("every packet, and the first of them decoded", "all sound decoded")
+
     root: Path
     """The folder that media are named in."""
     look: SoundLook
@@ -52,6 +55,10 @@ class AudioReader:
             heard.append(read_waveforms(self.root / media, starts, look.num_samples, look.rate))
         return torch.cat(heard)
 
+    def reach(self, start: float, stop: float, seconds: float) -> tuple[float, float]:
+        """From when to when it looks for the windows of a clip."""
+        return sound_reach(start, stop, seconds, self.look.seconds)
+
     def examine(self, media: str, thorough: bool = False) -> float:
         """How many seconds of sound the file holds; `thorough` decodes all of it.
 
@@ -59,6 +66,11 @@ class AudioReader:
             DataError: when it is missing, truncated, corrupt or has no sound.
         """
         return stream_duration(self.root / media, "audio", thorough)
+
+
+def sound_reach(start: float, stop: float, seconds: float, length: float) -> tuple[float, float]:
+    """From when to when sound is read for the windows of a clip: `length` seconds around each middle, moved inside the medium."""
+    return min(start - length / 2, seconds - length), max(stop + length / 2, length)
 
 
 def read_waveforms(path: Path, starts: Sequence[float], num_samples: int, rate: int) -> Float[Tensor, "start sample"]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -52,6 +53,9 @@ class Moments:
 @dataclass(frozen=True)
 class FeatureReader:
     """One modality's features, clip by clip and window by window."""
+
+    LOOKED_AT: ClassVar[tuple[str, str]] = ("every number", "every number")
+    EXAMINED_HERE: ClassVar[bool] = True
 
     features: Tensor | MappedFeatures
     """Numbers by `clip window feature`."""

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor
+from math import floor, inf
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from egonorm.core import DataError
+from egonorm.core import DataError, PartlyBrokenError
 from egonorm.data.readers.image_sequence import PREFIXES, PictureIndex, holds_pictures, open_pictures, resize
 from egonorm.data.readers.io.container import TIME_TOLERANCE
-from egonorm.data.windows import Span, Window
+from egonorm.data.windows import Span, Window, shown_between
 
 HALVES = {"u": ("u/frame_", "x_"), "v": ("v/frame_", "y_")}
 """What stands before the number of each half's pictures, in EPIC-Kitchens and in Temporal Binding Network."""
@@ -28,6 +29,12 @@ class FlowReader:
     second, number i goes with pair i / 2, rounded down, as in MM-SADA. Values are as they are stored, in pixels of the
     stored pictures; resizing does not change them.
     """
+
+    LOOKED_AT: ClassVar[tuple[str, str]] = (
+        "the number and size of every picture, the first and the last decoded",
+        "every picture decoded",
+    )
+    EXAMINED_HERE: ClassVar[bool] = True
 
     root: Path
     span: Span
@@ -49,17 +56,33 @@ class FlowReader:
         """Which pair, counted from 0, is shown at a time, if the medium has it."""
         return floor((time + TIME_TOLERANCE) * self.rate - 0.5)
 
+    def reach(self, start: float, stop: float, seconds: float) -> tuple[float, float]:
+        """From when to when it looks for the windows of a clip."""
+        return shown_between(start, stop, self.span)
+
     def examine(self, media: str, thorough: bool = False) -> float:
-        """Seconds from the first to the last pair; the first and the last, or all of them, are decoded."""
+        """Seconds from the first to the last pair. Of each the size is looked at; the first and the last, or all, are decoded.
+
+        Raises:
+            PartlyBrokenError: for pictures that are missing, empty or cannot be decoded.
+        """
         u, v = self.halves(media)
+        counts = f"{len(u.numbers)} from number {u.first} on in u, {len(v.numbers)} from number {v.first} on in v"
+        unequal = self._unequal(media, "as many pictures in u as in v", counts)
+        if u.first != v.first:
+            raise unequal
+        shorter, seconds = min(u.length, v.length), max(u.length, v.length) / self.rate
+        faults: list[tuple[float, float, DataError]] = []
+        if u.length != v.length:
+            faults.append((self.time_of(shorter), inf, unequal))
         for pictures in (u, v):
-            pictures.check("GRAY", thorough)
-        if (u.first, len(u.numbers)) != (v.first, len(v.numbers)):
-            counts = ", ".join(
-                f"{len(x.numbers)} from number {x.first} on in {name}" for name, x in (("u", u), ("v", v))
-            )
-            raise self._unequal(media, "as many pictures in u as in v", counts)
-        return len(u.numbers) / self.rate
+            for first, after, error in pictures.faults("GRAY", thorough):
+                begin, end = first - pictures.first, after - pictures.first
+                start = self.time_of(begin) if begin else -inf
+                faults.append((start, self.time_of(end) if end < pictures.length else inf, error))
+        if faults:
+            raise PartlyBrokenError.of(faults, seconds)
+        return seconds
 
     def time_of(self, tick: int) -> float:
         """From when on a pair is shown."""

@@ -5,11 +5,12 @@ import re
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from math import floor
+from math import floor, inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import simplejpeg
@@ -17,19 +18,21 @@ import torch
 from jaxtyping import Int64, Shaped, UInt8
 from torch import Tensor
 
-from egonorm.core import DataError
+from egonorm.core import DataError, PartlyBrokenError
 from egonorm.core.errors import some
 from egonorm.data.readers.io.cache import kept
-from egonorm.data.readers.io.container import TIME_TOLERANCE
+from egonorm.data.readers.io.container import MAX_PIXELS, TIME_TOLERANCE
 from egonorm.data.readers.video import scaled_size
 from egonorm.data.transforms import resized
-from egonorm.data.windows import Span, Window
+from egonorm.data.windows import Span, Window, shown_between
 
 PREFIXES = ("frame_", "img_")
 """What stands before the number of a picture, in EPIC-Kitchens and in Temporal Binding Network."""
 AGAIN = "Extract or copy the pictures of this video again."
 LARGE = 1 << 26
 """Bytes from which on what a tar file holds is kept for later: its thousands of headers take a tenth of a second or more."""
+MOST_DIGITS = 18
+"""Of a picture's number."""
 TarPlace = tuple[int, int]
 """Offset and size in a tar file; nothing of meaning for a folder."""
 
@@ -79,6 +82,13 @@ def _scan(path: Path, prefixes: tuple[str, ...], size: int, changed: int) -> Sha
     members = _tar_members(path, size, changed) if packed else ((file.name, (0, 0)) for file in path.iterdir())
     (prefix, suffix), series = _one_series(path, prefixes, members)
     record = np.zeros(1, _record_type(len(series)))
+    if len(longest := max(series, key=len)) > MOST_DIGITS:
+        raise DataError(
+            f"{path} holds a picture with a number that makes no sense.",
+            got=f"{prefix}{longest}{suffix}",
+            expected=f"at most {MOST_DIGITS} digits",
+            remedy="Remove it or name it otherwise.",
+        )
     numbers = np.array([int(digits) for digits in series], dtype=np.int64)
     order = np.argsort(numbers)
     record["prefix"], record["suffix"], record["width"] = prefix, suffix, min(map(len, series))
@@ -156,6 +166,11 @@ class PictureIndex:
         """The number of tick 0."""
         return 0 if self.numbers[0] == 0 else 1
 
+    @property
+    def length(self) -> int:
+        """How many pictures there are, with those that are missing between them."""
+        return int(self.numbers[-1]) - self.first + 1
+
     def name(self, number: int) -> str:
         """The file name of a picture."""
         return f"{self.prefix}{number:0{self.width}d}{self.suffix}"
@@ -171,45 +186,85 @@ class PictureIndex:
         decoded = self.decode(wanted, colours)
         return decoded if wanted == numbers else decoded[np.searchsorted(wanted, numbers)]
 
-    def check(self, colours: Colours, thorough: bool) -> None:
-        """Refuse an index with holes; decode the first picture and the last, or all of them."""
-        missing = np.setdiff1d(np.arange(self.first, self.numbers[-1] + 1), self.numbers)
-        if holes := [self.name(number) for number in missing.tolist()]:
-            raise DataError(
-                f"{self.path} lacks pictures.",
-                got=f"{some(holes, 3)} missing",
-                remedy=AGAIN,
-                expected=f"every number from {self.first} to {self.numbers[-1]}",
-            )
-        numbers = (self.numbers if thorough else self.numbers[[0, -1]]).tolist()
+    def faults(self, colours: Colours, thorough: bool) -> Iterator[tuple[int, int, DataError]]:
+        """What is broken: numbers from a first up to another, and why.
+
+        Looks for holes and at the size of every picture; decodes the first and the last, or all of them.
+        """
+        bounds = np.concatenate([[self.first - 1], self.numbers])
+        for row in np.flatnonzero(np.diff(bounds) > 1).tolist():
+            begin, end = int(bounds[row]) + 1, int(bounds[row + 1])
+            yield begin, end, self._lacking(begin, end - 1)
+        empty = set(self.numbers[self.sizes() == 0].tolist())
+        for number in sorted(empty):
+            yield number, number + 1, self._undecodable(number, "0 bytes")
+        decoded = (self.numbers if thorough else self.numbers[[0, -1]]).tolist()
+        for number, error in self.undecodable([number for number in decoded if number not in empty], colours):
+            yield number, number + 1, error
+
+    def undecodable(self, numbers: list[int], colours: Colours) -> Iterator[tuple[int, DataError]]:
+        """Those of some pictures that cannot be decoded, or have another size than the first one that can be, and why."""
+        model: list[int] = []
         for begin in range(0, len(numbers), DECODED_TOGETHER):
-            self.decode(numbers[:1] + numbers[begin : begin + DECODED_TOGETHER], colours)
+            together = numbers[begin : begin + DECODED_TOGETHER]
+            try:
+                self.decode(model + together, colours)
+                model = model or together[:1]
+            except DataError:
+                for number in together:
+                    try:
+                        self.decode([*model, number], colours)
+                        model = model or [number]
+                    except DataError as error:
+                        yield number, error
+
+    def sizes(self) -> Int64[np.ndarray, " picture"]:
+        """The bytes of each picture; a file that is gone, or a link to one, has none."""
+        if self.places is not None:
+            return self.places[:, 1]
+        found = {}
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    found[entry.name] = entry.stat().st_size
+        return np.array([found.get(self.name(number), 0) for number in self.numbers.tolist()], dtype=np.int64)
 
     def decode(self, numbers: list[int], colours: Colours) -> UInt8[np.ndarray, "picture height width channel"]:
         """Decode some pictures, which must have one size, into one array."""
         decoded: Any = None
         for row, (number, data) in enumerate(self.read(numbers)):
-            where = f"{self.name(number)} in {self.path}"
             try:
                 size = simplejpeg.decode_jpeg_header(data)[:2]
+                if size[0] * size[1] > MAX_PIXELS:
+                    raise self._undecodable(
+                        number, f"a picture of {size[1]} x {size[0]}", f"at most {MAX_PIXELS} pixels"
+                    )
                 if decoded is None:
                     decoded = np.empty((len(numbers), *size, _CHANNELS[colours]), dtype=np.uint8)
                 if size != decoded.shape[1:3]:
                     raise DataError(
-                        f"{where} has another size than those before it.",
+                        f"{self.name(number)} in {self.path} has another size than those before it.",
                         got=size,
                         expected=decoded.shape[1:3],
                         remedy=AGAIN,
                     )
                 simplejpeg.decode_jpeg(data, colorspace=colours, buffer=decoded[row])
             except ValueError as error:
-                raise DataError(
-                    f"{where} cannot be decoded.",
-                    got=f"{len(data)} bytes: {error}",
-                    expected="a whole JPEG picture",
-                    remedy=AGAIN,
-                ) from None
+                raise self._undecodable(number, f"{len(data)} bytes: {error}") from None
         return decoded
+
+    def _undecodable(self, number: int, got: str, expected: str = "a whole JPEG picture") -> DataError:
+        what = f"{self.name(number)} in {self.path} cannot be decoded."
+        return DataError(what, got=got, expected=expected, remedy=AGAIN)
+
+    def _lacking(self, first: int, last: int) -> DataError:
+        names = [self.name(number) for number in (first, last)]
+        return DataError(
+            f"{self.path} lacks pictures.",
+            got=f"{' to '.join(names[: 1 + (last > first)])} missing",
+            remedy=AGAIN,
+            expected=f"every number from {self.first} to {self.numbers[-1]}",
+        )
 
     def read(self, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
         """The numbers and the bytes of some pictures. DataError for one that is not there."""
@@ -269,6 +324,12 @@ class FrameReader:
     two microseconds after a time counts as shown then: at 30 looks a second every look falls on a change of picture.
     """
 
+    LOOKED_AT: ClassVar[tuple[str, str]] = (
+        "the number and size of every picture, the first and the last decoded",
+        "every picture decoded",
+    )
+    EXAMINED_HERE: ClassVar[bool] = True
+
     root: Path
     span: Span
     short_side: int | None
@@ -283,11 +344,26 @@ class FrameReader:
         pictures = torch.from_numpy(open_pictures(self.root / media).at(ticks, "RGB"))
         return resize(pictures, self.short_side).unflatten(0, (len(windows), -1))
 
+    def reach(self, start: float, stop: float, seconds: float) -> tuple[float, float]:
+        """From when to when it looks for the windows of a clip."""
+        return shown_between(start, stop, self.span)
+
     def examine(self, media: str, thorough: bool = False) -> float:
-        """Seconds from the first to the last picture; the first and the last, or all of them, are decoded."""
+        """Seconds from the first to the last picture. Of each the size is looked at; the first and the last, or all, are decoded.
+
+        Raises:
+            PartlyBrokenError: for pictures that are missing, empty or cannot be decoded.
+        """
         pictures = open_pictures(self.root / media)
-        pictures.check("RGB", thorough)
-        return len(pictures.numbers) / self.rate
+        faults, seconds = list(pictures.faults("RGB", thorough)), pictures.length / self.rate
+        if faults:
+            raise PartlyBrokenError.of([(*self._shown(pictures, *part), error) for *part, error in faults], seconds)
+        return seconds
+
+    def _shown(self, pictures: PictureIndex, first: int, after: int) -> tuple[float, float]:
+        """When pictures from one number up to another are shown: the first one from ever, the last one for ever."""
+        start = -inf if first == pictures.first else (first - pictures.first) / self.rate
+        return start, inf if after > pictures.numbers[-1] else (after - pictures.first) / self.rate
 
 
 def resize(

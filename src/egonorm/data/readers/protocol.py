@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from egonorm.core import PartlyBrokenError
 from egonorm.data.windows import Window
 
 
@@ -27,7 +28,8 @@ class Reader(Protocol):
         """How many seconds `media` really lasts; `thorough` decodes all of it, else its packets are walked.
 
         Raises:
-            DataError: when it is missing, truncated, corrupt or lacks this modality.
+            PartlyBrokenError: when it is broken in places, and can be read elsewhere.
+            DataError: when it is missing, corrupt or lacks this modality.
         """
         ...
 
@@ -46,6 +48,15 @@ class ManyReader(Reader, Protocol):
 
 
 @runtime_checkable
+class Reaching(Protocol):
+    """A reader that tells what of a medium it needs for a clip: where a medium is broken elsewhere, the clip is usable."""
+
+    def reach(self, start: float, stop: float, seconds: float) -> tuple[float, float]:
+        """From when to when it looks for the windows of a clip between two times, in a medium of so many seconds."""
+        ...
+
+
+@runtime_checkable
 class Pointer(Protocol):
     """A reader that asks others."""
 
@@ -59,6 +70,14 @@ def end_of(reader: Reader, media: str) -> tuple[Reader, str]:
     while isinstance(reader, Pointer):
         reader, media = reader.reader_of(media)
     return reader, media
+
+
+def seconds_of(reader: Reader, media: str) -> float:
+    """How many seconds a medium lasts, also when it is broken in places. DataError when nothing of it can be read."""
+    try:
+        return reader.examine(media)
+    except PartlyBrokenError as error:
+        return error.seconds
 
 
 @dataclass(frozen=True)

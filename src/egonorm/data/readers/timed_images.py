@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import chain, pairwise
 from math import inf
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 import simplejpeg
@@ -16,12 +16,12 @@ import torch
 from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
-from egonorm.core import DataError
+from egonorm.core import DataError, PartlyBrokenError
 from egonorm.core.files import replacing, write_atomically
-from egonorm.data.readers.image_sequence import DECODED_TOGETHER, Colours, PictureIndex, resize
+from egonorm.data.readers.image_sequence import Colours, PictureIndex, resize
 from egonorm.data.readers.io.cache import mapped
 from egonorm.data.readers.io.container import TIME_TOLERANCE
-from egonorm.data.windows import Span, Window
+from egonorm.data.windows import Span, Window, shown_between
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,12 @@ class TimedReader:
     What is shown at a time is the picture with the largest time that is not later, before the first one the first, as
     `VideoReader` shows it. A picture that was left out when the medium was packed is an error.
     """
+
+    LOOKED_AT: ClassVar[tuple[str, str]] = (
+        "the index, compared with the size of the file, the first and the last picture decoded",
+        "every picture decoded",
+    )
+    EXAMINED_HERE: ClassVar[bool] = True
 
     root: Path
     span: Span
@@ -45,15 +51,24 @@ class TimedReader:
         shown = torch.from_numpy(pictures[0] if len(pictures) == 1 else np.concatenate(pictures, axis=3))
         return resize(shown, self.short_side).unflatten(0, (len(windows), -1))
 
+    def reach(self, start: float, stop: float, seconds: float) -> tuple[float, float]:
+        """From when to when it looks for the windows of a clip."""
+        return shown_between(start, stop, self.span)
+
     def examine(self, media: str, thorough: bool = False) -> float:
         """How many seconds the medium lasted; the first and the last picture that is there, or all, are decoded."""
         timed = open_timed(self.root / media)
         stored = np.flatnonzero(timed.index["place"][:, 0, 1])
         numbers = timed.index["number"][stored if thorough else stored[[0, -1][: len(stored)]]].tolist()
-        for series in timed.series():
-            for begin in range(0, len(numbers), DECODED_TOGETHER):
-                series.decode(numbers[begin : begin + DECODED_TOGETHER], timed.colours)
-        return float(timed.index["time"][-1])
+        times, seconds = timed.index["time"], float(timed.index["time"][-1])
+        faults = [
+            (-inf if number == 1 else times[number - 1], inf if number == len(times) - 1 else times[number], error)
+            for series in timed.series()
+            for number, error in series.undecodable(numbers, timed.colours)
+        ]
+        if faults:
+            raise PartlyBrokenError.of(faults, seconds)
+        return seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +114,7 @@ def open_timed(path: Path) -> Timed:
     try:
         status = path.stat()
         return _open(path, status.st_size, status.st_mtime_ns)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, OverflowError) as error:
         raise DataError(
             f"{path} cannot be opened.",
             got=error,
@@ -113,7 +128,10 @@ def _open(path: Path, size: int, changed: int) -> Timed:
     index = mapped(index_of(path))
     if index.dtype not in (index_type(1), index_type(2)) or index.ndim != 1 or len(index) < 2:
         raise ValueError(f"{index_of(path).name} is no index of pictures")
-    end = int(index["place"].sum(axis=2).max())
+    place, time = index["place"], index["time"]
+    if place.min() < 0 or place.max() >= 2**62 or not np.isfinite(time).all() or (np.diff(time[:-1]) < 0).any():
+        raise ValueError(f"{index_of(path).name} tells of times or places that cannot be")
+    end = int(place.sum(axis=2).max())
     if end > size:
         raise ValueError(f"{size} bytes, where its index tells of pictures up to byte {end}")
     return Timed(path, index)

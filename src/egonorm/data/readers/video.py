@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,9 +12,9 @@ from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 from torch import Tensor
 
-from egonorm.data.readers.io.container import stream_duration
+from egonorm.data.readers.io.duration import stream_duration
 from egonorm.data.readers.io.video_decode import decode_frames
-from egonorm.data.windows import Span, Window, neighbours
+from egonorm.data.windows import Span, Window, neighbours, shown_between
 
 VIDEO_GAP = 2.0
 """Seconds between two windows that are rather decoded through than jumped over."""
@@ -28,6 +28,8 @@ class VideoReader:
     shown until then. Of several video streams FFmpeg's best one is read. Files that are marked as rotated or mirrored
     come out upright. Pixels are taken as square, whatever the file says. Colours follow the file's tag, else bt601.
     """
+
+    LOOKED_AT: ClassVar[tuple[str, str]] = ("every packet, and the first picture decoded", "every picture decoded")
 
     root: Path
     """The folder that media are named in."""
@@ -48,6 +50,10 @@ class VideoReader:
             times = [time for window in group for time in self.span.times(window.start)]
             shown.append(read_frames(self.root / media, times, self.short_side))
         return torch.cat(shown).unflatten(0, (len(windows), -1))
+
+    def reach(self, start: float, stop: float, seconds: float) -> tuple[float, float]:
+        """From when to when it looks for the windows of a clip."""
+        return shown_between(start, stop, self.span)
 
     def examine(self, media: str, thorough: bool = False) -> float:
         """How many seconds of picture the file holds; `thorough` decodes every frame.

@@ -2,20 +2,24 @@
 
 import struct
 import wave
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from pathlib import Path
-from typing import BinaryIO
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Shaped
 from torch import Tensor
 
-from egonorm.core import DataError
+from egonorm.core import DataError, PartlyBrokenError
 from egonorm.core.files import replacing
-from egonorm.data.readers.audio import AudioReader
+from egonorm.data.readers.audio import AudioReader, sound_reach
+from egonorm.data.readers.io.container import MAX_CHANNELS, MAX_RATE
+from egonorm.data.readers.io.duration import IGNORE_LENGTH, MISSING_TOLERANCE
+from egonorm.data.readers.io.wav_header import find_sound
 from egonorm.data.windows import Window
 from egonorm.signal import SoundLook
 
@@ -23,13 +27,13 @@ _SAMPLES = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "u1", (1, 32): "<i4", (3, 32)
 """The NumPy type of a sample by its format tag (1: whole numbers, 3: floats) and its bits; 24 bits are three bytes."""
 
 _EXTENSIBLE = b"\xfe\xff"
-_UNKNOWN_SIZE = 0xFFFFFFFF
-"""What ffmpeg writes for a size when it writes to a pipe and cannot go back to correct it."""
 
 
 @dataclass(frozen=True)
 class WavReader:
     """The sound around the middle of a window; media are WAV files below `root`."""
+
+    LOOKED_AT: ClassVar[tuple[str, str]] = ("the header, compared with the size of the file", "every sample")
 
     root: Path
     look: SoundLook
@@ -46,24 +50,36 @@ class WavReader:
         heard = np.zeros((len(windows), self.look.num_samples), dtype=np.float32)
         for row, window in zip(heard, windows, strict=True):
             first = round((window.start + window.stop - self.look.seconds) / 2 * wav.rate)
+            if first + len(row) > wav.num_samples and (error := wav.truncated):
+                raise error
             first = max(0, min(first, wav.num_samples - len(row)))
             samples = wav.read(first, min(first + len(row), wav.num_samples))
             row[: len(samples)] = samples
         return torch.from_numpy(heard)
 
+    def reach(self, start: float, stop: float, seconds: float) -> tuple[float, float]:
+        """From when to when it looks for the windows of a clip."""
+        return sound_reach(start, stop, seconds, self.look.seconds)
+
     def examine(self, media: str, thorough: bool = False) -> float:
         """Seconds of sound; the header is compared with the size of the file, and `thorough` reads every sample."""
-        wav = open_wav(self.root / media)
-        block = 1 << 20
+        wav, block, places = open_wav(self.root / media), 1 << 20, []
+        if error := wav.truncated:
+            raise error
         for first in range(0, wav.num_samples if thorough else 0, block):
-            if not np.isfinite(wav.read(first, min(first + block, wav.num_samples))).all():
-                raise DataError(
-                    f"{wav.path} has samples that are not numbers.",
-                    got="NaN or infinity",
-                    expected="finite samples",
-                    remedy="Extract the sound of this video again.",
-                )
-        return wav.num_samples / wav.rate
+            bad = np.flatnonzero(~np.isfinite(wav.read(first, min(first + block, wav.num_samples))))
+            if len(bad):
+                places.append(((first + int(bad[0])) / wav.rate, (first + int(bad[-1]) + 1) / wav.rate))
+        if places:
+            raise PartlyBrokenError(
+                f"{wav.path} has samples that are not numbers.",
+                got=f"NaN or infinity, the first at {places[0][0]:.3f} s",
+                expected="finite samples",
+                remedy="Extract the sound of this video again.",
+                places=places,
+                seconds=wav.seconds,
+            )
+        return wav.seconds
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,27 @@ class Wav:
     dtype: str
     offset: int
     num_samples: int
+    promised: int
+    """How many samples there should be."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the sound is."""
+        return self.num_samples / self.rate
+
+    @property
+    def truncated(self) -> PartlyBrokenError | None:
+        """The error of a file that ends before its header says so."""
+        if self.promised / self.rate <= self.seconds + MISSING_TOLERANCE:
+            return None
+        return PartlyBrokenError(
+            f"{self.path} is truncated.",
+            got=f"audio up to {self.seconds:.2f} s",
+            expected=f"{self.promised / self.rate:.2f} s, as its header promises",
+            remedy="Copy it or extract it again.",
+            places=[(self.seconds, inf)],
+            seconds=self.seconds,
+        )
 
     def read(self, first: int, last: int) -> Float32[np.ndarray, " sample"]:
         """Samples from `first` up to `last` in [-1, 1], the mean of all channels."""
@@ -123,29 +160,15 @@ def _to_float(samples: Shaped[np.ndarray, "sample channel value"], bits: int) ->
 
 @lru_cache(maxsize=1024)
 def _parse(path: Path, size: int, changed: int) -> Wav:
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            raise _not_wav(path, f"a file that begins with {head[:4]!r}")
-        chunks = {name: (offset, length) for name, offset, length in _chunks(file)}
-        if missing := {b"fmt ", b"data"} - chunks.keys():
-            raise _not_wav(path, f"no chunk {min(missing).decode()!r}")
-        file.seek(chunks[b"fmt "][0])
-        rate, num_channels, bits, dtype = _parse_format(path, file.read(chunks[b"fmt "][1]))
-    offset, length = chunks[b"data"]
-    if length == _UNKNOWN_SIZE:
-        length = size - offset
-    if length > size - offset:
-        raise DataError(
-            f"{path} is truncated.",
-            got=f"{size - offset} bytes of sound",
-            expected=f"{length} bytes",
-            remedy="Copy it or extract it again.",
-        )
-    num_samples = length // (num_channels * bits // 8)
-    if num_samples == 0:
-        raise DataError(f"{path} holds no sound.", got="0 samples", expected="at least one", remedy="Extract it again.")
-    return Wav(path, rate, num_channels, bits, dtype, offset, num_samples)
+    try:
+        chunk = find_sound(path, size)
+    except ValueError as error:
+        raise _not_wav(path, str(error)) from None
+    rate, num_channels, bits, dtype = _parse_format(path, chunk.form)
+    block = num_channels * bits // 8
+    if chunk.length < block:
+        raise DataError(f"{path} holds no sound.", got="0 samples", expected="at least one", remedy=IGNORE_LENGTH)
+    return Wav(path, rate, num_channels, bits, dtype, chunk.offset, chunk.length // block, chunk.promised // block)
 
 
 def _parse_format(path: Path, form: bytes) -> tuple[int, int, int, str]:
@@ -155,17 +178,10 @@ def _parse_format(path: Path, form: bytes) -> tuple[int, int, int, str]:
     tag, num_channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", form)
     if form[:2] == _EXTENSIBLE:
         tag = struct.unpack_from("<H", form, 24)[0]
-    if (tag, bits) not in _SAMPLES or block != num_channels * bits // 8 or 0 in (block, rate):
+    too_large = num_channels > MAX_CHANNELS or rate > MAX_RATE
+    if (tag, bits) not in _SAMPLES or block != num_channels * bits // 8 or 0 in (block, rate) or too_large:
         raise _not_wav(path, f"format {tag}, {bits} bits, {num_channels} channels in {block} bytes, rate {rate}")
     return rate, num_channels, bits, _SAMPLES[tag, bits]
-
-
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Name, offset and length of each chunk; chunks begin at even offsets."""
-    while len(head := file.read(8)) == 8:
-        name, length = struct.unpack("<4sI", head)
-        yield name, file.tell(), length
-        file.seek(length + length % 2, 1)
 
 
 def _not_wav(path: Path, got: str) -> DataError:

@@ -30,6 +30,15 @@ class ClipSet(Protocol):
         ...
 
 
+@runtime_checkable
+class Verifiable(Protocol):
+    """Clips whose files have digests."""
+
+    def verify(self, thorough: bool) -> tuple[str, ...]:
+        """Compare files with their digests, large ones only where `thorough`; remarks about those that have none. DataError."""
+        ...
+
+
 def kinds() -> tuple[str, ...]:
     """Every kind of data."""
     return tuple(module.name for module in pkgutil.iter_modules(__path__) if _is_kind(module.name))

@@ -1,5 +1,6 @@
 """A folder of one's own clips: `manifest.csv` and the media that it names, of any kind that FFmpeg reads."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
 from egonorm.data.transforms import Input, as_frame_input, as_sound_input
+
+MOST, MOST_OF_PATH = 255, 3000
+"""Bytes of a file's name, and of all names on the way to it."""
 
 
 @dataclass(frozen=True)
@@ -41,4 +45,14 @@ class Folder:
 
 def open_set(root: Path) -> Folder:
     """Read `root/manifest.csv`, and the classes that `root/classes.txt` declares, if it is there."""
-    return Folder(root, read_manifest(root / "manifest.csv", read_classes(root / CLASSES)))
+    manifest = read_manifest(root / "manifest.csv", read_classes(root / CLASSES))
+    for media in manifest.clips.media.found():
+        sizes = [len(os.fsencode(part)) for part in Path(media).parts]
+        if "\0" in media or max(sizes, default=0) > MOST or sum(sizes) > MOST_OF_PATH:
+            raise DataError(
+                f"{root / 'manifest.csv'} names a medium as no file can be called.",
+                got=f"{media[:60]!r}, {len(media)} letters",
+                expected=f"at most {MOST} bytes, {MOST_OF_PATH} with its folders, and no NUL",
+                remedy="Correct the column media.",
+            )
+    return Folder(root, manifest)

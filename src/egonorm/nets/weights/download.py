@@ -15,7 +15,7 @@ from safetensors.torch import save
 from egonorm.core import WeightsError
 from egonorm.core.files import write_atomically
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.weights.load import checksum, load_weights, locate
+from egonorm.nets.weights.load import checksum, is_url, load_weights, locate
 from egonorm.nets.weights.registry import ORIGIN, Published
 
 
@@ -36,7 +36,7 @@ def fetch_weights(entry: Published, source: str | None = None) -> bool:
             return False
         encoder = Encoder(entry.encoder.name, entry.channels).build()
         with torch.serialization.safe_globals(list(entry.allowed)):
-            load_weights(encoder, file, entry.sha256)
+            load_weights(encoder, _place(source) if source and is_url(source) else file, entry.sha256)
     write_atomically(entry.path.with_suffix(".md"), model_card(entry, origin).encode())
     write_atomically(entry.path, save(encoder.state_dict(), metadata={ORIGIN: origin}))
     return True
@@ -60,8 +60,7 @@ def model_card(entry: Published, origin: str) -> str:
 def _published_file(entry: Published, source: str | None) -> Iterator[Path]:
     """The published file, for as long as it is needed."""
     if source is not None:
-        place, _, sha256 = source.partition("#")
-        yield locate(place, sha256 or None)
+        yield locate(_place(source), source.partition("#")[2] or entry.sha256)
         return
     if entry.package is None:
         raise WeightsError(
@@ -81,6 +80,11 @@ def _published_file(entry: Published, source: str | None) -> Iterator[Path]:
                 remedy=_elsewhere(entry),
             )
         yield file
+
+
+def _place(source: str) -> str:
+    """A source without its checksum."""
+    return source.partition("#")[0]
 
 
 def install(entry: Published, folder: Path) -> None:

@@ -1,10 +1,8 @@
 """Loading pretrained weights: published key layouts, from a path or a URL, checked before anything is changed."""
 
 import hashlib
-import os
 import re
 import shutil
-import tempfile
 from collections import defaultdict
 from http.client import HTTPException
 from pathlib import Path
@@ -16,8 +14,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from egonorm.core import files
-from egonorm.core.errors import WeightsError
+from egonorm.core.errors import WeightsError, some
+from egonorm.core.files import cache_folder, fitting, replacing
 
 State = dict[str, Tensor]
 
@@ -38,19 +36,44 @@ def load_weights(encoder: nn.Module, source: str | Path, sha256: str | None = No
     URL is kept in `cache` (default: egonorm/weights in the user's cache folder). `sha256` is the file's checksum, in 64
     hexadecimal digits; without it the content is not checked. Accepted are a bare state dict, one under "state_dict" or
     at the head of a tuple, names with something before them (`module.`, `model.backbone.`; what does not begin so is then left
-    out), files with their classifier or without, batch norms without
-    num_batches_tracked or stored as (1, C), and an RGB stem for an encoder with another number of channels (see
+    out), files with their classifier or without, batch norms without num_batches_tracked or stored as (1, C), and an RGB
+    stem for an encoder with another number of channels (see
     `_fit_stem`).
     """
     wanted, source = encoder.state_dict(), str(source)
     stem = next((name for name, value in wanted.items() if value.ndim >= 4), None)
     network, shown = type(encoder).__name__, shown_address(source)
-    stored = _read(locate(source, sha256, cache), shown)
+    path = locate(source, sha256, cache)
+    stored = _read(path, shown)
     prefix = _find_prefix(stored, wanted, network, shown)
     named = _renamed(stored, prefix, wanted)
+    _check_values(named, wanted, shown)
     fitted = {name: _fit(value, wanted.get(name), name == stem) for name, value in named.items()}
-    _check_fit(fitted, wanted, network, shown, prefix)
+    _check_fit(fitted, wanted, network, f"{shown}, kept as {path}," if is_url(source) else shown, prefix)
     encoder.load_state_dict(fitted, strict=False)  # not strict: num_batches_tracked may be missing, nothing else
+
+
+def _check_values(stored: State, wanted: State, source: str) -> None:
+    """Refuse what is not a number for each of a network's numbers."""
+    faults = {name: fault for name, x in stored.items() if name in wanted and (fault := _fault(x, wanted[name]))}
+    if faults:
+        raise WeightsError(
+            f"the weights in {source}",
+            got=some([f"{name}: {fault}" for name, fault in faults.items()], _SHOWN),
+            expected="dense tensors of finite floating-point numbers",
+            remedy="take the file that its authors published, or save the weights again as float32",
+        )
+
+
+def _fault(x: Tensor, wanted: Tensor) -> str:
+    """What is wrong with a tensor in place of another; empty if nothing."""
+    if x.is_meta or x.layout != torch.strided or x.is_quantized:
+        return "no values (meta)" if x.is_meta else "sparse or quantised"
+    if not wanted.is_floating_point():
+        return ""
+    if not x.is_floating_point():
+        return f"{x.dtype}".removeprefix("torch.")
+    return "" if x.to(wanted.dtype).isfinite().all() else "NaN or infinity"
 
 
 def _find_prefix(stored: State, wanted: State, network: str, source: str) -> str:
@@ -133,26 +156,34 @@ def _listed(kind: str, names: list[str]) -> str:
 
 
 def _read(path: Path, source: str) -> State:
-    """The state dict in a file. `weights_only` refuses what is not a tensor or a plain container, and runs nothing."""
+    """The state dict in a file. `weights_only` refuses what is not a tensor or a plain container, and runs nothing.
+
+    What was downloaded and is none is not kept.
+    """
     try:
         content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # whatever a damaged or a hostile file provokes
         reason = _REASON.search(str(error)) or _FIRST_LINE.search(str(error))
-        raise _unreadable(source, f"{type(error).__name__}: {reason.group() if reason else error}") from error
+        raise _unreadable(path, source, f"{type(error).__name__}: {reason.group() if reason else error}") from error
     content = content[0] if isinstance(content, tuple) and content else content
     state = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not all(isinstance(x, Tensor) and isinstance(k, str) for k, x in state.items()):
-        raise _unreadable(source, f"a {type(state).__name__} of other things than named tensors")
+        raise _unreadable(path, source, f"a {type(state).__name__} of other things than named tensors")
     return dict(state)
 
 
-def _unreadable(source: str, got: str) -> WeightsError:
-    return WeightsError(
-        f"the weights in {source}",
-        got=got,
-        expected="a state dict of tensors and nothing else, from torch.save or as .safetensors; no code is ever run",
-        remedy="check that the file is complete and the one you mean; if you trust it, save its state dict alone",
-    )
+def _unreadable(path: Path, source: str, got: str) -> WeightsError:
+    expected = "a state dict of tensors and nothing else, from torch.save or as .safetensors; no code is ever run"
+    remedy = "check that the file is complete and the one you mean; if you trust it, save its state dict alone"
+    if is_url(source):
+        path.unlink(missing_ok=True)
+        remedy = f"check the address: what came from there was not kept. Or {remedy}, and give its path"
+    return WeightsError(f"the weights in {source}", got=got, expected=expected, remedy=remedy)
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is fetched from the network."""
+    return source.startswith(("http://", "https://"))
 
 
 def locate(source: str, sha256: str | None = None, cache: Path | None = None) -> Path:
@@ -161,7 +192,7 @@ def locate(source: str, sha256: str | None = None, cache: Path | None = None) ->
         check_address(source)
         return _download(source, sha256, cache or weights_folder())
     path = Path(source).expanduser()
-    if not path.is_file():
+    if "\0" in source or not path.is_file():
         raise WeightsError("weights", got=path, expected="a file that exists, or a URL", remedy="correct the path")
     _check_sum(path, sha256, source)
     return path
@@ -200,25 +231,19 @@ def shown_address(url: str) -> str:
 
 def weights_folder() -> Path:
     """Where weights are kept: egonorm/weights in the user's cache folder."""
-    return files.cache_folder("weights")
+    return cache_folder("weights")
 
 
 def _download(url: str, sha256: str | None, cache: Path) -> Path:
     """The file in the cache with what is at the URL. It appears there complete and checked, or not at all."""
     address = hashlib.sha256(url.encode()).hexdigest()[:12]
-    path = cache / f"{address}-{Path(urlsplit(url).path).name}"
+    path = cache / f"{address}-{fitting(Path(urlsplit(url).path).name)}"
     if path.exists() and (sha256 is None or checksum(path) == sha256.lower()):
         return path
-    cache.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=cache, suffix=".part")
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            _copy(url, file)
-        _check_sum(partial, sha256, shown_address(url))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as file:
+        _copy(url, file)
+        file.flush()
+        _check_sum(Path(file.name), sha256, shown_address(url))
     return path
 
 

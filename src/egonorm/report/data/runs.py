@@ -1,17 +1,16 @@
 """What a page is made of: complete runs with their aggregates, and beside a method's runs those of Source Only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
 from pathlib import Path
 
-from egonorm.aggregate.aggregate import Aggregates, RunGroup
-from egonorm.aggregate.paired import Gain, Hits, PairedRuns, compare, match_seeds, read_hits
+from egonorm.aggregate.aggregate import Aggregates, RunGroup, read_aggregates
+from egonorm.aggregate.paired import PairedRuns, match_seeds
 from egonorm.core import RunError
 from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
 from egonorm.runs.predictions import Predicted, read_predicted
-from egonorm.runs.results import Record, Runs, Selector, read_records
+from egonorm.runs.results import Record, Runs, Selector
 
 REFERENCE = SourceOnly.name()
 
@@ -55,7 +54,8 @@ def runs_of(comparisons: Iterable[Comparison], method: str) -> dict[Shift, Runs]
 class ReportData:
     """All that a page reads."""
 
-    records: tuple[Record, ...]
+    aggregates: Aggregates
+    """The numbers of the runs; what cannot be compared has no gain, and says why."""
     selection: str
     notes: tuple[str, ...] = ()
     """What was left out and why, a sentence each."""
@@ -63,10 +63,10 @@ class ReportData:
     """Predictions that could not be read, and why; it grows as they are asked for."""
     _read: dict[tuple[Path, str], Predicted | None] = field(default_factory=dict, repr=False)
 
-    @cached_property
-    def aggregates(self) -> Aggregates:
-        """The numbers of the runs; what cannot be compared has no gain, and says why."""
-        return Aggregates(self.records, self._compare)
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The runs."""
+        return self.aggregates.records
 
     def predicted(self, record: Record, domain: str) -> Predicted | None:
         """A run's predictions on a domain, read once; None where they are not there, or cannot be read."""
@@ -107,26 +107,6 @@ class ReportData:
         found = {record.setting.family for record in self.records}
         return tuple(sorted(found, key=lambda family: order.index(family) if family in order else len(order)))
 
-    def _compare(self, paired: PairedRuns) -> Gain:
-        """The gain of paired runs; those on different data are not compared."""
-        try:
-            return compare(paired, self._hits)
-        except RunError as error:
-            return Gain(None, f"{error.what} Got {error.got}.")
-
-    @cached_property
-    def _hits(self):
-        """What reads each run's hits once, and None where its predictions are not there or cannot be read."""
-
-        def read(record: Record, domain: str) -> Hits | None:
-            try:
-                return read_hits(record, domain)
-            except RunError as error:
-                self.broken[error.what] = error.got
-                return None
-
-        return cache(read)
-
 
 def read_report_data(folders: Iterable[Path], selector: Selector, selection: str) -> ReportData:
     """The complete runs among the folders, and in words what could not be used.
@@ -134,12 +114,12 @@ def read_report_data(folders: Iterable[Path], selector: Selector, selection: str
     Raises:
         RunError: when none is complete.
     """
-    records, left_out = read_records(folders, selector)
-    return ReportData(_sorted(records), selection, (left_out,) if left_out else ())
+    aggregates, left_out = read_aggregates(folders, selector, _order)
+    return ReportData(aggregates, selection, (left_out,) if left_out else ())
 
 
-def _sorted(records: Sequence[Record]) -> tuple[Record, ...]:
+def _order(record: Record) -> tuple[object, ...]:
     """By setting, then method; the plain network (summed logits, all streams) before others; then by seed."""
-    plain = lambda run: (run.fusion != "sum", -len(run.modalities))  # noqa: E731
-    key = lambda r: (str(r.setting), r.method.name(), *plain(r.stored), r.stored.common, r.seed)  # noqa: E731
-    return tuple(sorted(records, key=key))
+    stored = record.stored
+    network = stored.fusion != "sum", -len(stored.modalities), stored.common
+    return str(record.setting), record.method.name(), *network, record.seed

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import egonorm
+from egonorm.core.files import parse_json
 from egonorm.report.data.paper import errata
 from egonorm.report.data.runs import ReportData
 from egonorm.report.page.model import Element, Facts, Grid, GridCell, Note, Section
 from egonorm.runs.config import to_json
-from egonorm.runs.directory import called_as, find_commit
+from egonorm.runs.directory import called_as, find_commit, read_starts
 from egonorm.runs.results import Record
 from egonorm.runs.train_log import last_seconds
 from egonorm.sweeps.paper import PAPER_DOMAINS, display_name
@@ -66,7 +67,7 @@ def _cell(value: object) -> GridCell:
 
 def _run(record: Record) -> dict[str, object]:
     """A run's surroundings; what an older run has not stored is said to be so."""
-    starts = _read_json(record.folder / "environment.json") or [{}]
+    starts = read_starts(record.folder) or [{}]
     first, own = starts[0], [start for start in starts if "trained_by" not in start] or [{}]
     last = own[-1]
     told = {
@@ -93,7 +94,7 @@ def _count(listing: Path) -> int:
 
 def _read_json(path: Path) -> list[dict] | None:
     try:
-        found = json.loads(path.read_text())
+        found = parse_json(path.read_text())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, list) and all(isinstance(one, dict) for one in found) else None

@@ -40,7 +40,7 @@ def levels(path: Path) -> list[int]:
     image_sequence._index.cache_clear()
     image_sequence._tar_members.cache_clear()
     opened = open_pictures(path)
-    opened.check("GRAY", thorough=True)
+    assert not list(opened.faults("GRAY", thorough=True))
     return opened.at(range(len(opened.numbers)), "GRAY").mean(axis=(1, 2, 3)).round().astype(int).tolist()
 
 

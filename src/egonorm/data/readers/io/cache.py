@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from egonorm.core.files import cache_folder
+from egonorm.core.npz import read_header
 
 VERSION = 1
 """Of all cached arrays: raised when a field of one of them changes. Those of another version are never looked at."""
@@ -21,6 +22,8 @@ _ONE_AT_A_TIME = threading.Lock()
 def mapped(path: Path) -> np.ndarray:
     """The array in a `.npy` file, left on the disk but for what is looked at; OSError, ValueError or EOFError without one."""
     with _ONE_AT_A_TIME:
+        with path.open("rb") as file:
+            read_header(file, path.stat().st_size)
         return np.load(path, mmap_mode="r")
 
 

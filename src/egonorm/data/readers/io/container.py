@@ -11,17 +11,125 @@ from typing import Any, Literal
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 
-from egonorm.core import DataError
+from egonorm.core import DataError, PartlyBrokenError
 
 Kind = Literal["video", "audio"]
 JUMPS = (0.0, 0.25, 1.0, 4.0, 16.0)
 """How many seconds before the wanted moment a seek aims, one after the other, until what it finds is early enough."""
-UNSEEKABLE = ("mpeg",)
+BARE = (
+    *(
+        "h261",
+        "h263",
+        "h264",
+        "hevc",
+        "vvc",
+        "m4v",
+        "mpegvideo",
+        "vc1",
+        "obu",
+        "mjpeg",
+        "mjpeg_2000",
+        "dirac",
+        "dnxhd",
+        "cavsvideo",
+    ),
+    *("avs2", "avs3", "evc"),
+)
+"""Streams without a container, whose packets have no times: they come at the stream's own rate."""
+DEFAULT_RATE = 25
+"""Pictures a second where nothing tells the rate, as FFmpeg takes it."""
+WITHOUT_TIMES, GUESSED = ("avi", "asf"), ("h264", "hevc", "vvc")
+"""Containers that store when a packet is decoded alone, and codecs of which FFmpeg cannot tell the rest from the packets."""
+UNSEEKABLE = ("mpeg", *BARE)
 """Formats that are read from their start: after a jump in an MPEG program stream FFmpeg guesses wrong timestamps."""
+FORMATS = (
+    *(
+        "amv",
+        "apng",
+        "asf",
+        "avi",
+        "dhav",
+        "dv",
+        "flic",
+        "flv",
+        "gif",
+        "gxf",
+        "ivf",
+        "kux",
+        "live_flv",
+        "lxf",
+        "matroska",
+        "mlv",
+    ),
+    *(
+        "mov",
+        "mpeg",
+        "mpegts",
+        "mxf",
+        "nsv",
+        "nut",
+        "nuv",
+        "ogg",
+        "pva",
+        "r3d",
+        "rm",
+        "swf",
+        "ty",
+        "vivo",
+        "wtv",
+        "yuv4mpegpipe",
+    ),
+    *(
+        "aac",
+        "ac3",
+        "adx",
+        "aiff",
+        "amr",
+        "amrnb",
+        "amrwb",
+        "ape",
+        "au",
+        "caf",
+        "dsf",
+        "dts",
+        "dtshd",
+        "eac3",
+        "flac",
+        "gsm",
+        "iff",
+    ),
+    *(
+        "ircam",
+        "loas",
+        "mlp",
+        "mp3",
+        "mpc",
+        "mpc8",
+        "nistsphere",
+        "oma",
+        "paf",
+        "pvf",
+        "qcp",
+        "shn",
+        "sox",
+        "tak",
+        "truehd",
+        "tta",
+    ),
+    *("voc", "w64", "wav", "wv", "xwma"),
+    *BARE,
+)
+"""FFmpeg's demuxers that may open a file: video and sound. No text, playlist, picture, device or network."""
+MAX_PIXELS = 1 << 26
+"""Of a picture: 8192 x 8192. What claims more is refused before memory is taken."""
+MAX_CHANNELS, MAX_RATE = 256, 1 << 20
+"""Of sound: channels, and samples a second."""
+OPENED_WITH = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+REENCODE = "Make a new file of it: ffmpeg -i FILE -c:v libx264 -crf 18 -c:a aac NEW.mp4"
 INCOMPLETE = "an incomplete packet"
 TIME_TOLERANCE = 2e-6
 """Containers round the moment they call zero to a microsecond."""
@@ -56,7 +164,14 @@ class Track:
 
     def packets(self) -> Iterator[Packet]:
         """The packets of the stream from where the container stands; the last one is empty and flushes the decoder."""
-        return self.container.demux(self.stream)
+        for number, packet in enumerate(self.container.demux(self.stream)):
+            if self.container.format.name in BARE and packet.size:
+                rate = self.stream.guessed_rate or self.stream.average_rate or DEFAULT_RATE
+                packet.pts, packet.dts = None, round(number / rate / self.base)
+                packet.duration = round(1 / rate / self.base)
+            elif self.container.format.name in WITHOUT_TIMES and self.stream.codec_context.name in GUESSED:
+                packet.pts = None
+            yield packet
 
     def packets_before(self, tick: int) -> Iterator[Packet] | None:
         """Packets that begin with a keyframe shown at `tick` or earlier; None if the file cannot be sought there."""
@@ -79,7 +194,7 @@ class Track:
             DataError: names the second at which the file is corrupt.
         """
         when = shown_at(packet)
-        if packet.is_corrupt:
+        if is_incomplete(packet):
             raise undecodable(self, when, INCOMPLETE)
         try:
             frames = packet.decode()
@@ -121,7 +236,15 @@ def explained(path: Path) -> Iterator[None]:
 
 def opened(path: Path, kind: Kind, strict: bool = True) -> Track:
     """A track that somebody has to close; see `open_track`."""
-    container = av.open(str(path.absolute()), metadata_errors="replace")
+    try:
+        container = av.open(str(path.absolute()), metadata_errors="replace", options=OPENED_WITH)
+    except ArgumentError:
+        raise DataError(
+            f"{path} cannot be read.",
+            got="a file of another kind, or a header that makes no sense",
+            expected="a container or stream of video or sound, as MP4, MOV, Matroska, AVI, MPEG, Ogg, WAV, FLAC or MP3",
+            remedy="Give the media file itself: texts, playlists and pictures are not opened.",
+        ) from None
     try:
         stream = _best_stream(path, container, kind)
     except DataError:
@@ -132,8 +255,7 @@ def opened(path: Path, kind: Kind, strict: bool = True) -> Track:
             other.discard = Discard.all
     stream.codec_context.thread_type = "NONE"
     stream.codec_context.thread_count = 1
-    if strict:
-        stream.codec_context.options = {"err_detect": "explode"}
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)} | ({"err_detect": "explode"} if strict else {})
     return Track(path, container, stream)
 
 
@@ -142,10 +264,15 @@ def shown_at(packet: Packet) -> int | None:
     return packet.dts if packet.pts is None else packet.pts
 
 
-def undecodable(track: Track, tick: int | None, got: str) -> DataError:
+def is_incomplete(packet: Packet) -> bool:
+    """Whether a part of a packet is missing. Of plain samples those that are there are whole."""
+    return packet.is_corrupt and not packet.stream.codec_context.name.startswith("pcm_")
+
+
+def undecodable(track: Track, tick: int | None, got: str) -> PartlyBrokenError:
     """The error of a stream that is corrupt at a tick."""
     place = "near its end" if tick is None else f"at {track.seconds(tick):.3f} s"
-    return DataError(
+    return PartlyBrokenError(
         f"{track.path} cannot be decoded {place}.",
         got=got,
         expected=f"{track.stream.type} without errors",
@@ -173,6 +300,8 @@ def check_file(path: Path) -> None:
 
 def _best_stream(path: Path, container: InputContainer, kind: Kind) -> Stream:
     stream = container.streams.best(kind)
+    if stream is None:  # FFmpeg counts none of which it knows too little
+        stream = next((other for other in container.streams if other.type == kind), None)
     if stream is None or stream.disposition & Disposition.attached_pic:
         found = {other.type for other in container.streams if not other.disposition & Disposition.attached_pic}
         what = "sound without a picture" if kind == "video" else "a video without sound"
@@ -182,98 +311,40 @@ def _best_stream(path: Path, container: InputContainer, kind: Kind) -> Stream:
             expected=f"a media file with {kind}",
             remedy="Leave this modality out, or remove the clips of this file.",
         )
-    if stream.codec_context is None:
+    if stream.codec_context is None or not _is_known(stream):
         raise DataError(
             f"{path} has {kind} that this FFmpeg cannot decode.",
-            got="an unknown codec",
+            got="an unknown codec, or a header that makes no sense",
             expected="a codec that PyAV's FFmpeg knows",
             remedy="Convert the file, to H.264 and AAC for example.",
         )
+    _check_size(path, stream)
     return stream
 
 
-PROMISING = ("mov", "matroska", "avi", "wav", "flac", "asf", "flv")
-"""Containers whose header tells their length; of others FFmpeg guesses it, from the bit rate for example."""
-MISSING_TOLERANCE = 0.5
-"""Seconds that may be missing at the end, or one packet if that is longer."""
+def _is_known(stream: Stream) -> bool:
+    context: Any = stream.codec_context
+    return (
+        bool(context.width and context.height)
+        if stream.type == "video"
+        else bool(context.sample_rate and context.channels)
+    )
 
 
-def stream_duration(path: Path, kind: Kind, thorough: bool = False) -> float:
-    """How many seconds after zero a file's best stream of a kind ends; `thorough` decodes it all, else a first frame.
-
-    Raises:
-        DataError: the file cannot be opened, has no such stream, is corrupt, or holds less than its header promises.
-    """
-    with open_track(path, kind) as track:
-        walk = _Walk(track, thorough)
-        for packet in track.packets():
-            walk.step(packet)
-        promised = _promised(track)
-        if walk.end < promised - max(MISSING_TOLERANCE, walk.longest):
-            raise DataError(
-                f"{path} is truncated.",
-                got=f"{kind} up to {walk.end:.2f} s",
-                expected=f"{promised:.2f} s, as its header promises",
-                remedy="Copy or download the file again, or remove the clips after its end.",
-            )
-        if walk.incomplete:
-            raise undecodable(track, shown_at(walk.incomplete), INCOMPLETE)
-    if not walk.num_frames:
+def _check_size(path: Path, stream: Stream) -> None:
+    """Refuse what a header claims before memory is taken for it."""
+    context: Any = stream.codec_context
+    if stream.type == "video":
+        found, most = f"{context.width} x {context.height} pixels", f"at most {MAX_PIXELS} pixels"
+        too_large = context.width * context.height > MAX_PIXELS
+    else:
+        found = f"{context.channels} channels, {context.sample_rate} samples a second"
+        most = f"at most {MAX_CHANNELS} channels and {MAX_RATE} samples a second"
+        too_large = context.channels > MAX_CHANNELS or context.sample_rate > MAX_RATE
+    if too_large:
         raise DataError(
-            f"{path} holds nothing that can be decoded.",
-            got=f"{walk.num_packets} packets, no frame",
-            expected=f"{kind} with frames",
-            remedy="Get or copy the file again.",
+            f"{path} claims to be larger than any {stream.type} that is read.",
+            got=found,
+            expected=most,
+            remedy="See whether its header is damaged; if it is not, make a smaller one of it.",
         )
-    return walk.end
-
-
-@dataclass
-class _Walk:
-    """What has been seen of a track, packet after packet."""
-
-    track: Track
-    thorough: bool
-    end: float = 0.0
-    longest: float = 0.0
-    num_packets: int = 0
-    num_frames: int = 0
-    incomplete: Packet | None = None
-
-    def step(self, packet: Packet) -> None:
-        if packet.is_corrupt:
-            self.incomplete = self.incomplete or packet
-            return
-        if packet.size:
-            self.num_packets += 1
-            self._time(packet)
-        if self.thorough or not self.num_frames:
-            self.num_frames += len(self.track.decode(packet))
-
-    def _time(self, packet: Packet) -> None:
-        when = shown_at(packet)
-        if when is None or packet.is_discard:
-            return
-        rate = getattr(self.track.stream, "average_rate", None)
-        default = float(1 / rate) if rate else 0.0
-        seconds = float(packet.duration * self.track.base) if packet.duration else default
-        self.longest = max(self.longest, seconds)
-        self.end = max(self.end, self.track.seconds(when) + seconds)
-
-
-def _promised(track: Track) -> float:
-    """Where the header says that the stream ends, in seconds since zero; 0 when it says nothing about this stream."""
-    if not track.container.format.name.startswith(PROMISING):
-        return 0.0
-    if track.stream.duration:
-        return track.seconds((track.stream.start_time or 0) + track.stream.duration)
-    text = next((track.stream.metadata[key] for key in _duration_keys(track)), None)
-    if text is not None:
-        hours, minutes, seconds = text.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - track.zero
-    alone = len([stream for stream in track.container.streams if stream.type in ("video", "audio")]) == 1
-    return track.container.duration / av.time_base if alone and track.container.duration else 0.0
-
-
-def _duration_keys(track: Track) -> Iterator[str]:
-    return (key for key in track.stream.metadata if key.upper().startswith("DURATION"))

@@ -14,7 +14,8 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 
 from egonorm.core import DataError
-from egonorm.data.readers.io.container import Track, check_file, explained, open_track, opened, shown_at
+from egonorm.data.readers.io.container import REENCODE, Track, check_file, explained, open_track, opened, shown_at
+from egonorm.data.readers.io.picture_order import delay_by_order, frames_by_order
 
 REFRESH = 5
 """The type of the H.264 units (ITU-T H.264, table 7-1) after which nothing refers to pictures before."""
@@ -77,7 +78,7 @@ def skip_unneeded(track: Track, packets: Iterator[Packet], ticks: Sequence[int])
     What is shown at a tick is known without decoding: packets are read on until all that is shown up to the last tick has
     been read, since nothing is shown before it is decoded. Packets without times, and those behind, are decoded.
     """
-    if track.stream.codec_context.name not in CODECS:
+    if track.stream.codec_context.name not in CODECS or delay_by_order(track) is not None:
         yield from packets
         return
     last, read = max(ticks), []
@@ -163,7 +164,30 @@ def decode_frames(path: Path, times: Sequence[float]) -> list[VideoFrame]:
 
 
 def decode_packets(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
-    """Decode; after a jump without the frames shown before the first keyframe, which lack what they refer to."""
+    """Decode, in the order in which frames are shown; after a jump nothing where that cannot be told of this place.
+
+    After a jump the frames shown before the first keyframe are left out: they lack what they refer to.
+    """
+    delay = delay_by_order(track)
+    frames = (
+        _frames_by_time(track, packets, jumped)
+        if delay is None
+        else frames_by_order(track, packets, delay if jumped else None)
+    )
+    last = None
+    for frame in frames:
+        if last is not None and tick_of(frame) < last:
+            raise DataError(
+                f"{track.path} has pictures whose times run backwards.",
+                got=f"{track.seconds(tick_of(frame)):.3f} s after {track.seconds(last):.3f} s",
+                expected="times that grow from picture to picture",
+                remedy=REENCODE,
+            )
+        last = tick_of(frame)
+        yield frame
+
+
+def _frames_by_time(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
     first = next(packets)
     beginning = shown_at(first) if jumped else None
     for packet in chain([first], packets):
@@ -177,10 +201,10 @@ def decode_packets(track: Track, packets: Iterator[Packet], jumped: bool) -> Ite
             raise
         if any(frame.pts is None for frame in frames):
             raise DataError(
-                f"{track.path} has frames without timestamps.",
-                got="a bare video stream",
-                expected="a container",
-                remedy="Wrap it: ffmpeg -i FILE -c copy FILE.mp4",
+                f"{track.path} has pictures without times among others that have one.",
+                got="a picture of which the file does not say when it is shown",
+                expected="times for all pictures, or for none",
+                remedy=REENCODE,
             )
         yield from (frame for frame in frames if beginning is None or tick_of(frame) >= beginning)
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from egonorm.core import DataError
+from egonorm.core.errors import some
 from egonorm.data.manifest import SPLITS, Clip
 from egonorm.data.sets.epic55.splits import read_split
 
@@ -59,7 +61,26 @@ def read_annotations(root: Path) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
             expected="the six pickles of MM-SADA's splits, or at least EPIC's public labels",
             remedy=f"Get them from {_SPLITS_AT} or {_LABELS_AT}.",
         )
+    _check_uids(root, clips)
     return tuple(clips), tuple(_notes(derived, missing))
+
+
+def _check_uids(root: Path, clips: list[Clip]) -> None:
+    """Refuse tables that share uids: a clip of two splits would be judged by what has learnt it."""
+    tables: dict[str, dict[str, None]] = {}
+    for clip in clips:
+        tables.setdefault(clip.uid, {})[f"{clip.domain}_{clip.split}"] = None
+    if shared := {uid: names for uid, names in tables.items() if len(names) > 1}:
+        told: dict[str, list[str]] = {}
+        for (domain, split), number in Counter((clip.domain, clip.split) for clip in clips).items():
+            told.setdefault(domain, []).append(f"{number} {split}")
+        numbers = "; ".join(f"{domain}: {', '.join(splits)}" for domain, splits in told.items())
+        raise DataError(
+            f"Tables of {root} share clips.",
+            got=f"uid {some(list(shared))} in {' and '.join(next(iter(shared.values())))}; clips of {numbers}",
+            expected="each uid in one table",
+            remedy=f"Take them out of one, or get the tables again from {_SPLITS_AT}.",
+        )
 
 
 def _notes(derived: list[str], missing: list[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from egonorm.core import DataError
+from egonorm.core.npz import UNREADABLE, header_of, read_header
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ def metadata_of(path: Path) -> dict[str, str]:
 def _guarded(path: Path, read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, SafetensorError) as error:
+    except (*UNREADABLE, SafetensorError) as error:
         raise DataError(
             f"{path} cannot be read.",
-            got=f"{type(error).__name__}: {error}",
+            got=f"{type(error).__name__}: {str(error)[:300]}",
             expected=f"a whole {path.suffix} file",
             remedy="Save or copy it again.",
         ) from None
@@ -102,24 +103,15 @@ def _read_safetensors(array: Array) -> Tensor:
 
 def _npy(path: Path) -> tuple[Array, ...]:
     with path.open("rb") as file:
-        return (_from_header(path, path.stem, file),)
+        return (_of(path, path.stem, *read_header(file, path.stat().st_size)),)
 
 
 def _npz(path: Path) -> tuple[Array, ...]:
-    found = []
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            with archive.open(name) as file:
-                found.append(_from_header(path, name.removesuffix(".npy"), file))
-    return tuple(found)
+        return tuple(_of(path, x.filename.removesuffix(".npy"), *header_of(archive, x)) for x in archive.infolist())
 
 
-def _from_header(path: Path, key: str, file) -> Array:
-    version = np.lib.format.read_magic(file)
-    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in header:
-        raise ValueError(f"{key} is of version {version} of the format, which only tables of several columns need")
-    shape, _, dtype = header[version](file)
+def _of(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
     kinds = dict.fromkeys("fiu", "number") | dict.fromkeys("US", "text") | {"O": "object"}
     return Array(path, key, shape, kinds.get(dtype.kind, str(dtype)))
 

@@ -48,6 +48,15 @@ class FeatureSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Verified(Protocol):
+    """Features that may have a digest."""
+
+    def verify(self) -> bool:
+        """Compare all that is stored with its digest; whether it has one."""
+        ...
+
+
 @dataclass(frozen=True)
 class FeatureSet:
     """Features of clips. Every clip is a medium of its own, so that training never meets another clip's window."""
@@ -110,6 +119,15 @@ class FeatureSet:
     def _rows(self, uids: Iterable[str]) -> list[int]:
         number = {uid: row for row, uid in enumerate(self.manifest.clips.uid.tolist())}
         return [number[uid] for uid in uids]
+
+    def verify(self, thorough: bool) -> tuple[str, ...]:
+        """Compare the features with their digests; a remark about those that have none.
+
+        Raises:
+            DataError: for features that are not as they were written.
+        """
+        without = [name for name, x in self.sources.items() if isinstance(x, Verified) and not x.verify()]
+        return (f"No digest, so that damage could not be seen: {', '.join(without)}.",) if without else ()
 
     def layouts(self) -> dict[str, dict[str, int]]:
         """Per modality, how its features lie on the disk, and of how many clips."""

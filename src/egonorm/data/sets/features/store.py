@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 from jaxtyping import Float32, Float64
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from egonorm.core import DataError
-from egonorm.core.files import Format, write_atomically
+from egonorm.core.files import Format
+from egonorm.core.tensors import has_digest, read_tensors, write_tensors
 from egonorm.data import metadata
 from egonorm.data.manifest import Manifest
 from egonorm.data.readers.features import MappedFeatures
@@ -75,6 +75,14 @@ class StoredModality:
         """The features, mapped."""
         return MappedFeatures(self.path)
 
+    def verify(self) -> bool:
+        """Compare all that is stored with its digest; whether it has one. DataError where it is not as it was written."""
+        try:
+            read_tensors(self.path)
+            return has_digest(self.path)
+        except (OSError, ValueError) as error:
+            raise _unreadable(self.path, str(error)) from None
+
 
 def features_path(root: Path, modality: str) -> Path:
     """The file of a modality's features."""
@@ -85,8 +93,7 @@ def write_features(
     root: Path, modality: str, features: Float32[Tensor, "clip window feature"], start: Float64[Tensor, "clip window"]
 ) -> None:
     """Write one modality of a store; row k is clip k of the manifest."""
-    content = safetensors.torch.save({"features": features, "start": start})
-    write_atomically(features_path(root, modality), content)
+    write_tensors(features_path(root, modality), {"features": features, "start": start}, {})
 
 
 def write_description(root: Path, description: Description, manifest: Manifest) -> None:
@@ -117,6 +124,11 @@ def open_store(root: Path) -> FeatureSet:
     return FeatureSet(root, own, stored, {name: StoredModality(features_path(root, name)) for name in stored.sizes})
 
 
+def _unreadable(path: Path, got: str) -> DataError:
+    expected = "a file as egonorm extract wrote it"
+    return DataError(f"{path} cannot be read.", got=got, expected=expected, remedy=ANEW)
+
+
 def _check_file(path: Path, shape: tuple[int, int, int]) -> None:
     wanted: Mapping[str, tuple] = {"features": (*shape, "F32"), "start": (*shape[:2], "F64")}
     try:
@@ -124,8 +136,6 @@ def _check_file(path: Path, shape: tuple[int, int, int]) -> None:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             found = {name: (*part.get_shape(), part.get_dtype()) for name, part in slices.items()}
     except (OSError, SafetensorError) as error:
-        raise DataError(
-            f"{path} cannot be read.", got=str(error), expected="a file that egonorm extract wrote", remedy=ANEW
-        ) from None
+        raise _unreadable(path, str(error)) from None
     if found != wanted:
         raise DataError(f"{path} does not hold what {DESCRIPTION} says.", got=found, expected=wanted, remedy=ANEW)

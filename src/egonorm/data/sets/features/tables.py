@@ -2,14 +2,14 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest, read_classes
+from egonorm.core.files import parse_json
+from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest, read_classes, unreadable_table
 from egonorm.data.sets.features.arrays import Array, metadata_of
 
 TABLE_COLUMNS = ("uid", "label", "domain", "split")
@@ -115,6 +115,13 @@ def read_table(path: Path) -> FeatureTable:
             expected="a table in UTF-8",
             remedy="Save it again as CSV UTF-8.",
         ) from None
+    try:
+        return _read_rows(path, text)
+    except csv.Error as error:
+        raise unreadable_table(path, error) from None
+
+
+def _read_rows(path: Path, text: str) -> FeatureTable:
     first = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=next((x for x in "\t;" if x in first), ","))
     columns = {NAMES.get(name.strip().lower()): name for name in rows.fieldnames or () if name}
@@ -146,7 +153,7 @@ def table_of_metadata(path: Path) -> FeatureTable:
     """The table in the header of a safetensors file: one JSON list a column."""
     found = {NAMES[key]: text for key, text in metadata_of(path).items() if key in NAMES}
     try:
-        columns = {column: [str(value) for value in json.loads(text)] for column, text in found.items()}
+        columns = {column: [str(value) for value in parse_json(text)] for column, text in found.items()}
     except (ValueError, TypeError) as error:
         raise DataError(
             f"The metadata of {path} cannot be read.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from egonorm.core import DataError, RunError
-from egonorm.core.files import locked
+from egonorm.core.files import locked, remove_left
 from egonorm.core.processes import in_processes
 from egonorm.data.check import Problem, find_problems
 from egonorm.data.manifest import Clip, Manifest
@@ -19,7 +19,7 @@ from egonorm.data.readers.timed_images import index_of, write_shots
 from egonorm.data.readers.wav import write_wav
 from egonorm.data.sets import ClipSet
 from egonorm.data.sets.packed.dataset import WAV, reader_in
-from egonorm.data.sets.packed.store import Packing, claim_packed
+from egonorm.data.sets.packed.store import Packing, claim_packed, write_digests
 from egonorm.data.sets.packed.whole import shots_of, sound_of
 from egonorm.data.transforms import Input
 
@@ -92,6 +92,7 @@ def pack_data(
     )
     made, broken = [], []
     with locked(root / ".lock", wait=False, taken=taken):
+        remove_left(root, *(root / modality for modality in inputs))
         jobs = list(_jobs(data.manifest.clips, readers, packed, packing))
         missing = [job for job in jobs if not job.is_done]
         done = len(jobs) - len(missing)
@@ -112,8 +113,10 @@ def pack_medium(job: PackJob) -> tuple[PackJob, Made | DataError]:
         seconds = reader.examine(name)
         if job.path.suffix == WAV:
             write_wav(job.path, sound_of(reader, name), reader.look.rate)
+            write_digests([job.path])
         else:
             write_shots(job.path, shots_of(reader, name), seconds, job.quality, partial(is_wanted, job.wanted))
+            write_digests([job.path, index_of(job.path)])
     except DataError as error:
         return job, error
     return job, Made(job.media, seconds, job.path.stat().st_size, reader.root / name)
@@ -163,4 +166,5 @@ def _problems(
         uids[clip.media].append(clip.uid)
     problems = [Problem(media, modality, error, tuple(uids[media])) for media, modality, error in broken]
     lost = {media for media, _, _ in broken}
-    return (*problems, *find_problems(manifest.keep(lambda clip: clip.media not in lost), packed))
+    found = find_problems(manifest.keep(lambda clip: clip.media not in lost), packed)
+    return (*problems, *(problem for problem in found if problem.uids))

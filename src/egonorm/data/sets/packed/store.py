@@ -1,11 +1,13 @@
 """The folder of packed media: what it says of itself, its clips, and where a medium lies."""
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from egonorm.core import DataError
-from egonorm.core.files import ANOTHER, Format, fitting, refuse_foreign
+from egonorm.core.files import ANOTHER, Format, fitting, refuse_foreign, write_atomically
 from egonorm.data import metadata
 from egonorm.data.manifest import Manifest
 
@@ -99,3 +101,38 @@ def read_packed_clips(root: Path, about: PackedDescription) -> Manifest:
         "packed media",
         "Restore it, or pack the data again: packed media are kept.",
     )
+
+
+def write_digests(files: Sequence[Path]) -> None:
+    """Write the digests of a medium's files beside the first, as `sha256sum --check` reads them."""
+    lines = [f"{_digest(file)}  {file.name}\n" for file in files]
+    write_atomically(_digests_of(files[0]), "".join(lines).encode())
+
+
+def has_digests(path: Path, thorough: bool) -> bool:
+    """Whether there are digests of a medium's files; where `thorough`, DataError if they are not theirs."""
+    listing = _digests_of(path)
+    if not thorough:
+        return listing.is_file()
+    try:
+        lines = [line.split("  ", 1) for line in listing.read_text().splitlines()] if listing.exists() else []
+        wrong = [name for digest, name in lines if _digest(path.with_name(name)) != digest]
+    except (OSError, ValueError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}", "what egonorm data pack wrote") from None
+    if wrong:
+        raise _damaged(path, f"another content of {', '.join(wrong)}", f"that of {listing.name}")
+    return bool(lines)
+
+
+def _damaged(path: Path, got: str, expected: str) -> DataError:
+    remedy = f"Remove {path.name}* there, and pack the data again: the rest is kept."
+    return DataError(f"{path} is not as it was packed.", got=got, expected=expected, remedy=remedy)
+
+
+def _digests_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

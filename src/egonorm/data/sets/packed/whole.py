@@ -43,9 +43,9 @@ def _of_video(reader: VideoReader, media: str) -> Iterator[Shot]:
 
 @shots_of.register(FrameReader)
 def _of_pictures(reader: FrameReader, media: str) -> Iterator[Shot]:
+    reader.examine(media)
     pictures = open_pictures(reader.root / media)
-    pictures.check("RGB", thorough=False)
-    for tick in range(len(pictures.numbers)):
+    for tick in range(pictures.length):
         yield Shot(tick / reader.rate, partial(_stored, [pictures], tick, "RGB", reader.short_side))
 
 
@@ -53,7 +53,7 @@ def _of_pictures(reader: FrameReader, media: str) -> Iterator[Shot]:
 def _of_flow(reader: FlowReader, media: str) -> Iterator[Shot]:
     reader.examine(media)
     halves = reader.halves(media)
-    for tick in range(len(halves[0].numbers)):
+    for tick in range(halves[0].length):
         yield Shot(reader.time_of(tick), partial(_stored, halves, tick, "GRAY", reader.short_side), PAIR)
 
 

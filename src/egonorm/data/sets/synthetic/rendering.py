@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from egonorm.core import DataError
-from egonorm.core.files import ANOTHER, KEY, Format, refuse_foreign, write_atomically
+from egonorm.core.files import ANOTHER, KEY, Format, parse_json, refuse_foreign, write_atomically
 from egonorm.core.processes import in_processes
 from egonorm.data.manifest import write_manifest
 from egonorm.data.sets.synthetic.displacement import displacements, pack_flow
@@ -126,7 +126,7 @@ def read_config(root: Path) -> dict[str, Any]:
     """
     path = root / DESCRIPTION
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = parse_json(path.read_text(encoding="utf-8"))
         KITCHENS.check(path, tree.get(KEY, 1))
         return dict(tree["config"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
