@@ -15,8 +15,8 @@ def test_public_names():
         "WeightsError",
         "losses": "cosine_distance hard_norm_alignment mean_norm mix_up_half norms relative_norm_alignment reverse_gradient "
         "squared_cosine squared_mmd",
-        "metrics": "PairedTest accuracy_interval holm mean_accuracy_interval mean_class_accuracy mean_norm_difference "
-        "paired_test recall top1 top_share",
+        "metrics": "DeadStream PairedTest accuracy_interval answer_share chance dead_streams describe_dead holm "
+        "mean_accuracy_interval mean_class_accuracy mean_norm_difference paired_test recall top1 top_share",
         "signal": "LogMel SoundLook Spectrogram Waveform",
         "data": "AudioInput Clip Clips FeatureInput Input Manifest Span VideoInput "
         "open_clip_set open_data read_manifest write_manifest",

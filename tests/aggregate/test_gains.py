@@ -81,7 +81,8 @@ def test_what_has_no_gain_is_told(tmp_path):
 
 OF_ALL = (
     "Accuracies in percent; in brackets Wilson's 95 % interval over the n clips; after ± the standard deviation over seeds. "
-    "|x| is the mean feature norm, delta the difference of two of them (Eq. 1)."
+    "|x| is the mean feature norm, delta the difference of two of them (Eq. 1). "
+    "chance: one answer for all clips, that of the class with most clips."
 )
 OF_GAINS = (
     "gain is the top-1 minus that of Source Only with the same seeds on the same clips, in brackets its 95 % interval (for it "
@@ -135,7 +136,9 @@ def test_the_caption_says_all_that_the_numbers_need(tmp_path):
         ("hna", "dg1:D1:D2", "1", "10", "3 to 4 (3 classes)"),
     ]
     assert [row["config"].split()[0] for row in rows] == ["rgb+audio", "audio", *["rgb+audio"] * 4]
-    titles = "method, setting, tested on, config, seeds, n, top-1 fused, gain, p, mean class, clips a class, |rgb|"
+    titles = (
+        "method, setting, tested on, config, seeds, n, chance, top-1 fused, gain, p, mean class, clips a class, |rgb|"
+    )
     assert ", ".join(table.header) == titles
 
 

@@ -144,6 +144,7 @@ def test_rows_with_and_without_runs(tmp_path):
     assert rows[tuple(key.values())] == key | {
         "paper": "45.01",
         "ours": f"75.00 ± 25.0 [{low:.0f}, {high:.0f}]",
+        "chance": "50.0",
         "ours - paper": "+29.99",
         "seeds": "3",
         "n": "4",
@@ -152,7 +153,7 @@ def test_rows_with_and_without_runs(tmp_path):
         "remark": "gain on seeds 0, 1",
     }
     key |= {"system": "Align. Only", "shift": "D1->D3"}
-    blank = dict.fromkeys(("ours", "ours - paper", "seeds", "n", "gain", "p"), "")
+    blank = dict.fromkeys(("ours", "ours - paper", "seeds", "n", "chance", "gain", "p"), "")
     remark = "no run; † printed value equals the SS row"
     assert rows[tuple(key.values())] == key | blank | {"paper": "33.75 †", "remark": remark}
     assert all((" †" in row["paper"]) == bool(reported()[key].erratum) for key, row in rows.items())
@@ -172,7 +173,8 @@ def about(selection):
     return (
         f"Selection: {selection}. Paper: top-1 in percent of arXiv 2106.01689, which gives neither seeds nor deviations; † see "
         "the remark. Ours: the mean over seeds, ± their standard deviation, in brackets the 95 % interval over the n clips "
-        "(Wilson; for a mean the clips that shifts share count once)."
+        "(Wilson; for a mean the clips that shifts share count once). chance: one answer for all clips, that of the class "
+        "with most clips."
     )
 
 
@@ -187,7 +189,7 @@ def test_numbers_of_other_data_are_not_comparable_and_it_is_said_first(table_and
             "Source Only with fewer streams or other fusion is compared with that with all streams and late fusion.",
         ]
     )
-    titles = "table, setting, system, shift, paper, ours, ours - paper, seeds, n, gain, p, remark"
+    titles = "table, setting, system, shift, paper, ours, ours - paper, seeds, n, chance, gain, p, remark"
     assert ", ".join(table.header) == titles
 
 
@@ -395,7 +397,8 @@ def test_other_domains_than_the_papers_are_refused(tmp_path):
         "No run belongs to the paper's comparison.",
         "dg1:car:office, dg1:home:office",
         "systems of the paper in settings of D1, D2 and D3, such as dg1:D1:D2",
-        "Make them with egonorm bench paper.table1, or leave out --against.",
+        "For runs in other places give egonorm table without --against; the paper's are made by egonorm bench paper.table1 "
+        "on places called D1, D2 and D3.",
     ):
         compared(tmp_path)
 
@@ -406,6 +409,6 @@ def test_by_hand(tmp_path, capsys):
     cli.main(["table", str(tmp_path), "--against", "paper", "--select", "last", "--format", "csv"])
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[0].startswith("table,setting,system,shift,paper,ours,") and len(lines) == 1 + len(reported())
-    assert lines[0].endswith("seeds,n,gain,gain sd,gain low,gain high,p,remark")
+    assert lines[0].endswith("seeds,n,chance,gain,gain sd,gain low,gain high,p,remark")
     (row,) = (row for row in csv.DictReader(lines) if row["system"] == "RNA-Net" and row["ours"])
     assert (row["shift"], row["ours"], row["n"], row["seeds"]) == ("D1->D2", "100.0", "3", "1")

@@ -3,6 +3,7 @@
 import pytest
 
 from egonorm.aggregate.table import Cell, Table, render_table
+from egonorm.core.text import csv_of
 
 COLUMNS = {
     "method": ["rna|x", "a_b & {c} #1"],
@@ -15,10 +16,10 @@ CAPTION = "$p$ < 0.05 > 0 [red] :a:" + " words" * 15
 FORMS = {
     "text": [
         "",
-        " method         top-1 50%             gain                p         sd alone",
-        " ───────────────────────────────────────────────────────────────────────────",
-        " rna|x          51.2 ± 2.0 [44, 59]   +0.0 [-1.3, +1.2]   0.012 ‡",
-        " a_b & {c} #1   50.00                                     1 †       3 ± 0.5",
+        " method        top-1 50%            gain               p        sd alone",
+        " ───────────────────────────────────────────────────────────────────────",
+        " rna|x         51.2 ± 2.0 [44, 59]  +0.0 [-1.3, +1.2]  0.012 ‡",
+        " a_b & {c} #1  50.00                                   1 †      3 ± 0.5",
         "",
         "$p$ < 0.05 > 0 [red] :a:" + " words" * 12,
         "words words words",
@@ -29,7 +30,7 @@ FORMS = {
         r"| rna\|x | 51.2 ± 2.0 [44, 59] | +0.0 [-1.3, +1.2] | 0.012 ‡ |  |",
         "| a_b & {c} #1 | 50.00 |  | 1 † | 3 ± 0.5 |",
         "",
-        CAPTION,
+        r"\$p\$ \< 0.05 \> 0 \[red\] :a:" + " words" * 15,
         "",
     ],
     "csv": [
@@ -66,14 +67,59 @@ def test_a_table_in_each_form(form):
         assert text == "\n".join(FORMS[form])
 
 
+ODD = "\x1b[2J\u202e\r\n[red]\\^~#%&_{}$*<b>`"
+"""A name as whoever wishes harm would choose it."""
+VISIBLE = r"\x1b[2J\u202e\r\n[red]"
+
+
+def test_odd_names_act_nowhere():
+    table = Table.of({ODD: [ODD, "=1+1"], "n": [Cell(-3.2, ".1f"), "-3.2"]}, [ODD])
+    texts = {form: render_table(table, form) for form in FORMS}
+    for text in texts.values():
+        assert not set("\x1b\u202e\r") & set(text)
+    assert (
+        texts["text"].count(VISIBLE + r"\^~#%&_{}$*<b>`") == 2 and r"\x1b[2J\u202e\r" in texts["text"].splitlines()[-2]
+    )
+    assert texts["markdown"].count(r"\\x1b\[2J\\u202e\\r\\n\[red\]\\^\~#%&\_{}\$\*\<b\>\`") == 3
+    assert r"[red]\textbackslash{}\textasciicircum{}\textasciitilde{}\#\%\&\_\{\}\$*$<$b$>$`" in texts["latex"]
+    for name in ("[2cm]", "*"):
+        assert f"\n{{}}{name} \\\\\n" in render_table(Table.of({"a": ["x", name]}, ["caption"]), "latex")
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1+1", "'+1+1"),
+        ("-1-1", "'-1-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        (" =1", "' =1"),
+        ("\t=1", r"\t=1"),
+        ("\r=1", r"\r=1"),
+        ("＝1", "'＝1"),
+        ("-3.2", "-3.2"),
+        ("+3e-05", "+3e-05"),
+        (-3.2, "-3.2"),
+        ("rna", "rna"),
+    ],
+)
+def test_a_spreadsheet_computes_no_text(cell, written):
+    assert csv_of(["a"], [[cell]]) == f"a\n{written}\n"
+
+
+def test_wide_letters_have_room():
+    lines = render_table(Table.of({"label": ["漢" * 60]}, ["caption"]), "text").splitlines()
+    assert "漢" * 60 in lines[3]
+
+
 def test_text_has_every_cell_on_one_line_however_wide_and_a_caption_of_a_hundred_letters_a_line():
     caption = f"{'c' * 50} {'d' * 50}"
     table = Table.of({"title": ["a" * 150], "t" * 160: ["b" * 120]}, [caption])
     lines = [line.strip() for line in render_table(table, "text").splitlines()]
-    assert lines[1].endswith("   " + "t" * 160) and lines[3] == "a" * 150 + "   " + "b" * 120
+    assert lines[1].endswith("  " + "t" * 160) and lines[3] == "a" * 150 + "  " + "b" * 120
     assert lines[-2:] == ["c" * 50, "d" * 50]
 
 
 def test_columns_have_one_length():
     with pytest.raises(ValueError, match="shorter"):
-        Table.of({"a": ["1"], "b": []}, "caption")
+        Table.of({"a": ["1"], "b": []}, ["caption"])

@@ -70,6 +70,7 @@ def test_a_metric_has_a_column_with_its_title_unless_it_belongs_to_another(tmp_p
         "tested on": "D2",
         "seeds": "1",
         "n": "200",
+        "chance": "100.0",
         "top-1 fused": "50.0 [43, 57]",
         "|rgb|": "3.00",
         "delta rgb-audio": "-4.00",
@@ -78,8 +79,9 @@ def test_a_metric_has_a_column_with_its_title_unless_it_belongs_to_another(tmp_p
         "clips a class": "200 to 200 (1 classes)",
         "skew": "1.23",
     }
-    assert ", ".join(second) == f"rna, {run.setting}, D2, 1, , , 3.00, -4.00, , , , "
+    assert ", ".join(second) == f"rna, {run.setting}, D2, 1, , , , 3.00, -4.00, , , , "
     assert table.header[5:] == (
+        "chance",
         "top-1 fused",
         "|rgb|",
         "delta rgb-audio",

@@ -340,7 +340,7 @@ def test_sources_that_make_no_sense(trained, tmp_path, monkeypatch):
     del only_rgb["net"]["streams"]["audio"]
     (alone / "config.json").write_text(json.dumps(only_rgb))
     shutil.rmtree(alone / "checkpoints")
-    refused(RunError, "has no checkpoints yet", [alone])
+    refused(RunError, "has no checkpoints any more", [alone])
     only = Encoders({"rgb": find(trained)["rgb"]}).streams["rgb"]
     monkeypatch.setattr(encoders, "_of_run", lambda folder, runtime: [("rgb", only)])
     refused(

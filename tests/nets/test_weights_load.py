@@ -18,7 +18,8 @@ from torch import nn
 from egonorm.core.errors import WeightsError
 from egonorm.nets.bn_inception import BnInception
 from egonorm.nets.i3d import I3d
-from egonorm.nets.weights.load import load_weights
+from egonorm.nets.weights.load import load_weights, shown_address
+from egonorm.runs.presets import parse_weights
 
 WIDTH = 0.05
 
@@ -379,3 +380,61 @@ def test_default_cache_is_in_the_users_cache_folder(i3d, served, tmp_path, monke
     torch.save(random_state(i3d), served[0] / "i3d.pt")
     load_weights(i3d, f"{served[1]}/i3d.pt")
     assert len(list((tmp_path / "home" / "egonorm" / "weights").glob("*-i3d.pt"))) == 1
+
+
+@pytest.mark.parametrize("prefix", ["model.", "backbone.", "_orig_mod.", "encoder.", "module.backbone.", "a.b.c."])
+def test_what_stands_before_all_names_is_taken_off(audio, file, prefix):
+    state = random_state(audio)
+    named = {prefix + name: value for name, value in (state | head("last_linear", audio)).items()}
+    torch.save(named | {"cls_head.weight": torch.zeros(3), "epoch": torch.tensor(3)}, file)
+    load_weights(audio, file)
+    assert is_filled(audio, state)
+
+
+def test_a_prefix_is_named_where_what_follows_it_does_not_fit(audio, file):
+    state = random_state(audio)
+    gone, *_ = state
+    torch.save({f"backbone.{name}": value for name, value in state.items() if name != gone}, file)
+    told = message(audio, file)
+    assert f"{len(state) - 1} keys that match after backbone.; 1 missing ({gone})" in told
+    torch.save({f"backbone.{name}": value for name, value in (state | {"odd": torch.zeros(1)}).items()}, file)
+    assert "match after backbone.; 1 unexpected (odd)" in message(audio, file)
+
+
+def test_of_several_networks_none_is_guessed(audio, file):
+    state = random_state(audio)
+    both = {f"{side}.{name}": value for side in ("student", "teacher") for name, value in state.items()}
+    torch.save(both, file)
+    assert "several networks, whose names begin with student., teacher." in message(audio, file)
+    torch.save(state | both, file)
+    assert "unexpected (student." in message(audio, file), "without anything before them they are as before"
+
+
+@pytest.mark.parametrize(
+    ("address", "got"),
+    [
+        ("file:///etc/passwd", "the scheme file"),
+        ("ftp://host/w.pt", "the scheme ftp"),
+        ("http://", "no host"),
+        ("http:///w.pt", "no host"),
+        ("https://[::1/w.pt", "no host"),
+        ("http://host:port/w.pt", "no host"),
+        ("http://host/a b.pt", "spaces"),
+        ("http://host/\x1b[2J", "spaces or control"),
+        ("https://me:secret@host/w.pt", "a user name or a password"),
+        ("https://me:sec/ret@host/w.pt", "no host"),
+        ("https://secret@host/w.pt?x=1", "a user name or a password"),
+    ],
+)
+def test_addresses_without_a_file_behind_them_are_refused_and_no_password_is_repeated(audio, tmp_path, address, got):
+    told = message(audio, address, cache=tmp_path)
+    assert f"got:      {got}" in told and "\x1b" not in told and not list(tmp_path.iterdir())
+    with pytest.raises(WeightsError) as at_once:
+        parse_weights(f"rgb={address}#abc")
+    for text in (told, str(at_once.value)):
+        assert "secret" not in text and "ret@" not in text and "me:" not in text
+
+
+def test_a_key_in_an_address_is_not_repeated():
+    assert shown_address("https://host/w.pt?key=secret") == "https://host/w.pt?…"
+    assert shown_address("https://a:b@host/w.pt") == "https://…@host/w.pt" and shown_address("a@b?c.pt") == "a@b?c.pt"

@@ -46,11 +46,9 @@ def test_foreign_text_stays_text():
     svg = svg_of(drawn(EVIL), "evil", f'"{EVIL}"')
     assert "<img" not in svg and "\x1b" not in svg
     root = ElementTree.fromstring(svg)
-    assert (
-        root.get("aria-label") == f'"{EVIL}"'.replace("\x1b", "\N{REPLACEMENT CHARACTER}") and root.get("role") == "img"
-    )
+    assert root.get("aria-label") == f'"{EVIL}"'.replace("\x1b", r"\x1b") and root.get("role") == "img"
     shown = [element.text for element in root.iter(f"{SVG}text")]
-    assert EVIL.replace("\x1b", "\N{REPLACEMENT CHARACTER}") in shown and "put" in shown
+    assert EVIL.replace("\x1b", r"\x1b") in shown and "put" in shown
 
 
 def test_ink_takes_the_colour_of_the_page_and_nothing_lies_behind():
@@ -79,7 +77,7 @@ def test_modalities_are_told_apart_by_more_than_colour():
     [
         ("take", "take"),
         ("a" * 25, "a" * 23 + "…"),
-        ("a\udcff\ud800", "a\N{REPLACEMENT CHARACTER}" + "\N{REPLACEMENT CHARACTER}"),
+        ("a\udcff\n\u202eb", r"a\udcff\n\u202eb"),
     ],
 )
 def test_long_names_are_cut(name, shown):

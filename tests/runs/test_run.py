@@ -10,9 +10,10 @@ import pytest
 from egonorm.core import DataError, RunError, Setting, SettingError
 from egonorm.data.sets import open_clip_set
 from egonorm.methods import Rna
+from egonorm.runs.config import read_run, write_run
 from egonorm.runs.directory import claim
-from egonorm.runs.results import COMPLETE, is_complete, read_rows
-from egonorm.runs.run import Options, RunContext, execute, measure
+from egonorm.runs.results import COMPLETE, is_complete, read_rows, write_rows
+from egonorm.runs.run import Options, RunContext, execute, make_row, measure
 from egonorm.training.runtime import start_runtime
 
 
@@ -58,6 +59,8 @@ def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
         "mean_norm_difference/rgb-audio",
         "norm_share/rgb",
         "norm_share/audio",
+        "answer_share/rgb",
+        "answer_share/audio",
         *(f"recall/{name}" for name in classes),
     }
     support = {row.metric: row.n for row in rows if (row.step, row.domain) == (4, "D2") and "recall" in row.metric}
@@ -66,6 +69,34 @@ def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     perform(replace(run, method=Rna()), folder)
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_an_unfinished_run_is_not_judged_and_one_without_checkpoints_is_not_to_be_resumed(run, tmp_path):
+    write_run(tmp_path / "run", run)
+    with start_runtime("cpu") as runtime:
+        context = RunContext(run, tmp_path / "run", runtime, Options())
+        with pytest.raises(RunError, match=r"is not finished(.|\n)*step 0 of(.|\n)*train --resume"):
+            measure(context, "D2")
+        assert not (tmp_path / "run" / "results.jsonl").exists()
+        write_rows(tmp_path / "run", [make_row(context, 1, "D2", COMPLETE, 1.0, 0)])
+        with pytest.raises(
+            RunError, match=r"has no checkpoints any more(.|\n)*from a copy, or train anew with another --out"
+        ):
+            measure(context, "D2")
+
+
+def test_whoever_names_a_folder_of_runs_is_told_of_them_and_never_to_remove_it(run, tmp_path):
+    write_run(tmp_path / "runs" / "first", run)
+    with pytest.raises(
+        RunError, match=r"is not the folder of a run(.|\n)*Name one of the runs in it, such as .*first"
+    ) as told:
+        read_run(tmp_path / "runs")
+    assert "emove" not in str(told.value)
+    (tmp_path / "runs" / "first" / "config.json").write_text("{")
+    with pytest.raises(RunError, match=r"Bring config.json back from a copy, or do the run anew with another --out"):
+        read_run(tmp_path / "runs" / "first")
+    with pytest.raises(RunError, match=r"Name a run's folder"):
+        read_run(tmp_path)
 
 
 @pytest.mark.slow

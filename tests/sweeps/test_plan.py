@@ -1,5 +1,6 @@
 """The plan of a sweep: the paper's systems and numbers, each run once, what waits for what, and its shards."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -107,6 +108,16 @@ def test_methods_and_settings_on_demand(base):
         plan(base, "paper.table1", names=["ran", "magic"])
     with pytest.raises(SettingError, match=r"no such settings(.|\n)*uda:D1:D2"):
         plan(base, "paper.table1", settings=[Setting.parse("uda:D1:D2")])
+
+
+def test_a_setting_of_some_of_the_places_is_what_there_would_be_were_there_no_others(base):
+    four = ("D1", "D2", "D3", "D4")
+    wanted = [Setting.parse(text) for text in ("dgn:D1+D2:D3", "dg1:D4:D1")]
+    jobs = make_plan(suites(("rgb", "audio"))["paper.table1"], base, four, (0,), names=["rna"], settings=wanted).runs
+    assert {str(job.run.setting) for job in jobs} == {"dgn:D1+D2:D3", "dg1:D4:D1"}
+    for strange in ("dgn:D1+D5:D3", "tta:D1:D2"):
+        with pytest.raises(SettingError, match=rf"no such settings(.|\n)*{re.escape(strange)}(.|\n)*Correct --setting"):
+            make_plan(suites(("rgb", "audio"))["paper.table1"], base, four, (0,), settings=[Setting.parse(strange)])
 
 
 def test_what_makes_no_sense_is_left_out_and_named(base):

@@ -53,7 +53,9 @@ def test_a_state_without_its_network_is_refused(tmp_path):
     saved = Checkpoints(tmp_path / "checkpoints", steps=9, every=3, keep=2)
     saved.save(3, net, optimizer, ABOUT)
     saved.path(3).unlink()
-    with pytest.raises(RunError, match=r"cannot go on(.|\n)*no file(.|\n)*000003(.|\n)*to train anew"):
+    with pytest.raises(
+        RunError, match=r"cannot go on(.|\n)*no file(.|\n)*000003(.|\n)*Bring it back, or train anew with another --out"
+    ):
         saved.resume(net, optimizer, ABOUT)
 
 

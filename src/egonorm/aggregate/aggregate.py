@@ -19,7 +19,7 @@ from egonorm.core.training import Optim
 from egonorm.core.types import Setting, Shift
 from egonorm.methods import Method, SourceOnly
 from egonorm.methods.base import unresolved
-from egonorm.metrics import holm, mean_accuracy_interval
+from egonorm.metrics import chance, dead_streams, holm, mean_accuracy_interval
 from egonorm.runs.config import ANYWHERE, Run, to_json
 from egonorm.runs.results import Record, Runs, Selector, read_records
 
@@ -311,7 +311,40 @@ class Aggregate:
 
     def average(self, metric: str) -> Average | None:
         """A metric's average; None where none of the runs was measured so."""
-        return self.top1 if metric == "top1" else average(self.runs, metric)
+        if metric not in self._averages:
+            self._averages[metric] = self.top1 if metric == "top1" else average(self.runs, metric)
+        return self._averages[metric]
+
+    @cached_property
+    def _averages(self) -> dict[str, Average | None]:
+        """Those that were asked for."""
+        return {}
+
+    @cached_property
+    def chance(self) -> float | None:
+        """The accuracy of one answer for all clips, averaged as accuracies are; None where that is not known everywhere."""
+        found = [
+            [chance(record.measured[shift.domain]) for record in some.values()] for shift, some in self.runs.items()
+        ]
+        known = [[value for value in some if value is not None] for some in found]
+        return fmean(map(fmean, known)) if known == found else None
+
+    @cached_property
+    def dead(self) -> dict[tuple[str, str], int]:
+        """By stream and why it is dead, in how many of the runs and shifts it is."""
+        found = [dead_streams(one.measured[shift.domain]) for shift, some in self.runs.items() for one in some.values()]
+        return dict(Counter((modality, why) for dead in found for modality, why, _ in dead))
+
+    @cached_property
+    def better_stream(self) -> tuple[str, float] | None:
+        """The best single stream and its accuracy, where it is above that of the fused scores; None elsewhere."""
+        names = [metric for shift in self.shifts for metric in self.records[0].measured.get(shift.domain, {})]
+        streams = [metric for metric in dict.fromkeys(names) if metric.startswith("top1/")]
+        means = {metric.partition("/")[2]: one.mean for metric in streams if (one := self.average(metric))}
+        if self.top1 is None or len(means) < 2 or max(means.values()) <= self.top1.mean:
+            return None
+        best = max(means, key=means.__getitem__)
+        return best, means[best]
 
 
 class Aggregates:

@@ -7,7 +7,18 @@ from pathlib import Path
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates, read_aggregates
 from egonorm.aggregate.paper_systems import SystemRuns, find_system, shared_base, unlike_paper
-from egonorm.aggregate.table import Cell, Table, about_gains, about_runs, average_cell, gain_cell, p_cell
+from egonorm.aggregate.table import (
+    Cell,
+    Table,
+    about_gains,
+    about_runs,
+    about_streams,
+    average_cell,
+    chance_cell,
+    fused_mark,
+    gain_cell,
+    p_cell,
+)
 from egonorm.core import RunError
 from egonorm.methods.base import unresolved
 from egonorm.runs.config import Run
@@ -62,12 +73,14 @@ def against_paper(folders: Iterable[Path], selector: Selector, selection: str) -
             "No run belongs to the paper's comparison.",
             got=", ".join(sorted({str(r.setting) for r in records})),
             expected="systems of the paper in settings of D1, D2 and D3, such as dg1:D1:D2",
-            remedy="Make them with egonorm bench paper.table1, or leave out --against.",
+            remedy="For runs in other places give egonorm table without --against; the paper's are made by egonorm bench "
+            "paper.table1 on places called D1, D2 and D3.",
         )
     others = Counter(unresolved(record.method).label() for record in records if record not in used)
     names = ", ".join(f"{name} ({number})" for name, number in sorted(others.items()))
     caption = [
         *_about(selection, base),
+        *about_streams(ours),
         *about_gains(ours),
         *about_runs(ours, aggregates),
         *([f"Runs that the paper has no number for: {names}."] if others else []),
@@ -85,13 +98,16 @@ def _columns(lines: Sequence[PaperLine]) -> dict[str, list[str | Cell]]:
         "system": system,
         "shift": shift,
         "paper": [Cell(line.paper.top1, ".2f", mark=ERRATUM if line.paper.erratum else "") for line in lines],
-        "ours": [average_cell(number, ".2f") for number in numbers],
+        "ours": [
+            average_cell(number, ".2f", fused_mark(line.ours)) for number, line in zip(numbers, lines, strict=True)
+        ],
         "ours - paper": [
             Cell(number.mean - line.paper.top1, "+z.2f") if number else ""
             for number, line in zip(numbers, lines, strict=True)
         ],
         "seeds": [str(len(number.seeds)) if number else "" for number in numbers],
         "n": [str(number.n) if number else "" for number in numbers],
+        "chance": [chance_cell(line.ours) for line in lines],
         "gain": [gain_cell(gain) for gain in gains],
         "p": [p_cell(gain) for gain in gains],
         "remark": [_remark(line) for line in lines],

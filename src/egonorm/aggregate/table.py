@@ -1,7 +1,7 @@
 """Tables of runs: cells, a line per method, setting and judged domain, and their text for terminals, Markdown, CSV or LaTeX."""
 
-import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from egonorm.aggregate.aggregate import Aggregate, Aggregates, Average, describe_differences, read_aggregates
 from egonorm.aggregate.paired import Gain, describe_families
+from egonorm.core.text import csv_of, one_line, printable
 from egonorm.methods import SourceOnly
+from egonorm.metrics.streams import NOT_ABOVE_CHANCE, ONE_ANSWER, SHORT
 from egonorm.runs.results import Record, Runs, Selector
 
 
@@ -56,7 +59,7 @@ class Table:
         return cls(tuple(columns), tuple(zip(*columns.values(), strict=True)), told, left_out)
 
 
-ONE_SEED = "‡"
+ONE_SEED, DEAD, BELOW_STREAM = "‡", "§", "¶"
 ABOUT = (
     "gain is the top-1 minus that of Source Only with the same seeds on the same clips, in brackets its 95 % interval (for it "
     "alone) over new seeds and new clips at once; p is how probable a gain of that size, up or down, is at most if there is none "
@@ -70,9 +73,35 @@ ABOUT_NETWORKS = (
 )
 
 
-def average_cell(average: Average | None, form: str) -> str | Cell:
+def average_cell(average: Average | None, form: str, mark: str = "") -> str | Cell:
     """An average with its deviation and its interval."""
-    return "" if average is None else Cell(average.mean, form, average.deviation, average.interval)
+    return "" if average is None else Cell(average.mean, form, average.deviation, average.interval, mark=mark)
+
+
+def chance_cell(line: Aggregate | None) -> str | Cell:
+    """The accuracy of one answer for all clips, empty where it is not known."""
+    return "" if line is None or line.chance is None else Cell(line.chance, ".1f")
+
+
+def fused_mark(line: Aggregate | None) -> str:
+    """The mark of an accuracy of fused scores that is below that of a stream alone."""
+    return BELOW_STREAM if line is not None and line.better_stream else ""
+
+
+def about_streams(lines: Iterable[Aggregate]) -> list[str]:
+    """Sentences of a caption: what chance is, and what marks say of dead streams and of fusion that loses."""
+    lines, sentences = tuple(lines), []
+    if any(line.chance is not None for line in lines):
+        sentences.append("chance: one answer for all clips, that of the class with most clips.")
+    dead = Counter(why for line in lines for _, why in line.dead)
+    if dead:
+        reasons = "; ".join(f"{why} ({number})" for why, number in sorted(dead.items()))
+        sentences.append(
+            f"{DEAD} a stream that is dead, or not told from chance, in one run or more of its line: {reasons}."
+        )
+    if any(line.better_stream for line in lines):
+        sentences.append(f"{BELOW_STREAM} the fused network loses to its best single stream.")
+    return sentences
 
 
 def gain_cell(gain: Gain | None) -> str | Cell:
@@ -118,6 +147,7 @@ def summarise(folders: Iterable[Path], selector: Selector, selection: str) -> Ta
         f"{_some(len(line.seeds) for line in lines)}. Accuracies in percent; in brackets "
         "Wilson's 95 % interval over the n clips; after ± the standard deviation over seeds. |x| is the mean feature norm, "
         "delta the difference of two of them (Eq. 1).",
+        *about_streams(lines),
         *about_gains(lines),
         *_about_missing(lines),
         *about_runs(lines, aggregates),
@@ -158,11 +188,27 @@ def _columns(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
         "seeds": [str(len(line.seeds)) for line in lines],
         "n": [str(line.top1.n) if line.top1 else "" for line in lines],
     }
+    if any(line.chance is not None for line in lines):
+        columns["chance"] = [chance_cell(line) for line in lines]
     for metric in dict.fromkeys(metric for line in lines for metric in _measured(line)):
-        if not metric.startswith(("recall/", "norm_share/")):
-            columns[_title(metric)] = [average_cell(line.average(metric), _form(metric)) for line in lines]
+        if not metric.startswith(("recall/", "norm_share/", "answer_share/")):
+            columns[_title(metric)] = [
+                average_cell(line.average(metric), _form(metric), _mark(line, metric)) for line in lines
+            ]
         columns |= _beside(metric, lines)
     return columns
+
+
+def _mark(line: Aggregate, metric: str) -> str:
+    """The mark of a metric's cell: of a dead stream that of the number which says so."""
+    kind, _, modality = metric.partition("/")
+    if metric == "top1":
+        return fused_mark(line)
+    if kind == "mean_norm":
+        return DEAD if (modality, SHORT) in line.dead else ""
+    return (
+        DEAD if kind == "top1" and any((modality, why) in line.dead for why in (NOT_ABOVE_CHANCE, ONE_ANSWER)) else ""
+    )
 
 
 def _configurations(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
@@ -237,39 +283,44 @@ def render_table(table: Table, form: TableFormat) -> str:
 
 
 def _text(table: Table) -> str:
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for title in table.header:
-        grid.add_column(Text(title))
+        grid.add_column(Text(one_line(title)))
     for row in table.rows:
-        grid.add_row(*(Text(str(cell)) for cell in row))
+        grid.add_row(*(Text(one_line(str(cell))) for cell in row))
     file = io.StringIO()
     console = Console(file=file, width=_width(table))
     console.print(grid)
-    console.print(Text(table.caption), width=100)
+    console.print(Text(printable(table.caption)), width=100)
     return file.getvalue()
 
 
 def _width(table: Table) -> int:
     """Room for every cell on one line: a terminal scrolls or wraps, a pipe keeps all."""
-    columns = zip(table.header, *([*map(str, row)] for row in table.rows), strict=True)
-    return max(100, sum(max(map(len, column)) + 3 for column in columns))
+    columns = zip(table.header, *([one_line(str(cell)) for cell in row] for row in table.rows), strict=True)
+    return max(100, sum(max(map(cell_len, column)) + 3 for column in columns))
 
 
 def _markdown(table: Table) -> str:
-    line = lambda cells: "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"  # noqa: E731
-    rows = [line(table.header), line(["---"] * len(table.header)), *map(line, table.rows)]
-    return "\n".join(rows) + f"\n\n{table.caption}\n"
+    line = lambda cells: "| " + " | ".join(cells) + " |"  # noqa: E731
+    rows = [[str(cell) if isinstance(cell, Cell) else _escape_markdown(cell) for cell in row] for row in table.rows]
+    lines = [line(map(_escape_markdown, table.header)), line(["---"] * len(table.header)), *map(line, rows)]
+    return "\n".join(lines) + f"\n\n{_escape_markdown(table.caption)}\n"
+
+
+def _escape_markdown(text: str) -> str:
+    r"""The text without effect on a document; an underscore between letters and a sign between spaces have none."""
+    return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
+
+
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~$]|&(?=[#\w]+;)|(?<!\w)_|_(?!\w)|^\s*[#+-]")
 
 
 def _csv(table: Table) -> str:
     """A column a number: each mean, then where there are some its deviation over seeds and the ends of its interval."""
-    file = io.StringIO()
     names = [_spread_out(title, [row[k] for row in table.rows]) for k, title in enumerate(table.header)]
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([name for several in names for name in several])
-    for row in table.rows:
-        writer.writerow([x for cell, several in zip(row, names, strict=True) for x in _numbers(cell, len(several))])
-    return file.getvalue()
+    lines = ([x for cell, own in zip(row, names, strict=True) for x in _numbers(cell, len(own))] for row in table.rows)
+    return csv_of((name for several in names for name in several), lines)
 
 
 def _spread_out(title: str, cells: list[str | Cell]) -> list[str]:
@@ -304,22 +355,23 @@ def _latex(table: Table) -> str:
     )
 
 
-_LATEX = {
-    "&": r"\&",
-    "%": r"\%",
-    "_": r"\_",
-    "#": r"\#",
-    "$": r"\$",
+_LATEX = {character: f"\\{character}" for character in "&%_#${}"} | {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
     "±": r"$\pm$",
     "|": r"$|$",
     "<": r"$<$",
     ">": r"$>$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
-    "{": r"\{",
-    "}": r"\}",
+    "§": r"\S{}",
+    "¶": r"\P{}",
 }
 
 
 def _escape(text: str | Cell) -> str:
-    return "".join(_LATEX.get(character, character) for character in str(text))
+    escaped = "".join(_LATEX.get(character, character) for character in one_line(str(text)))
+    return (
+        f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
+    )  # after the end of a line, a part of that end

@@ -3,8 +3,11 @@
 import ast
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,7 +50,25 @@ def main(arguments: list[str] | None = None) -> None:
 
 def parse_command(words: list[str]):
     """The command that words call, not yet done; SystemExit 2 where they call none, 0 where they ask for help."""
-    return tyro.cli(_union(COMMANDS, words, []), args=words, prog="egonorm", description=_ABOUT, config=_STYLE)
+    with _shown(words):
+        return tyro.cli(_union(COMMANDS, words, []), args=words, prog="egonorm", description=_ABOUT, config=_STYLE)
+
+
+@contextmanager
+def _shown(words: list[str]) -> Iterator[None]:
+    """What tyro repeats of words does not act on the terminal; words without such characters need no care."""
+    if all(map(str.isprintable, words)):
+        yield
+        return
+    from egonorm.core.text import say
+
+    told = StringIO()
+    try:
+        with redirect_stderr(told):
+            yield
+    finally:
+        if told.getvalue():
+            say(told.getvalue(), sys.stderr)
 
 
 def _user_errors() -> type[Exception]:

@@ -16,6 +16,7 @@ from egonorm.cli.words import named
 from egonorm.core import RunError, Setting, SettingError
 from egonorm.core.progress import tally
 from egonorm.core.shard import Shard
+from egonorm.core.text import say
 from egonorm.data.sets import open_clip_set
 from egonorm.methods import SourceOnly
 from egonorm.methods.base import split_methods
@@ -58,7 +59,7 @@ class Bench:
     def __call__(self) -> None:
         plan = self._plan()
         for words in plan.left_out:
-            print(f"Left out: {words}")
+            say(f"Left out: {words}")
         options = self.machine.as_options(quiet=True)
         engine = self._engine()
         try:
@@ -66,11 +67,11 @@ class Bench:
                 outcome = run_sweep(plan.runs, self.out.absolute(), engine, options, self.machine.device, tell)
         finally:
             engine.close()
-        print(f"{outcome.skipped} of {outcome.total} runs were complete already, {outcome.done} were done now.")
+        say(f"{outcome.skipped} of {outcome.total} runs were complete already, {outcome.done} were done now.")
         if outcome.failed:
             _report(outcome.failed)
         known = {"D1", "D2", "D3"} <= {domain for planned in plan.runs for domain in planned.run.setting.domains}
-        print(f"Next: egonorm table {self.out}{' --against paper' if known else ''}")
+        say(f"Next: egonorm table {self.out}{' --against paper' if known else ''}")
 
     def _plan(self) -> Plan:
         base = self._base()
@@ -118,7 +119,7 @@ def _report(failed: dict[str, str]) -> None:
     for name, text in failed.items():
         reasons[text].append(name)
     told = "\n".join(f"{', '.join(names)}\n  {text}" for text, names in reasons.items())
-    print(f"Failed:\n{told}", file=sys.stderr)
+    say(f"Failed:\n{told}", to=sys.stderr)
     raise RunError(
         f"{len(failed)} of the runs failed.",
         got=", ".join(failed),

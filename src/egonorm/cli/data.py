@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from egonorm.core.progress import bar
+from egonorm.core.text import say
 from egonorm.data.check import (
     broken,
     describe_other_classes,
@@ -42,7 +43,7 @@ class RenderKitchens:
         config = KitchensConfig(self.clips, self.kitchens, self.seed, self.size)
         with bar(f"Rendering {self.kitchens} kitchens") as progress:
             path = render_kitchens(self.folder, config, progress=progress, flow=self.flow)
-        print(f"{path}\nNext: egonorm data check kitchens:{self.folder}" + " --modalities rgb,audio,flow" * self.flow)
+        say(f"{path}\nNext: egonorm data check kitchens:{self.folder}" + " --modalities rgb,audio,flow" * self.flow)
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,22 @@ class Check:
         data, parts = open_clip_set(self.data), preset_on(self.data, "paper")
         net = parts.net if self.modalities is None else parts.choose(split_names(self.modalities))
         for note in data.notes:
-            print(note)
+            say(note)
         _print_counts(data.manifest, data.manifest.domains, "clips")
         for told in filter(None, (describe_unlabelled(data.manifest), describe_other_classes(data.manifest))):
-            print(told)
+            say(told)
         for modality, found in data.layouts().items():
             if modality in net.streams:
                 lying = ", ".join(f"{number} x {layout}" for layout, number in found.items())
-                print(f"{modality}: {lying or 'none found'}")
+                say(f"{modality}: {lying or 'none found'}")
         for note in data.verify(self.thorough) if isinstance(data, Verifiable) else ():
-            print(note)
+            say(note)
         readers = {name: data.reader(name, stream.input) for name, stream in net.streams.items()}
         with bar("Examining media") as progress:
             problems = find_problems(data.manifest, readers, self.thorough, progress)
         seen, all_of_it = (looked_at(readers, data.manifest, thorough) for thorough in (self.thorough, True))
         for modality, texts in seen.items():
-            print(f"{modality}: looked at: {'; '.join(texts)}")
+            say(f"{modality}: looked at: {'; '.join(texts)}")
         harmful = tuple(problem for problem in problems if problem.uids)
         if harmful:
             lost = {uid for problem in harmful for uid in problem.uids}
@@ -84,16 +85,16 @@ class Check:
             raise broken(problems)
         which = f"media of {len(data.manifest)} clips are there"
         if problems:
-            print(f"Broken where no clip is:\n{describe_problems(problems)}")
-            print(f"What is needed of the {which} ({', '.join(readers)}).")
+            say(f"Broken where no clip is:\n{describe_problems(problems)}")
+            say(f"What is needed of the {which} ({', '.join(readers)}).")
         elif seen == all_of_it:
-            print(f"All {which} and whole ({', '.join(readers)}).")
+            say(f"All {which} and whole ({', '.join(readers)}).")
         else:
-            print(f"All {which} ({', '.join(readers)}). To decode all of them: --thorough")
+            say(f"All {which} ({', '.join(readers)}). To decode all of them: --thorough")
 
 
 def _print_counts(manifest: Manifest, domains: tuple[str, ...], what: str) -> None:
     """How many clips each domain has for training and for testing."""
     for domain in domains:
         counts = [f"{len(manifest.select([domain], split))} {split}" for split in SPLITS]
-        print(f"{domain}: {what}: {', '.join(counts)}")
+        say(f"{domain}: {what}: {', '.join(counts)}")

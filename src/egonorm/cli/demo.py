@@ -9,6 +9,7 @@ import torch
 from egonorm.aggregate.table import render_table, summarise
 from egonorm.core.processes import in_processes
 from egonorm.core.progress import bar
+from egonorm.core.text import say
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.build import make_report
@@ -32,7 +33,7 @@ class Demo:
         runs = run_demo(self.out, self.workers)
         with bar("Saving clips") as progress:
             page = make_report(runs, self.out / "report", progress=progress)
-        print(farewell(self.out, page))
+        say(farewell(self.out, page))
 
 
 DEMO_KITCHENS = KitchensConfig(clips=160, kitchens=3, seed=0, size=(120, 160))
@@ -54,7 +55,7 @@ def run_demo(out: Path, workers: int) -> Path:
     jobs = [(*job, max(1, cores // number)) for job in zip(runs, folders, options, strict=True)]
     for _ in in_processes(train_and_judge, jobs, number):
         pass
-    print(render_table(summarise(folders, last_mean(9), "last-mean:9"), "text"))
+    say(render_table(summarise(folders, last_mean(9), "last-mean:9"), "text"))
     return out / "runs"
 
 

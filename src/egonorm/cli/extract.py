@@ -9,6 +9,7 @@ import tyro
 from egonorm.cli.options import MachineOptions
 from egonorm.cli.words import named
 from egonorm.core.shard import Shard
+from egonorm.core.text import say
 from egonorm.core.training import Precision
 from egonorm.data.sets.features.store import Description
 from egonorm.features.encoders import find_encoders
@@ -50,7 +51,7 @@ class Extract:
             )
             about = extract(job)
             if runtime.is_first:
-                print(_farewell(self.out, shard, about))
+                say(_farewell(self.out, shard, about))
 
 
 def _farewell(out: Path, shard: Shard, about: Description | None) -> str:

@@ -13,6 +13,7 @@ import tyro
 from egonorm.cli.words import named
 from egonorm.core import DataError, RunError
 from egonorm.core.progress import bar
+from egonorm.core.text import say
 from egonorm.data.check import LEFT_OUT, broken, describe_problems, write_left_out
 from egonorm.data.sets import FeatureSet, open_clip_set
 from egonorm.data.sets.packed.packing import Made, pack_data
@@ -61,10 +62,10 @@ class Pack:
             raise broken(done.problems)
         (self.out / LEFT_OUT).unlink(missing_ok=True)
         if done.problems:
-            print(f"Left out:\n{describe_problems(done.problems)}")
+            say(f"Left out:\n{describe_problems(done.problems)}")
             write_left_out(self.out / LEFT_OUT, done.problems)
         finish(self.out, packing, usable)
-        print(f"{describe_cost(done.made, time.monotonic() - began)}\nNext: egonorm data check packed:{self.out}")
+        say(f"{describe_cost(done.made, time.monotonic() - began)}\nNext: egonorm data check packed:{self.out}")
 
     def _check(self) -> None:
         for name, value, most in (

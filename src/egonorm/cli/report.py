@@ -10,6 +10,7 @@ from egonorm.cli.words import named
 from egonorm.core import RunError
 from egonorm.core.files import write_atomically
 from egonorm.core.progress import bar
+from egonorm.core.text import say
 from egonorm.core.training import FUSED
 from egonorm.export.save import Saver
 from egonorm.export.saved_clip import file_name
@@ -38,7 +39,7 @@ class Report:
             raise RunError("--clips cannot be used.", got=self.clips, expected="0 or more", remedy="Correct --clips.")
         with bar("Saving clips", self.clips > 0) as progress:
             page = make_report(self.runs, self.out, self.method, self.select, self.clips, progress)
-        print(f"{page} ({page.stat().st_size / 1e6:.1f} MB); open it in a browser.")
+        say(f"{page} ({page.stat().st_size / 1e6:.1f} MB); open it in a browser.")
 
 
 @dataclass(frozen=True)
@@ -72,4 +73,4 @@ class Cam:
         folders = [self.run] if self.beside is None else [self.run, self.beside]
         saved = [Saver(read_records([folder], last)[0][0]).save(self.clip) for folder in folders]
         write_atomically(out, draw_maps(cam_figure(saved, logit=self.logit, of=self.of), out.suffix))
-        print(out)
+        say(str(out))

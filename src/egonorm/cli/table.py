@@ -9,6 +9,7 @@ import tyro
 
 from egonorm.aggregate.paper_comparison import against_paper
 from egonorm.aggregate.table import TableFormat, render_table, summarise
+from egonorm.core.text import say
 from egonorm.runs.results import find_runs, parse_selector
 
 
@@ -28,6 +29,6 @@ class Tabulate:
     def __call__(self) -> None:
         tabulate = summarise if self.against is None else against_paper
         table = tabulate(find_runs(self.runs), parse_selector(self.select), self.select)
-        print(render_table(table, self.format))
+        say(render_table(table, self.format))
         if self.format == "csv" and table.left_out:
-            print(table.left_out, file=sys.stderr)
+            say(table.left_out, sys.stderr)

@@ -15,8 +15,10 @@ from egonorm.cli.method import first_positional, parsed, subcommands
 from egonorm.cli.options import MachineOptions, RunOptions
 from egonorm.cli.words import named
 from egonorm.core import RunError
+from egonorm.core.text import say
 from egonorm.core.training import WindowAverage
 from egonorm.methods import Method
+from egonorm.metrics import chance
 from egonorm.runs.config import Run, read_run
 from egonorm.runs.results import parse_selector
 
@@ -66,7 +68,7 @@ class Train:
         run, folder = (read_run(self.resume), self.resume) if self.resume else self._new()
         if train_run(run, folder, self.machine.device, self.machine.as_options()):
             _print_table(folder)
-            print(f"The run lies in {folder}")
+            say(f"The run lies in {folder}")
 
     def _new(self) -> tuple[Run, Path]:
         given = {"--data": self.data, "--setting": self.setting, "METHOD": self.method}
@@ -103,13 +105,13 @@ class Test:
         if rows and self.average in (None, run.evaluation.average):
             _print_table(self.run)
         elif rows:
-            print(
-                f"Averaged over windows: {self.average}, which is not what the run was judged by. Nothing was stored."
-            )
+            say(f"Averaged over windows: {self.average}, which is not what the run was judged by. Nothing was stored.")
             for metric in dict.fromkeys(row.metric for row in rows if row.metric.startswith("top1")):
                 values = [row.value for row in rows if row.metric == metric]
-                print(f"{metric}: {fmean(values):.2f} %, the mean over {len(values)} checkpoints on {rows[0].n} clips")
+                say(f"{metric}: {fmean(values):.2f} %, the mean over {len(values)} checkpoints on {rows[0].n} clips")
+            if (one_answer := chance({row.metric: (row.value, row.n) for row in rows})) is not None:
+                say(f"chance: {one_answer:.2f} %, one answer for all clips")
 
 
 def _print_table(folder: Path) -> None:
-    print(render_table(summarise([folder], parse_selector("last-mean:9"), "last-mean:9"), "text"))
+    say(render_table(summarise([folder], parse_selector("last-mean:9"), "last-mean:9"), "text"))

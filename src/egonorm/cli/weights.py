@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from egonorm.core.text import say
 from egonorm.nets.weights.download import fetch_weights
 from egonorm.nets.weights.registry import PUBLISHED, published
 
@@ -22,9 +23,9 @@ class Get:
         entry = published(self.name)
         is_new = fetch_weights(entry, self.source)
         size = entry.path.stat().st_size / 1e6
-        print(f"{entry.path} {'was written' if is_new else 'is there already'} ({size:.1f} MB).")
-        print(f"made of:  sha256 {entry.origin()}")
-        print(f"licence:  {entry.licence}; {entry.attribution}")
+        say(f"{entry.path} {'was written' if is_new else 'is there already'} ({size:.1f} MB).")
+        say(f"made of:  sha256 {entry.origin()}")
+        say(f"licence:  {entry.licence}; {entry.attribution}")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,6 @@ class List:
 
     def __call__(self) -> None:
         for entry in PUBLISHED.values():
-            print(f"{entry.name}: {entry.about}")
-            print(f"  {entry.licence}; {entry.attribution}")
-            print(f"  {entry.path if entry.origin() else f'not in the cache: {entry.command()}'}")
+            say(f"{entry.name}: {entry.about}")
+            say(f"  {entry.licence}; {entry.attribution}")
+            say(f"  {entry.path if entry.origin() else f'not in the cache: {entry.command()}'}")

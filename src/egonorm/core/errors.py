@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
+from egonorm.core.text import printable
+
 
 class EgonormError(Exception):
     """The base of every error that a user can cause and mend; the command line prints it without a traceback."""
@@ -10,7 +12,7 @@ class EgonormError(Exception):
     def __init__(self, what: str, *, got: object, expected: object, remedy: str):
         """Build the message from its parts; `what` names the thing that is wrong (a file, a clip, an option)."""
         self.what, self.got, self.expected, self.remedy = what, str(got), str(expected), remedy
-        super().__init__(f"{what}\n  got:      {got}\n  expected: {expected}\n  remedy:   {remedy}")
+        super().__init__(printable(f"{what}\n  got:      {got}\n  expected: {expected}\n  remedy:   {remedy}"))
 
     def __reduce__(self):
         """Errors cross processes whole: from those that read clips to the one that trains."""

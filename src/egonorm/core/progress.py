@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from egonorm.core.text import one_line
+
 
 @contextmanager
 def bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
@@ -21,7 +23,7 @@ def bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as progress:
-        task = progress.add_task(title, total=None)
+        task = progress.add_task(one_line(title), total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 

@@ -13,6 +13,7 @@ from egonorm.core import DataError, PartlyBrokenError, Setting
 from egonorm.core.errors import some
 from egonorm.core.files import write_atomically
 from egonorm.core.processes import Killed, in_forks
+from egonorm.core.text import one_line
 from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest
 from egonorm.data.readers.protocol import Reaching, Reader, end_of
 
@@ -252,7 +253,7 @@ def broken(problems: Sequence[Problem]) -> DataError:
         f"Some clips cannot be used.\n{describe_problems(problems)}",
         got=count,
         expected="media that are whole, clips inside them, and labels that are learnt",
-        remedy="Mend them, or go on without these clips: --skip-broken.",
+        remedy="Mend them, or train, extract or pack without these clips: --skip-broken.",
     )
 
 
@@ -264,7 +265,10 @@ def describe_problems(problems: Sequence[Problem]) -> str:
         kinds[p.error.got, p.error.expected, p.error.remedy][p.media, p.uids, p.error.what].append(p.modality)
     return "\n".join(
         "\n".join(
-            [f"  {got} (expected {expected}). {remedy}", *(_line(*medium, names) for medium, names in media.items())]
+            [
+                one_line(f"  {got} (expected {expected}). {remedy}"),
+                *(one_line(_line(*medium, names)) for medium, names in media.items()),
+            ]
         )
         for (got, expected, remedy), media in kinds.items()
     )

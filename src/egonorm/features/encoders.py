@@ -13,11 +13,11 @@ from egonorm.core.training import seed_for
 from egonorm.data.manifest import Manifest
 from egonorm.data.windows import Span
 from egonorm.nets.net import Net, read_metadata
-from egonorm.nets.weights.load import checksum
+from egonorm.nets.weights.load import checksum, shown_address
 from egonorm.nets.weights.registry import published
 from egonorm.runs.config import NetConfig, Stream, load_trained, read_run
 from egonorm.runs.presets import PRESETS, each_once, parse_encoder, parse_weights
-from egonorm.runs.run import Options, RunContext
+from egonorm.runs.run import Options, RunContext, refuse_unfinished
 from egonorm.training.runtime import Runtime
 
 
@@ -115,7 +115,7 @@ def find_encoders(sources: Sequence[str], chosen: Sequence[str], preset: str, ru
             modality, place, sha256 = parse_weights(source, "SOURCE")
             stream = net.start_from(modality, place, sha256).streams[modality]
             choices.pop(modality, None)
-            found.append((modality, _stream_encoder(stream, net.span, place)))
+            found.append((modality, _stream_encoder(stream, net.span, shown_address(place))))
         else:
             found += _of_run(Path(source), runtime)
     found += [(name, _stream_encoder(stream, net.span, stream.encoder.name)) for name, stream in choices.items()]
@@ -177,12 +177,7 @@ def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, StreamEncoder]]:
     context = RunContext(run, folder, runtime, Options())
     saved = context.checkpoints.saved()
     if not saved:
-        raise RunError(
-            f"{folder} has no checkpoints yet.",
-            got="a run that was not trained",
-            expected="a trained run",
-            remedy=f"Run: egonorm train --resume {folder}",
-        )
+        refuse_unfinished(folder, run)
     net, _ = load_trained(folder, run, saved[-1])
     about = read_metadata(context.checkpoints.path(saved[-1]))
     source = f"{folder.resolve().name}, step {saved[-1]}"

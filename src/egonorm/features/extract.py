@@ -12,6 +12,7 @@ from egonorm.core import DataError, RunError
 from egonorm.core.files import parse_json
 from egonorm.core.progress import bar
 from egonorm.core.shard import Shard
+from egonorm.core.text import say
 from egonorm.data.check import LEFT_OUT, Problem, describe_problems, screen, write_left_out
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches
@@ -136,7 +137,7 @@ def _screened(
     with bar("Examining media", job.runtime.is_first) as progress:
         usable, problems = screen(manifest, readers, job.options.skip_broken, progress)
     if problems and job.runtime.is_first:
-        print(f"Left out:\n{describe_problems(problems)}")
+        say(f"Left out:\n{describe_problems(problems)}")
     if not len(usable):
         raise DataError(
             f"{job.data} has no usable clips.",

@@ -136,7 +136,7 @@ def refuse_other_features(folder: Path, found: object, wanted: Mapping[str, obje
             f"{folder} belongs to other features.",
             got=told(found if isinstance(found, dict) else {}),
             expected=told(wanted),
-            remedy="Give another folder to --out, or remove this one.",
+            remedy="Give another folder to --out.",
         )
 
 

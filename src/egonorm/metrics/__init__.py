@@ -3,10 +3,16 @@
 from egonorm.metrics.accuracy import mean_class_accuracy, recall, top1
 from egonorm.metrics.norms import mean_norm_difference, top_share
 from egonorm.metrics.statistics import PairedTest, accuracy_interval, holm, mean_accuracy_interval, paired_test
+from egonorm.metrics.streams import DeadStream, answer_share, chance, dead_streams, describe_dead
 
 __all__ = [
+    "DeadStream",
     "PairedTest",
     "accuracy_interval",
+    "answer_share",
+    "chance",
+    "dead_streams",
+    "describe_dead",
     "holm",
     "mean_accuracy_interval",
     "mean_class_accuracy",

@@ -1,6 +1,5 @@
 """How figures look: colours, type, and the names of methods and modalities as people write them; a figure with its numbers."""
 
-import csv
 import io
 import re
 import warnings
@@ -13,6 +12,8 @@ from xml.etree import ElementTree
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from egonorm.core.text import csv_of, one_line, printable
 
 WIDTH = 6.4
 """Inches; text of ten points in it can be read when the figure is 400 pixels wide."""
@@ -102,7 +103,7 @@ def drawing(**changes: Any) -> Iterator[None]:
 
 def short(name: str, most: int = 24) -> str:
     """A name that fits a label, of characters that can be drawn."""
-    name = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", name)
+    name = one_line(name)
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
@@ -145,15 +146,13 @@ def svg_of(figure: Figure, name: str, title: str = "") -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-"""Half a character, or a byte of a name that is not UTF-8."""
 _FONTS = "DejaVu Sans, Verdana, Arial, Helvetica, sans-serif"
-_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile(r"[\ufffe\uffff]")
 
 
 def _as_xml(text: str) -> str:
-    """The text without the characters that XML cannot hold."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    """The text without the characters that XML cannot hold or a reader does not see."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", printable(text))
 
 
 def _local(name: str) -> str:
@@ -196,10 +195,3 @@ class Exhibit:
     def csv(self) -> str:
         """The numbers, one line each under the header."""
         return csv_of(self.header, self.rows)
-
-
-def csv_of(header: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """Lines under a header as CSV."""
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows([header, *rows])
-    return file.getvalue()

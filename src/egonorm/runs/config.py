@@ -29,7 +29,7 @@ from egonorm.nets.net import Fusion, Net, load_network, network_of, read_metadat
 from egonorm.signal import SoundLook, Spectrogram
 
 CONFIG = "config.json"
-RUN = Format("a run", "do the run again")
+RUN = Format("a run", "do the run again in another folder")
 """Of all that lies in a run's folder but saved clips: `config.json` says the version of rows, predictions and networks too."""
 
 
@@ -300,8 +300,20 @@ def _telling(folder: Path) -> Iterator[None]:
             f"{folder} is not the folder of a run.",
             got=f"{CONFIG}: {type(error).__name__}: {error}",
             expected="the config.json that egonorm train wrote",
-            remedy="Name a run's folder; if this is one, remove it and do the run again.",
+            remedy=_name_a_run(folder),
         ) from None
+
+
+def _name_a_run(folder: Path) -> str:
+    """What to do about a folder without a configuration that can be read; nothing in it is to be removed."""
+    if (folder / CONFIG).exists():
+        return f"Bring {CONFIG} back from a copy, or do the run anew with another --out."
+    runs = sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
+    return (
+        f"Name one of the runs in it, such as {runs[0]}."
+        if runs
+        else "Name a run's folder, which is below --out of train."
+    )
 
 
 def _own_error(error: BaseException) -> EgonormError | None:
@@ -388,7 +400,7 @@ def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> 
             f"{folder} has no network of step {step}.",
             got=f"no file {path}",
             expected="a checkpoint that training kept",
-            remedy=f"Copy the run's {CHECKPOINTS} here; or remove the folder and do the run again.",
+            remedy=f"Copy the run's {CHECKPOINTS} here; or do the run anew with another --out.",
         )
     classes = tuple(read_metadata(path, "classes")["classes"])
     net = run.build_net(len(classes)) if like is None else copy.deepcopy(like)

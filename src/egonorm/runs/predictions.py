@@ -7,6 +7,7 @@ numpy, which reads it or says what is wrong.
 
 import io
 import os
+import shlex
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -267,7 +268,8 @@ def _first(scores: Float[np.ndarray, "clip label"]) -> Float[np.ndarray, "clip l
 
 
 def _remedy(path: Path) -> str:
-    return f"Measure anew: egonorm test {path.parent.parent} --domain DOMAIN"
+    domain = path.stem.partition("-")[2]
+    return f"Measure anew: {shlex.join(['egonorm', 'test', str(path.parent.parent), '--domain', domain])}"
 
 
 _ENTRY = Struct("<4s4xHH4xLLLHHH8xL")

@@ -15,6 +15,7 @@ from egonorm.data.windows import Span
 from egonorm.methods import Method
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.net import Fusion
+from egonorm.nets.weights.load import check_address, shown_address
 from egonorm.runs.config import NetConfig, Run, Stream
 from egonorm.signal import Spectrogram
 
@@ -270,11 +271,14 @@ def parse_weights(choice: str, option: str = "--weights") -> tuple[str, str, str
     if not equals or not place:
         raise RunError(
             f"{option} cannot be read.",
-            got=choice,
+            got=shown_address(choice),
             expected="MODALITY=PATH_OR_URL, then perhaps #SHA256",
             remedy="Write for example rgb=rgb_imagenet.pt.",
         )
-    place = place if "://" in place else str(Path(place).expanduser().absolute())
+    if "://" in place:
+        check_address(place)
+    else:
+        place = str(Path(place).expanduser().absolute())
     return modality, place, sha256 or None
 
 

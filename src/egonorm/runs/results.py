@@ -123,7 +123,7 @@ class _Ranges(dict[str, tuple[float, float]]):
     """Between which numbers each metric lies, found once."""
 
     def __missing__(self, metric: str) -> tuple[float, float]:
-        kinds = dict.fromkeys(("top1", "mean_class_accuracy", "recall"), (0.0, 100.0))
+        kinds = dict.fromkeys(("top1", "mean_class_accuracy", "recall", "answer_share"), (0.0, 100.0))
         kinds |= {"norm_share": (0.0, 100.001), "mean_norm": (0.0, inf)}  # a share is rounded, as float32
         return self.setdefault(metric, kinds.get(metric.partition("/")[0], (-inf, inf)))
 
@@ -226,7 +226,7 @@ def _best(rows: Sequence[Row], domains: tuple[str, ...]) -> tuple[int, ...]:
             f"{rows[0].run} was not judged on {', '.join(domains)}.",
             got=", ".join(sorted({row.domain for row in rows if row.metric != COMPLETE})) or "none",
             expected="test clips of each of these domains",
-            remedy="Measure them with egonorm test RUN --domain, or select otherwise.",
+            remedy=f"Measure them, with egonorm test RUN --domain {domains[0]} for example, or select otherwise.",
         )
     totals = {step: sum(row.value for row in found if row.step == step) for step in steps(found)}
     return (max(totals, key=lambda step: (totals[step], step)),)

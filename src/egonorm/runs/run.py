@@ -2,11 +2,13 @@
 
 import io
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TextIO, cast
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from egonorm.core import Batch, DataError, RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
+from egonorm.core.text import say
 from egonorm.core.training import WindowAverage, seed_for
 from egonorm.data.check import (
     LEFT_OUT,
@@ -34,6 +37,7 @@ from egonorm.data.sets import ClipSet, FeatureSet, open_clip_set, readers_of, re
 from egonorm.data.transforms import FeatureInput
 from egonorm.methods import check
 from egonorm.methods.base import target_moments
+from egonorm.metrics import dead_streams, describe_dead
 from egonorm.nets.layers import Standardise, fuse_bn_in_place
 from egonorm.nets.net import Net, network_of, read_metadata
 from egonorm.runs.config import CHECKPOINTS, NetConfig, Run, load_trained
@@ -125,7 +129,7 @@ class RunContext:
         if self.runtime.is_first and problems:
             write_left_out(self.folder / listing, problems)
         if self.shows_progress and problems:
-            print(f"Left out, and listed in {self.folder / listing}:\n{describe_problems(problems)}")
+            say(f"Left out, and listed in {self.folder / listing}:\n{describe_problems(problems)}")
 
 
 Judged = dict[int, Predictions]
@@ -148,7 +152,9 @@ def judge_domain(context: RunContext, manifest: Manifest, readers: Mapping[str, 
     )
     with bar(f"Testing {run.method.name()} on {domain}", context.shows_progress) as progress:
         counted = _counted(batches, len(tests), num_ranks / windows, progress)
-        return judge(nets, counted, run.evaluation, runtime, adapts)
+        found = judge(nets, counted, run.evaluation, runtime, adapts)
+    _tell_dead(context, domain, found, manifest.classes)
+    return found
 
 
 def _rows_from(context: RunContext, domain: str, judged: Judged, classes: tuple[str, ...]) -> list[Row]:
@@ -158,6 +164,15 @@ def _rows_from(context: RunContext, domain: str, judged: Judged, classes: tuple[
         for step, predictions in judged.items()
         for metric, (value, n) in predictions.measure(classes).items()
     ]
+
+
+def _tell_dead(context: RunContext, domain: str, found: Mapping[int, Predictions], classes: Sequence[str]) -> None:
+    """Say which streams are dead on a domain, by the mean over the checkpoints."""
+    measured = [predictions.measure(classes) for predictions in found.values()]
+    mean = {metric: (fmean(of[metric][0] for of in measured), n) for metric, (_, n) in measured[-1].items()}
+    dead = dead_streams(mean)
+    if dead and context.shows_progress:
+        say(f"Streams that are dead, or not told from chance, on {domain}: {describe_dead(dead)}.")
 
 
 def _store(context: RunContext, judged: Mapping[str, Judged], classes: tuple[str, ...], is_whole: bool) -> None:
@@ -301,7 +316,7 @@ def execute(context: RunContext) -> None:
         context.note_left_out(problems, LEFT_OUT)
         told = describe_unlabelled(data.manifest.within({"train": context.trained_on, "test": setting.domains}))
         if context.shows_progress and told:
-            print(told)
+            say(told)
         unlabelled = frozenset({setting.target} - set(setting.sources))
         trained = manifest.select(manifest.domains, "train")
         _train(context, context.clips(trained, readers, unlabelled), data)
@@ -325,16 +340,10 @@ def measure(context: RunContext, domain: str, average: WindowAverage | None = No
         average: what is averaged over a clip's windows; where that is not what the run's judgement says, nothing is stored.
 
     Raises:
-        RunError: for a run without checkpoints.
+        RunError: for a run that is not finished.
         DataError: for a domain without test clips, or data that cannot be used.
     """
-    if not context.checkpoints.saved():
-        raise RunError(
-            f"{context.folder} has no checkpoints yet.",
-            got="a run that was not trained",
-            expected="a trained run",
-            remedy=f"Run: egonorm train --resume {context.folder}",
-        )
+    refuse_unfinished(context.folder, context.run)
     data, classes, own = open_clip_set(context.run.data), _learnt(context), context.run.evaluation
     if average not in (None, own.average):
         asked = replace(context.run, evaluation=replace(own, average=average))
@@ -342,7 +351,7 @@ def measure(context: RunContext, domain: str, average: WindowAverage | None = No
     damage = context.runtime.collect(_rows_of(context)[1])[0]
     domains = [domain] if damage is None else _all_judged(context, data, domain)
     if damage is not None and context.shows_progress:
-        print(f"{damage.what} Got {damage.got}. So all of {', '.join(domains)} are judged anew.")
+        say(f"{damage.what} Got {damage.got}. So all of {', '.join(domains)} are judged anew.")
     found = {domain: _judge_tests(context, data, domain) for domain in domains}
     _store(context, found, classes, damage is not None and context.checkpoints.are_whole())
     return _rows_from(context, domain, found[domain], classes)
@@ -368,6 +377,29 @@ def _judge_tests(context: RunContext, data: ClipSet, domain: str) -> Judged:
     context.note_left_out(problems, listing)
     _need_tests(context, manifest, domain, data.manifest)
     return judge_domain(context, manifest, readers, domain)
+
+
+def refuse_unfinished(folder: Path, run: Run) -> None:
+    """Refuse a run that is not finished, or whose checkpoints are gone. RunError."""
+    checkpoints = Checkpoints(folder / CHECKPOINTS, run.optim.steps, run.evaluation.every, run.evaluation.keep)
+    try:
+        is_finished = is_complete(folder)
+    except RunError:  # rows that are damaged were of a finished run, and this may judge it anew
+        is_finished = True
+    if not is_finished:
+        raise RunError(
+            f"The run in {folder} is not finished.",
+            got=f"a training at step {checkpoints.last_step()} of {run.optim.steps}, and no judgement",
+            expected="a run that was trained and judged on its setting's domains",
+            remedy=f"Finish it: {shlex.join(['egonorm', 'train', '--resume', str(folder)])}",
+        )
+    if not checkpoints.saved():
+        raise RunError(
+            f"The run in {folder} has no checkpoints any more.",
+            got=f"nothing in {folder / CHECKPOINTS}",
+            expected="the networks that its training kept",
+            remedy="Bring them back from a copy, or train anew with another --out.",
+        )
 
 
 def _need_tests(context: RunContext, manifest: Manifest, domain: str, whole: Manifest) -> None:

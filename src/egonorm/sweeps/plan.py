@@ -71,22 +71,22 @@ def make_plan(
     Args:
         given: values of options that other runs would decide (`Method.from_runs`), for every method that has them.
         names: methods to keep, as `parse_method` reads them; those that no part has are added to each, in the plain network.
-        settings: settings to keep.
+        settings: settings to keep. They may be of some of the domains alone: what the parts would have were there no others.
 
     Raises:
         SettingError: for a method that cannot be used, or a setting that no part has.
     """
     domains = tuple(domains)
     chosen = None if names is None else _chosen(names)
-    wanted = [(_systems(part, parts, chosen), _possible(part, domains)) for part in parts]
-    _check_settings(settings, [setting for _, found in wanted for setting in found])
+    wanted = [(_systems(part, parts, chosen), _possible(part, domains, settings)) for part in parts]
+    known = [setting for part in parts for setting in _possible(part, domains)]
+    _check_settings(settings, known, [setting for _, found in wanted for setting in found])
     planned: dict[tuple[str, bool], PlannedRun] = {}
     left_out: dict[str, None] = {}
     for systems, possible in wanted:
         for system in systems:
             for setting in possible:
-                if settings is None or setting in settings:
-                    _add(planned, left_out, _with_given(system, given or {}), setting, base, seeds)
+                _add(planned, left_out, _with_given(system, given or {}), setting, base, seeds)
     return Plan(_trained_once(planned.values()), tuple(left_out))
 
 
@@ -180,21 +180,24 @@ def _with_given(system: System, given: Mapping[str, float]) -> System:
     return replace(system, method=replace(system.method, **mine), given=system.given | mine.keys())
 
 
-def _possible(part: Part, domains: Sequence[str]) -> tuple[Setting, ...]:
-    """The part's settings among these domains; none where there are too few of them."""
+def _possible(part: Part, domains: Sequence[str], chosen: Sequence[Setting] | None = None) -> tuple[Setting, ...]:
+    """The part's settings among these domains, none where there are too few; or those of the chosen that it has among some."""
+    if chosen is not None:
+        mine = (one for one in chosen if set(one.domains) <= set(domains) and one in _possible(part, one.domains))
+        return tuple(dict.fromkeys(mine))
     try:
         return part.family(domains)
     except SettingError:
         return ()
 
 
-def _check_settings(settings: Sequence[Setting] | None, found: Iterable[Setting]) -> None:
-    known = list(dict.fromkeys(found))
-    strange = [str(setting) for setting in settings or () if setting not in known]
-    if strange or not known:
+def _check_settings(chosen: Sequence[Setting] | None, known: Iterable[Setting], possible: Iterable[Setting]) -> None:
+    known, possible = list(dict.fromkeys(known)), set(possible)
+    strange = [str(setting) for setting in chosen or () if setting not in possible]
+    if strange or not possible:
         raise SettingError(
             "The suite has no such settings.",
             got=", ".join(strange) or "too few domains",
             expected=", ".join(map(str, known)) or "two domains or more",
-            remedy="Correct --setting.",
+            remedy="Correct --setting." if strange else "Bring clips of further domains, or choose another suite.",
         )

@@ -42,6 +42,6 @@ def _read_norms(folder: Path, run: Run) -> tuple[dict[tuple[str, str], float], .
             f"{folder / LOG} does not say how long the features were.",
             got=f"mean norms of {sum(map(bool, norms))} steps",
             expected=f"those of all {run.optim.steps} steps",
-            remedy="Remove this run, and the same command does it again.",
+            remedy=f"Bring {LOG} back, or move the run's folder elsewhere: the same command then does that run again.",
         )
     return norms

@@ -6,6 +6,8 @@ from functools import cache
 
 import torch
 
+from egonorm.core.text import say
+
 
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device has instructions for bfloat16; without them it takes a hundred times as long as float32."""
@@ -39,15 +41,15 @@ def gains_from_bfloat16(device: torch.device) -> bool:
 def warn_of_bfloat16(device: torch.device) -> None:
     """Say so once a process where it does not pay: some machines only seem to hang."""
     if not has_bfloat16(device):
-        print(
+        say(
             f"note: {device} has no instructions for bfloat16 and is very slow in it; --precision float32 is not",
-            file=sys.stderr,
+            to=sys.stderr,
         )
     elif not gains_from_bfloat16(device):
-        print(
+        say(
             f"note: {device} multiplies matrices in bfloat16 at {gain_of_bfloat16():.1f} times its rate in float32; "
             "--precision float32 is faster",
-            file=sys.stderr,
+            to=sys.stderr,
         )
 
 

@@ -101,6 +101,6 @@ class Checkpoints:
                 f"The training in {self.folder.parent} cannot go on.",
                 got=f"no file {self.path(step)}",
                 expected="the network that the state of training belongs to",
-                remedy=f"Bring it back, or remove {self.folder} to train anew.",
+                remedy="Bring it back, or train anew with another --out.",
             )
         load_network(self.path(step), net)

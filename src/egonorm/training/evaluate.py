@@ -12,7 +12,7 @@ import torch
 from egonorm.core import Batch
 from egonorm.core.training import FUSED, Evaluation
 from egonorm.losses import norms
-from egonorm.metrics import mean_class_accuracy, mean_norm_difference, recall, top1, top_share
+from egonorm.metrics import answer_share, mean_class_accuracy, mean_norm_difference, recall, top1, top_share
 from egonorm.nets.net import Net
 from egonorm.training.adapt import OnlineAdaptation
 from egonorm.training.runtime import Runtime
@@ -66,6 +66,7 @@ class Predictions:
         means = {m: float(x.mean()) for m, x in self.norms.items()}
         values |= {f"mean_norm/{m}": value for m, value in means.items()}
         values |= {f"mean_norm_difference/{pair}": d for pair, d in mean_norm_difference(means).items()}
+        values |= {f"answer_share/{m}": answer_share(self.scores[m]) for m in self.norms}
         values |= {f"norm_share/{m}": 100 * float(x.mean()) for m, x in self.shares.items()}
         of_classes = {f"recall/{classes[k]}": x for k, x in recall(self.scores[FUSED], self.labels).items()}
         return {metric: (value, len(self.uids)) for metric, value in values.items()} | of_classes

@@ -42,6 +42,7 @@ def test_streams_by_hand(tmp_path):
     assert rgb["high"] - rgb["value"] == pytest.approx(50**0.5, abs=1e-3)
     assert rgb["error bar"] == "standard deviation over 2 seeds" and rgb["seeds"] == "0 1" and rgb["n"] == 40
     assert {row["shift"] for row in lines(exhibit, stream="RGB")} == {"mean", "D1 → D2", "D2 → D1"}
+    assert "Chance, one answer for all clips: D1 → D2 " in exhibit.caption
     assert "RGB: Source Only 35.0 % (paper 19.73), RNA-Net 45.0 % (paper 34.80); difference +10.0." in exhibit.text
     assert "does not say of which shifts" in exhibit.caption and "Not the paper's: data (kitchens)" in exhibit.caption
     assert exhibit.figure is not None and not exhibit.missing

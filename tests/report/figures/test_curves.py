@@ -206,4 +206,4 @@ def test_names_of_half_characters_are_drawn(tmp_path):
     odd = {"D1": {"put\ud800": {"n": 1, "accuracy": 75.0, "norms": {"rgb": 4.0}}}}
     tell_pair(tmp_path, lambda name, seed: log_of(4, NORMS, ("class", "a\ud800"), classes=odd))
     for make in (training_curves, training_by_class):
-        assert "\N{REPLACEMENT CHARACTER}" in svg_of(shown(make, tmp_path).figure, "a")
+        assert r"\ud800" in svg_of(shown(make, tmp_path).figure, "a")

@@ -63,7 +63,11 @@ def test_one_shift_by_hand(tmp_path):
     assert grid.header == ("method", "D1 → D2") and texts(grid) == [["Source Only", "50.0"], ["RNA-Net", "90.0"]]
     reference, rna = (row[1] for row in grid.rows)
     assert rna.lines[1].startswith("gain +40.0 [") and rna.mark == "best" and rna.value == pytest.approx(90)
-    assert reference.mark == "" and reference.lines == ("[30, 70]", "paper 39.03") and rna.lines[-1] == "paper 45.01"
+    assert (
+        reference.mark == ""
+        and reference.lines == ("[30, 70]", "chance 35.0", "paper 39.03")
+        and rna.lines[-1] == "paper 45.01"
+    )
     assert "With one seed" in grid.caption and "last-mean:9" in grid.caption
     (told,) = (
         part for part in compose(report_data(tmp_path), "rna").tabs[0].sections[0].parts if isinstance(part, Note)

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+from collections import defaultdict
 from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
@@ -34,17 +35,21 @@ def load_weights(encoder: nn.Module, source: str | Path, sha256: str | None = No
     `source` is a `.safetensors` file or one that `torch.save` wrote, which is read without running code. What is at a
     URL is kept in `cache` (default: egonorm/weights in the user's cache folder). `sha256` is the file's checksum, in 64
     hexadecimal digits; without it the content is not checked. Accepted are a bare state dict, one under "state_dict" or
-    at the head of a tuple, names that start with "module.", files with their classifier or without, batch norms without
-    num_batches_tracked or stored as (1, C), and an RGB stem for an encoder with another number of channels (see
+    at the head of a tuple, names with something before them (`module.`, `model.backbone.`; what does not begin so is then left
+    out), files with their classifier or without, batch norms without num_batches_tracked or stored as (1, C), and an RGB
+    stem for an encoder with another number of channels (see
     `_fit_stem`).
     """
     wanted, source = encoder.state_dict(), str(source)
     stem = next((name for name, value in wanted.items() if value.ndim >= 4), None)
+    network, shown = type(encoder).__name__, shown_address(source)
     path = locate(source, sha256, cache)
-    stored = _renamed(_read(path, source), wanted)
-    _check_values(stored, wanted, source)
-    fitted = {name: _fit(value, wanted.get(name), name == stem) for name, value in stored.items()}
-    _check_fit(fitted, wanted, type(encoder).__name__, f"{source}, kept as {path}," if is_url(source) else source)
+    stored = _read(path, shown)
+    prefix = _find_prefix(stored, wanted, network, shown)
+    named = _renamed(stored, prefix, wanted)
+    _check_values(named, wanted, shown)
+    fitted = {name: _fit(value, wanted.get(name), name == stem) for name, value in named.items()}
+    _check_fit(fitted, wanted, network, f"{shown}, kept as {path}," if is_url(source) else shown, prefix)
     encoder.load_state_dict(fitted, strict=False)  # not strict: num_batches_tracked may be missing, nothing else
 
 
@@ -71,10 +76,38 @@ def _fault(x: Tensor, wanted: Tensor) -> str:
     return "" if x.to(wanted.dtype).isfinite().all() else "NaN or infinity"
 
 
-def _renamed(stored: State, wanted: State) -> State:
-    """Without DataParallel's prefix and without the classifier."""
-    names = {name: name.removeprefix("module.") for name in stored}
+def _find_prefix(stored: State, wanted: State, network: str, source: str) -> str:
+    """What stands before the names of the network's tensors: after it are all of them, or else the most.
+
+    Raises:
+        WeightsError: for a file with several such networks, as those with an average of the weights are.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for name in stored:
+        parts = name.split(".")
+        for k in range(len(parts)):
+            if (rest := ".".join(parts[k:])) in wanted:
+                found[name.removesuffix(rest)].add(rest)
+    needed = {name for name in wanted if not _may_be_missing(name)}
+    whole = sorted(prefix for prefix, names in found.items() if needed <= names)
+    if len(whole) > 1 and "" not in whole:
+        raise WeightsError(
+            f"the weights in {source}",
+            got=f"several networks, whose names begin with {', '.join(whole)}",
+            expected=f"the keys of one {network}",
+            remedy="save the state dict of one of them alone",
+        )
+    return min(found, key=lambda prefix: (prefix not in whole, -len(found[prefix]), prefix), default="")
+
+
+def _renamed(stored: State, prefix: str, wanted: State) -> State:
+    """The tensors whose names begin with the prefix, by the rest of those; without the classifier."""
+    names = {name: name.removeprefix(prefix) for name in stored if name.startswith(prefix)}
     return {new: stored[old] for old, new in names.items() if new in wanted or new.split(".")[0] not in _HEADS}
+
+
+def _may_be_missing(name: str) -> bool:
+    return name.endswith("num_batches_tracked")
 
 
 def _fit(value: Tensor, wanted: Tensor | None, is_stem: bool) -> Tensor:
@@ -98,8 +131,8 @@ def _fit_stem(kernel: Tensor, shape: torch.Size) -> Tensor:
     return kernel.mean(dim=1, keepdim=True).repeat_interleave(shape[1], dim=1)
 
 
-def _check_fit(fitted: State, wanted: State, network: str, source: str) -> None:
-    missing = [name for name in wanted if name not in fitted and not name.endswith("num_batches_tracked")]
+def _check_fit(fitted: State, wanted: State, network: str, source: str, prefix: str) -> None:
+    missing = [name for name in wanted if name not in fitted and not _may_be_missing(name)]
     unexpected = [name for name in fitted if name not in wanted]
     differing = [name for name in wanted if name in fitted and wanted[name].shape != fitted[name].shape]
     if not (missing or unexpected or differing):
@@ -107,9 +140,12 @@ def _check_fit(fitted: State, wanted: State, network: str, source: str) -> None:
     matched = len(fitted) - len(unexpected) - len(differing)
     shapes = [f"{name} {tuple(fitted[name].shape)} for {tuple(wanted[name].shape)}" for name in differing]
     faults = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    after = f" after {prefix}" if prefix else ""
     raise WeightsError(
         f"the weights in {source}",
-        got="; ".join([f"{matched} keys that match", *(_listed(kind, keys) for kind, keys in faults.items() if keys)]),
+        got="; ".join(
+            [f"{matched} keys that match{after}", *(_listed(kind, keys) for kind, keys in faults.items() if keys)]
+        ),
         expected=f"the {len(wanted)} keys of {network}, in its shapes",
         remedy=f"take a file of {network}, or build the network with the file's width (1.0 if published) and channels",
     )
@@ -152,13 +188,45 @@ def is_url(source: str) -> bool:
 
 def locate(source: str, sha256: str | None = None, cache: Path | None = None) -> Path:
     """The file of a path or URL, checked; what is at a URL is kept in `cache`. WeightsError if it cannot be had."""
-    if is_url(source):
+    if "://" in source:
+        check_address(source)
         return _download(source, sha256, cache or weights_folder())
     path = Path(source).expanduser()
     if "\0" in source or not path.is_file():
         raise WeightsError("weights", got=path, expected="a file that exists, or a URL", remedy="correct the path")
     _check_sum(path, sha256, source)
     return path
+
+
+def check_address(url: str) -> None:
+    """Refuse what no file can be fetched from, before it is stored anywhere. WeightsError, which repeats no password."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host = urlsplit(""), None
+    faults = {
+        "spaces or control characters": re.search(r"\s", url) or not url.isprintable(),
+        "a user name or a password in it": "@" in parts.netloc,
+        f"the scheme {parts.scheme}": parts.scheme not in ("http", "https", ""),
+        "no host, or one that cannot be read": not host,
+    }
+    if found := [fault for fault, is_there in faults.items() if is_there]:
+        raise WeightsError(
+            f"the address {shown_address(url)}",
+            got=found[0],
+            expected="http://HOST/PATH or https://HOST/PATH",
+            remedy="correct it, or download the file by other means and give its path",
+        )
+
+
+def shown_address(url: str) -> str:
+    """An address as it may be repeated: without user name, password and query, where keys are written. A path stays as it is."""
+    if "://" not in url:
+        return url
+    scheme, _, rest = url.partition("://")
+    place, query, _ = rest.rpartition("@")[2].partition("?")
+    return f"{scheme}://{'…@' if '@' in rest else ''}{place}{'?…' if query else ''}"
 
 
 def weights_folder() -> Path:
@@ -175,7 +243,7 @@ def _download(url: str, sha256: str | None, cache: Path) -> Path:
     with replacing(path) as file:
         _copy(url, file)
         file.flush()
-        _check_sum(Path(file.name), sha256, url)
+        _check_sum(Path(file.name), sha256, shown_address(url))
     return path
 
 
@@ -186,9 +254,9 @@ def _copy(url: str, file: BinaryIO) -> None:
             length = answer.headers.get("Content-Length")
         if length is not None and file.tell() != int(length):
             raise HTTPException(f"only {file.tell()} of {length} bytes arrived")
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a name that no host can have
         raise WeightsError(
-            f"the download of {url}",
+            f"the download of {shown_address(url)}",
             got=f"{type(error).__name__}: {error}",
             expected="the file",
             remedy="check the address and the connection, or download the file elsewhere and give its path",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from egonorm.core.text import one_line
+
 SHEET_WIDTH = 7.2
 """Inches, as all lengths here."""
 MARGIN, GAP, LINE = 0.5, 0.05, 0.2
@@ -31,4 +33,4 @@ class Sheet:
     def write(self, left: float, text: str, **style) -> None:
         """A line of text as it is, without mathematics."""
         at = (left / SHEET_WIDTH, 1 - self.used / self.height)
-        self.figure.text(*at, text, va="top", **({"size": 8, "parse_math": False} | style))
+        self.figure.text(*at, one_line(text), va="top", **({"size": 8, "parse_math": False} | style))

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from egonorm.report.style import Exhibit, csv_of
+from egonorm.core.text import csv_of
+from egonorm.report.style import Exhibit
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from egonorm.core.files import fitting
+from egonorm.core.text import printable
 from egonorm.report.page.model import Grid, Matrix, Page
 from egonorm.report.style import Exhibit
 
@@ -69,6 +70,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("egonorm.report.page"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -83,6 +85,11 @@ def _environment() -> Environment:
         "number": _number,
     }
     return environment
+
+
+def _shown(value: object) -> object:
+    """What an expression of a template gives, as the page shows it; what is markup already is our own."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _text(environment: Environment, name: str) -> str:

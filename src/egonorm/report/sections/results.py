@@ -6,6 +6,7 @@ from functools import cache
 
 from egonorm.aggregate.aggregate import Aggregate, RunGroup, label_groups, same_seeds
 from egonorm.aggregate.paired import Gain, PairedRuns, describe_families, match_seeds
+from egonorm.aggregate.table import BELOW_STREAM, DEAD, about_streams
 from egonorm.core.types import Shift
 from egonorm.methods import SourceOnly
 from egonorm.methods.base import unresolved
@@ -154,9 +155,25 @@ def _cell(cell: ResultCell | None, column: Column) -> GridCell:
     assert top1 is not None and top1.interval is not None
     deviation = "" if top1.deviation is None else f" ± {top1.deviation:.1f}"
     lines = [f"[{top1.interval[0]:.0f}, {top1.interval[1]:.0f}]", *_gain(cell.aggregate.gain)]
+    lines += _held_against(cell.aggregate)
     if cell.paper:
         lines.append(f"paper {cell.paper}")
     return GridCell(f"{top1.mean:.1f}{deviation}", top1.mean, tuple(lines), cell.mark)
+
+
+def _held_against(aggregate: Aggregate) -> list[str]:
+    """Chance, a single stream that is better, and streams that are dead."""
+    lines = [] if aggregate.chance is None else [f"chance {aggregate.chance:.1f}"]
+    if aggregate.better_stream:
+        name, mean = aggregate.better_stream
+        lines.append(f"{BELOW_STREAM} loses to {name} alone, {mean:.1f}")
+    if dead := _dead(aggregate):
+        lines.append(f"{DEAD} dead, or at chance: {', '.join(dead)}")
+    return lines
+
+
+def _dead(aggregate: Aggregate) -> list[str]:
+    return list(dict.fromkeys(modality for modality, _ in aggregate.dead))
 
 
 def _gain(gain: Gain | None) -> list[str]:
@@ -185,6 +202,7 @@ def _caption(data: ReportData, cells: Iterable[ResultCell]) -> str:
         f"Selection: {data.selection}. After ± the standard deviation over seeds; in brackets the 95 % interval over the "
         "test clips (Wilson)."
     ]
+    sentences += about_streams(cell.aggregate for cell in cells)
     if gains:
         sentences.append(_ABOUT_GAINS.format(describe_families(gains)))
     if any(gain.test and gain.test.num_seeds == 1 for gain in gains):
@@ -227,6 +245,7 @@ def _places(modalities: tuple[str, ...]) -> tuple[tuple[Part, System], ...]:
 _NAMES = (
     *("method", "shift", "top1", "sd over seeds", "low", "high", "n", "seeds"),
     *("gain", "gain low", "gain high", "p", "gain seeds", "clips left out", "paper", "mark"),
+    *("chance", "better stream", "dead streams"),
 )
 
 
@@ -241,7 +260,21 @@ def _line(label: str, title: str, cell: ResultCell) -> tuple[object, ...]:
     if gain is not None and gain.test is not None:
         tested = (gain.mean, *gain.interval, gain.p, _join(gain.seeds), gain.left_out)
     seeds = _join(cell.aggregate.seeds)
-    return label, title, top1.mean, top1.deviation, *top1.interval, top1.n, seeds, *tested, cell.paper, cell.mark
+    better = cell.aggregate.better_stream
+    beside = cell.aggregate.chance, better and better[0], " ".join(_dead(cell.aggregate))
+    return (
+        label,
+        title,
+        top1.mean,
+        top1.deviation,
+        *top1.interval,
+        top1.n,
+        seeds,
+        *tested,
+        cell.paper,
+        cell.mark,
+        *beside,
+    )
 
 
 def _join(seeds: Iterable[int]) -> str:

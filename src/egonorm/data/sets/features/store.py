@@ -19,8 +19,8 @@ from egonorm.data.sets.features.dataset import FeatureSet, Stored
 from egonorm.data.windows import Span
 
 DESCRIPTION, MANIFEST, PARTS = "features.json", "manifest.csv", "parts"
-STORE = Format("features", "extract the features again", error=DataError)
-ANEW = "Restore it, or extract the features again."
+STORE = Format("features", "extract the features again in another folder", error=DataError)
+ANEW = "Restore it, or extract the features again in another folder."
 
 
 @dataclass(frozen=True)

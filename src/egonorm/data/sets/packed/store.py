@@ -12,7 +12,7 @@ from egonorm.data import metadata
 from egonorm.data.manifest import Manifest
 
 DESCRIPTION, MANIFEST = "packed.json", "manifest.csv"
-PACKED = Format("packed media", "pack the data again", error=DataError)
+PACKED = Format("packed media", "pack the data again in another folder", error=DataError)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from egonorm.data.sets.synthetic.sounds import soundtrack
 from egonorm.data.sets.synthetic.timeline import FRAME_RATE, LEAST, KitchenVideo, counts, plan_videos
 from egonorm.data.sets.synthetic.verbs import CLASSES
 
-KITCHENS = Format("rendered kitchens", "render the kitchens again", error=DataError)
+KITCHENS = Format("rendered kitchens", "render the kitchens again in another folder", error=DataError)
 EDITION = 1
 """Raised by every change that alters pictures, sounds, flow or times, so that an old folder is not mixed with a new one."""
 LEAST_CLIPS = sum(LEAST.values()) * len(CLASSES)
@@ -156,7 +156,7 @@ def _check_same(root: Path, description: dict[str, Any]) -> None:
             f"{root} holds kitchens of another configuration.",
             got=found,
             expected=description["config"],
-            remedy="Choose another folder, or delete this one; nothing has been changed.",
+            remedy=ANOTHER,
         )
 
 
