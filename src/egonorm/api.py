@@ -155,7 +155,8 @@ class Data:
         Args:
             split: "train" draws a window and a view for each epoch; any other shows `num_windows` even windows.
             domains: some of `domains`, or one; all of them when None.
-            preset: a preset's name, the network of a run, or a model, whose inputs these are; None takes the usual preset.
+            preset: a preset's name, the network of a run, or a model, whose inputs and classes these are; None takes the usual
+                preset.
             modalities: names, in a sequence or with commas between them; all of the network's when None.
 
         Raises:
@@ -168,7 +169,8 @@ class Data:
             )
         wanted = self.domains if domains is None else (domains,) if isinstance(domains, str) else tuple(domains)
         unknown = [name for name in wanted if name not in self.domains]
-        chosen = self.manifest.select(wanted, split) if split in SPLITS and not unknown else None
+        known = self.manifest.with_classes(preset.classes if isinstance(preset, Model) else self.classes)
+        chosen = known.select(wanted, split) if split in SPLITS and not unknown else None
         if not chosen:
             raise DataError(
                 f"{self.source} has no clips of split {split!r} in {', '.join(wanted) or 'no domain'}.",

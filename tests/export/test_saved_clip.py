@@ -313,7 +313,7 @@ def test_what_cannot_be_saved_is_a_sentence_for_each_reason(record, kitchens, tm
     assert len(found) == 4 and all("\n" not in sentence for sentence in found) and told[-1] == (6, 6)
     assert found[0].startswith(f"Not shown: {UID}. ") and "cannot be read" in found[0]
     assert found[1].startswith("Not shown: x. There is no clip 'x'")
-    assert "has no network of step 4" in found[2] and "has other classes" in found[3]
+    assert "has no network of step 4" in found[2] and "have other classes" in found[3]
     assert {path.name for path in (first.folder / "clips").iterdir()} == {f"{whole}.npz", f"{whole}.mp4"}
     shutil.move(root, tmp_path / "elsewhere")
     assert save_clips({first: [whole]}) == (), "what is saved needs no data"

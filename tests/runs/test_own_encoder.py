@@ -203,11 +203,13 @@ def test_an_encoder_is_named_once():
 def test_a_run_whose_encoder_is_not_here_is_refused_as_it_lies(trained, tmp_path):
     again = tmp_path / "run"
     shutil.copytree(trained, again)
-    (again / "results.jsonl").unlink()
     text = (again / "config.json").read_text()
     (again / "config.json").write_text(text.replace("lying_encoders:Mine", "gone_encoders:Mine"))
-    before = {path: path.read_bytes() for path in again.rglob("*") if path.is_file()}
-    for words in (["train", "--resume", again], ["test", again]):
+    results, before = again / "results.jsonl", {path: path.read_bytes() for path in again.rglob("*") if path.is_file()}
+    for words in (["test", again], ["train", "--resume", again]):
+        if words[0] == "train":
+            before.pop(results)
+            results.unlink()
         with pytest.raises(
             SystemExit, match=r"gone_encoders:Mine cannot be imported(.|\n)*put that folder on PYTHONPATH"
         ):

@@ -109,7 +109,7 @@ def test_an_interrupted_rendering_goes_on_in_one_process_and_ends_the_same(root,
 
 def test_another_configuration_and_foreign_folders_are_refused(root, tmp_path):
     before = contents(root)
-    with pytest.raises(DataError, match=r"(?s)another configuration.*'seed': 3.*'seed': 4.*Choose another folder"):
+    with pytest.raises(DataError, match=r"(?s)another configuration.*'seed': 3.*'seed': 4.*Give another folder"):
         render_kitchens(root, KitchensConfig(clips=24, kitchens=1, seed=4, size=(32, 48)))
     assert contents(root) == before
     (tmp_path / "thesis.tex").write_text("precious")
