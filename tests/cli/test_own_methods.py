@@ -40,6 +40,7 @@ def refusal(*words):
     return text
 
 
+@pytest.mark.slow
 def test_a_users_method_is_a_subcommand_with_its_options(study, small, capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", f"{study}:VRex", "--help"])

@@ -113,6 +113,7 @@ def test_damaged_checkpoints_are_named(runs):
         main(["train", "--resume", str(folder), *CPU])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "content"),
     [

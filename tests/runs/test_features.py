@@ -112,6 +112,7 @@ def test_another_seed_gives_other_bytes(root, tmp_path):
     assert one != two
 
 
+@pytest.mark.slow
 def test_a_layer_on_features_learns_what_they_tell(root, tmp_path):
     """The class is in the first four numbers of every feature; one of the last two is higher in D2 than it ever is in D1."""
     top1 = {}
@@ -169,6 +170,7 @@ def test_rna_needs_two_modalities_and_a_step_two_clips(root, tmp_path):
         train(root, tmp_path / "b", "--batch", "1", "batch-norm")
 
 
+@pytest.mark.slow
 def test_runs_are_not_tested_on_data_of_another_kind(root, run, tmp_path, kitchens):
     folder = train(root, tmp_path / "runs", "--modalities", "rgb,audio", "source-only")
     with pytest.raises(SystemExit, match=r"fed features, and the data are media(.|\n)*features of 13 numbers"):

@@ -23,6 +23,7 @@ def perform(run, folder, **options):
     return folder
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_run_and_a_second_call(run, tmp_path):
     folder = perform(replace(run, method=Rna()), tmp_path / "run")
     assert {path.name for path in folder.iterdir()} == {

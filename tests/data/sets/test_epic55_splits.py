@@ -290,6 +290,7 @@ print(*kinds)
 """
 
 
+@pytest.mark.slow
 def test_no_damage_ends_the_program(tmp_path):
     """Random bytes changed, removed and doubled in tables of every kind, in a process of its own."""
     for number, content in enumerate([*map(packed, OLD), *(pickle.dumps(table(), protocol) for protocol in (2, 5))]):
