@@ -76,7 +76,8 @@ def test_labels_of_other_classes_and_none(tmp_path):
 def test_lines_are_the_file_s(tmp_path):
     path = written(tmp_path)
     header, *lines = path.read_text().splitlines()
-    quoted = lines[0].replace("one.mp4", '"one\n.mp4"') if "one.mp4" in lines[0] else lines[0]
+    quoted = lines[0].replace("one.mp4", '"one\n.mp4"')
+    assert quoted != lines[0]
     path.write_text("\n".join([header, "", quoted, "", lines[1].replace("train", "dev").replace("test", "dev")]))
     number = path.read_text().splitlines().index(path.read_text().splitlines()[-1]) + 1
     assert f"line {number}:" in refusal(path)

@@ -23,7 +23,7 @@ from egonorm.methods.base import split_methods
 from egonorm.runs.config import ANYWHERE, Run, to_json
 from egonorm.runs.run import check_run_blocks
 from egonorm.sweeps.launcher import LocalEngine, RayEngine
-from egonorm.sweeps.paper import SUITES, suites
+from egonorm.sweeps.paper import PAPER_DOMAINS, SUITES, suites
 from egonorm.sweeps.plan import Plan, make_plan
 from egonorm.sweeps.sweep import run_sweep
 
@@ -70,7 +70,7 @@ class Bench:
         say(f"{outcome.skipped} of {outcome.total} runs were complete already, {outcome.done} were done now.")
         if outcome.failed:
             _report(outcome.failed)
-        known = {"D1", "D2", "D3"} <= {domain for planned in plan.runs for domain in planned.run.setting.domains}
+        known = set(PAPER_DOMAINS) <= {domain for planned in plan.runs for domain in planned.run.setting.domains}
         say(f"Next: egonorm table {self.out}{' --against paper' if known else ''}")
 
     def _plan(self) -> Plan:

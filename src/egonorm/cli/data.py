@@ -77,9 +77,7 @@ class Check:
         seen, all_of_it = (looked_at(readers, data.manifest, thorough) for thorough in (self.thorough, True))
         for modality, texts in seen.items():
             say(f"{modality}: looked at: {'; '.join(texts)}")
-        harmful = tuple(problem for problem in problems if problem.uids)
-        if harmful:
-            lost = {uid for problem in harmful for uid in problem.uids}
+        if lost := {uid for problem in problems for uid in problem.uids}:
             usable = data.manifest.without(lost)
             _print_counts(usable, data.manifest.domains, "usable clips")
             raise broken(problems)

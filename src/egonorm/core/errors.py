@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Self
 
 from egonorm.core.text import printable
 
@@ -13,6 +14,10 @@ class EgonormError(Exception):
         """Build the message from its parts; `what` names the thing that is wrong (a file, a clip, an option)."""
         self.what, self.got, self.expected, self.remedy = what, str(got), str(expected), remedy
         super().__init__(printable(f"{what}\n  got:      {got}\n  expected: {expected}\n  remedy:   {remedy}"))
+
+    def at(self, place: object) -> Self:
+        """The same error, of a place: a file, or a line of it."""
+        return type(self)(f"{place}: {self.what}", got=self.got, expected=self.expected, remedy=self.remedy)
 
     def __reduce__(self):
         """Errors cross processes whole: from those that read clips to the one that trains."""

@@ -154,7 +154,7 @@ def needed(manifest: Manifest, setting: Setting, trained_on: Sequence[str], mome
         "train": setting.sources,
         "test": [d for d in setting.domains if d != setting.target or "test" not in moments],
     }
-    left = manifest.without(manifest.within(idle).unlabelled.clips.uid.tolist())
+    left = manifest.without_unlabelled(idle)
     unlabelled = [domain for domain in setting.sources if not len(left.select([domain], "train"))]
     if unlabelled:
         raise DataError(
@@ -239,11 +239,16 @@ def screen(
         DataError: when something is broken and `skip_broken` is false; it names all of it at once.
     """
     found = find_problems(manifest, readers, progress=progress)
-    problems = (*known, *(problem for problem in found if problem.uids))
+    problems = (*known, *harmful(found))
     if problems and not skip_broken:
         raise broken(problems)
     lost = {uid for problem in problems for uid in problem.uids}
     return manifest.without(lost), problems
+
+
+def harmful(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems that make clips unusable."""
+    return tuple(problem for problem in problems if problem.uids)
 
 
 def broken(problems: Sequence[Problem]) -> DataError:

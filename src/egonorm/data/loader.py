@@ -146,8 +146,6 @@ SHARED = Path("/dev/shm")
 """Where Linux keeps the memory that processes share; elsewhere nothing is checked."""
 AHEAD = 2
 """Batches that a reading process has ready, as torch's loader asks it to; one more is in the training process' hands."""
-
-
 _MORE = "Read in the training process, --workers 0, or with fewer; or give more: docker run --shm-size or --ipc=host."
 
 
@@ -162,8 +160,7 @@ def check_shared_memory(clips: Clips, keys: DomainBatchSampler | ClipSampler, wo
         return
     free = disk_usage(SHARED).free
     (one,) = clips.batches(first[:1])
-    windows = len(one) * len(first)
-    size = sum(x.nbytes for x in one.inputs.values()) // len(one) * windows
+    size = sum(x.nbytes for x in one.inputs.values()) * len(first)
     ahead = min(workers * AHEAD + 1, len(keys))
     needed = size * ahead
     if needed > free:

@@ -278,6 +278,10 @@ class Manifest:
         """The clips whose label nobody knows."""
         return replace(self, clips=self.clips.take(self.clips.label.are_in({""})))
 
+    def without_unlabelled(self, domains: Mapping[str, Iterable[str]]) -> "Manifest":
+        """All clips but those of some domains in each split whose label nobody knows."""
+        return self.without(self.within(domains).unlabelled.clips.uid.tolist())
+
     @property
     def of_other_classes(self) -> "Manifest":
         """The clips with a label that is none of the classes."""
@@ -372,7 +376,7 @@ def read_manifest(path: Path, declared: Sequence[str] = ()) -> Manifest:
     try:
         return Manifest(clips, declared)
     except DataError as error:
-        raise DataError(f"{path}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy) from None
+        raise error.at(path) from None
 
 
 def unreadable_table(path: Path, error: csv.Error) -> DataError:
@@ -469,6 +473,4 @@ def _clip(path: Path, line: int, header: Sequence[str], row: Sequence[str]) -> C
         values: dict[str, Any] = {**text, **times}
         return Clip(**values)
     except DataError as error:
-        raise DataError(
-            f"{path}, line {line}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy
-        ) from None
+        raise error.at(f"{path}, line {line}") from None

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from egonorm.core import Batch, EgonormError, Seen, Setting, SettingError, Terms
 from egonorm.core.by_path import find_class, make, options_of, path_of, read_options, split_choice, write_choice
@@ -84,6 +86,12 @@ class Method:
         that it took last, and is then asked for the next. What it holds in local variables (an optimiser, a running mean) lives
         as long as the judgement of one net.
         """
+
+
+def class_loss(seen: Seen) -> Tensor:
+    """The mean cross-entropy of the fused logits in each domain with labels, summed over these."""
+    labelled = [(view.logits, view.labels) for view in seen.views if view.labels is not None]
+    return torch.stack([cross_entropy(logits, labels) for logits, labels in labelled]).sum()
 
 
 def num_labelled(seen: Seen) -> int:

@@ -3,11 +3,8 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import torch
-from torch.nn.functional import cross_entropy
-
 from egonorm.core import Seen, Terms
-from egonorm.methods.base import Method
+from egonorm.methods.base import Method, class_loss
 from egonorm.methods.grl import Grl
 from egonorm.methods.ss import Ss
 from egonorm.nets.net import Net
@@ -52,8 +49,7 @@ class MmSada(Method):
         if factor == 1.0:
             return terms
         if "class" not in terms:
-            labelled = [(view.logits, view.labels) for view in seen.views if view.labels is not None]
-            terms["class"] = torch.stack([cross_entropy(logits, labels) for logits, labels in labelled]).sum()
+            terms["class"] = class_loss(seen)
         return {name: factor * term for name, term in terms.items()}
 
 

@@ -150,27 +150,26 @@ def check_measured(
         )
 
 
-def confirm(folder: Path, domains: Collection[str], rows: Mapping[tuple[int, str], Values]) -> tuple[str, str] | None:
+def lacking(
+    folder: Path, domains: Collection[str], metrics: Mapping[tuple[int, str], Collection[str]]
+) -> tuple[str, str] | None:
     """What a run's rows lack of what its predictions are of, got and expected; None where nothing is missing.
 
     No predictions are read: those that are needed are compared with their rows when they are (`check_measured`).
 
     Args:
         domains: those that the run was to be judged on; others count where there are rows of them.
-        rows: by step and domain.
-
+        metrics: those that there are rows of, by step and domain.
     """
-    judged = {*domains, *(domain for _, domain in rows)}
+    judged = {*domains, *(domain for _, domain in metrics)}
     for path, step, domain in prediction_files(folder):
-        if domain not in judged:
-            continue
-        if (step, domain) not in rows:
+        if domain in judged and (step, domain) not in metrics:
             return f"no rows of {domain} at step {step}", f"those of {path.name}"
-    names = {domain: set[str]() for _, domain in rows}
-    for (_, domain), values in rows.items():
-        names[domain] |= values.keys()
-    for (step, domain), values in rows.items():
-        if lost := names[domain] - values.keys():
+    names = {domain: set[str]() for _, domain in metrics}
+    for (_, domain), own in metrics.items():
+        names[domain].update(own)
+    for (step, domain), own in metrics.items():
+        if lost := names[domain].difference(own):
             return f"no {min(lost)} of {domain} at step {step}", "the metrics of the other steps"
     return None
 

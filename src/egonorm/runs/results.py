@@ -15,7 +15,7 @@ from egonorm.core import EgonormError, RunError, Setting
 from egonorm.core.files import locked, parse_json, write_atomically
 from egonorm.methods import Method
 from egonorm.runs.config import Run, StoredRun, read_stored
-from egonorm.runs.predictions import confirm
+from egonorm.runs.predictions import lacking
 
 FILE = "results.jsonl"
 
@@ -340,10 +340,10 @@ def _read_record(folder: Path, selector: Selector) -> Record | None:
 
 
 def confirm_rows(folder: Path, setting: Setting, rows: Sequence[Row]) -> None:
-    """Compare a complete run's rows, where they have no digest, with the predictions that are there. RunError if they differ."""
+    """Refuse a complete run's rows without a digest that lack some of what there are predictions of. RunError says which."""
     if rows and rows[-1].metric == COMPLETE and not rows[-1].digest:
-        values: dict[tuple[int, str], dict[str, tuple[float, int]]] = defaultdict(dict)
+        metrics: dict[tuple[int, str], list[str]] = defaultdict(list)
         for row in rows[:-1]:
-            values[row.step, row.domain][row.metric] = row.value, row.n
-        if wrong := confirm(folder, setting.domains, values):
+            metrics[row.step, row.domain].append(row.metric)
+        if wrong := lacking(folder, setting.domains, metrics):
             raise _unusable(folder / FILE, "is not what was measured", *wrong)

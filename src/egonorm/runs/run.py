@@ -215,9 +215,9 @@ def _adapt(context: RunContext, target: Manifest, readers: Mapping[str, Reader],
     """Let the method change each network by the target's training clips; every process shows it all of them."""
     unseen = context.clips(target, readers, unlabelled=frozenset(target.domains))
     run, runtime = context.run, context.runtime
+    windows, batch = run.evaluation.num_windows, run.optim.batch
     for step, net in nets.items():
-        windows = run.evaluation.num_windows
-        batches = evaluation_batches(unseen, windows, run.optim.batch, context.options.workers, runtime.device)
+        batches = evaluation_batches(unseen, windows, batch, context.options.workers, runtime.device)
         seed = seed_for(run.seed, "adapt", step)
         adapt_to_all(run.method.adapt, net, (batch for (batch,) in batches), runtime, seed)
 
@@ -347,12 +347,12 @@ def measure(context: RunContext, domain: str, average: WindowAverage | None = No
     data, classes, own = open_clip_set(context.run.data), _learnt(context), context.run.evaluation
     if average not in (None, own.average):
         asked = replace(context.run, evaluation=replace(own, average=average))
-        return _rows_from(context, domain, _judge_tests(replace(context, run=asked), data, domain), classes)
+        return _rows_from(context, domain, _judge_tests(replace(context, run=asked), data, domain, classes), classes)
     damage = context.runtime.collect(_rows_of(context)[1])[0]
     domains = [domain] if damage is None else _all_judged(context, data, domain)
     if damage is not None and context.shows_progress:
         say(f"{damage.what} Got {damage.got}. So all of {', '.join(domains)} are judged anew.")
-    found = {domain: _judge_tests(context, data, domain) for domain in domains}
+    found = {domain: _judge_tests(context, data, domain, classes) for domain in domains}
     _store(context, found, classes, damage is not None and context.checkpoints.are_whole())
     return _rows_from(context, domain, found[domain], classes)
 
@@ -363,14 +363,13 @@ def _all_judged(context: RunContext, data: ClipSet, domain: str) -> list[str]:
     return [*dict.fromkeys([domain, *(of for of in others if len(data.manifest.select([of], "test").labelled))])]
 
 
-def _judge_tests(context: RunContext, data: ClipSet, domain: str) -> Judged:
+def _judge_tests(context: RunContext, data: ClipSet, domain: str, classes: tuple[str, ...]) -> Judged:
     """What the checkpoints say of a domain's usable test clips; DataError where there are none."""
     moments = context.target_moments if domain == context.run.setting.target else frozenset()
     splits = ("train", "test") if "after" in moments else ("test",)
-    readers, known = context.readers(data), data.manifest.with_classes(_learnt(context))
+    readers, known = context.readers(data), data.manifest.with_classes(classes)
     wanted = known.within({split: [domain] for split in splits})
-    if "test" not in moments:
-        wanted = wanted.without(wanted.select([domain], "test").unlabelled.clips.uid.tolist())
+    wanted = wanted if "test" in moments else wanted.without_unlabelled({"test": [domain]})
     _need_tests(context, wanted, domain, data.manifest)
     listing = f"left_out-{domain}.json"
     manifest, problems = context.screened(wanted, readers, listing)

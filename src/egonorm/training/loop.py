@@ -8,14 +8,13 @@ from functools import partial
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from egonorm.core import Batch, NotFiniteError, RunError, Seen, Terms, View
 from egonorm.core.training import Optim, seed_for
 from egonorm.losses import norms
 from egonorm.methods import Method
-from egonorm.methods.base import changes_gradients
+from egonorm.methods.base import changes_gradients, class_loss
 from egonorm.nets.net import Net
 from egonorm.training.optimizer import check_optimizer
 from egonorm.training.runtime import Runtime, gather
@@ -153,9 +152,8 @@ class Objective(nn.Module):
         features = [self.net.apply_necks(encode_in_pieces(self.net, batch.inputs, self.pieces)) for batch in batches]
         with torch.autocast(next(self.net.parameters()).device.type, enabled=False):
             views = tuple(self._view(batch, found) for batch, found in zip(batches, features, strict=True))
-            labelled = [(view.logits, view.labels) for view in views if view.labels is not None]
-            terms = {"class": torch.stack([cross_entropy(logits, labels) for logits, labels in labelled]).sum()}
             seen = Seen(views, progress)
+            terms = {"class": class_loss(seen)}
             terms |= self.method.terms(seen, self.net)
         return terms, seen
 

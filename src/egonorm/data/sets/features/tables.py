@@ -77,9 +77,7 @@ class FeatureTable:
         try:
             return Clip(uid, uid, 0.0, 1.0, label, domain, split)
         except DataError as error:
-            raise DataError(
-                f"{place}: {error.what}", got=error.got, expected=error.expected, remedy=error.remedy
-            ) from None
+            raise error.at(place) from None
 
     def _labels(self) -> Sequence[str]:
         """The label of each row by name."""

@@ -12,7 +12,7 @@ from typing import Any
 from egonorm.core import DataError, RunError
 from egonorm.core.files import locked, remove_left
 from egonorm.core.processes import in_processes
-from egonorm.data.check import Problem, find_problems
+from egonorm.data.check import Problem, find_problems, harmful
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.readers.protocol import Reader, end_of
 from egonorm.data.readers.timed_images import index_of, write_shots
@@ -167,4 +167,4 @@ def _problems(
     problems = [Problem(media, modality, error, tuple(uids[media])) for media, modality, error in broken]
     lost = {media for media, _, _ in broken}
     found = find_problems(manifest.keep(lambda clip: clip.media not in lost), packed)
-    return (*problems, *(problem for problem in found if problem.uids))
+    return (*problems, *harmful(found))
