@@ -5,7 +5,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# byte code on all cores; without it every command compiles torch anew where Python is told to write none (some packages hold templates)
+# Byte code is written, on all cores, also where Python is told to write none: without it every command compiles torch anew, and every
+# call of the tests all of them (some packages hold templates).
+export PYTHONDONTWRITEBYTECODE :=
 COMPILE = @$(BIN)/python -m compileall -qq -j 0 .venv/lib src || true
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Install egonorm with its extras $(1). A torch that is in .venv and fits stays, whatever its build. uv is called from elsewhere: here

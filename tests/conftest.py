@@ -45,7 +45,10 @@ torch.set_num_threads(1)  # and threads that wait for each other lose much on a 
 
 
 def pytest_collection_modifyitems(items):
-    """Files with slow tests begin, so that processes which share the files end together."""
+    """What needs rendered kitchens is slow. Files with slow tests begin, so that processes which share the files end together."""
+    for item in items:
+        if "kitchens" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

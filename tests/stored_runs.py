@@ -9,8 +9,7 @@ from msgspec.structs import replace as changed
 from egonorm.core import Setting
 from egonorm.methods import SourceOnly
 from egonorm.metrics import recall, top1
-from egonorm.runs.config import Run, to_json
-from egonorm.runs.predictions import predictions_of
+from egonorm.runs.config import Run, predictions_of, to_json
 from egonorm.runs.presets import demo
 from egonorm.runs.results import COMPLETE, Row, write_rows
 from egonorm.sweeps.plan import make_plan

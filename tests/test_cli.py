@@ -85,6 +85,7 @@ except SystemExit:
     assert told in done.stdout + done.stderr and done.stderr.endswith("imported:\n")
 
 
+@pytest.mark.slow
 def test_a_shell_completes_the_options_of_every_command(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--tyro-print-completion", "bash"])

@@ -10,7 +10,7 @@ from egonorm.aggregate.paired import PairedRuns, compare, match_seeds, read_hits
 from egonorm.core import RunError, Setting
 from egonorm.core.types import Shift
 from egonorm.methods import Rna
-from egonorm.runs.predictions import predictions_of
+from egonorm.runs.config import predictions_of
 from egonorm.runs.results import last, last_mean, read_records
 from stored_runs import plain_run, store
 

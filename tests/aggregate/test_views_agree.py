@@ -18,6 +18,7 @@ from egonorm.runs.results import find_runs, last_mean, read_records
 from egonorm.sweeps.paper import display_name
 from stored_runs import drawn_hits, plain_run, store
 
+pytestmark = pytest.mark.slow
 SIZES = {"D1": 40, "D2": 60, "D3": 50}
 ACCURACY = {"source-only": 0.35, "rna": 0.6, "align-only": 0.5, "hna": 0.45, "ss": 0.42}
 SETTINGS = {

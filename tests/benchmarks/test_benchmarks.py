@@ -57,6 +57,7 @@ def test_goals_bound_from_both_sides():
     assert record("a", 1).met is None
 
 
+@pytest.mark.slow
 def test_flops_are_those_of_the_product():
     product = Product(torch.zeros(3, 4), torch.zeros(4, 5))
     assert flops_of(product) == product.flops == 2 * 3 * 4 * 5

@@ -68,6 +68,7 @@ class Demanding(Method):
 """
 
 
+@pytest.mark.slow
 def test_a_method_whose_defaults_its_own_check_refuses_stands_in_nobodys_way(study, small):
     module = Path(f"{study.replace('.', '/')}.py")
     module.write_text(module.read_text() + DEMANDING)
@@ -79,6 +80,7 @@ def test_a_method_whose_defaults_its_own_check_refuses_stands_in_nobodys_way(stu
     assert len(train(small, f"{study}:Demanding", "--weight", "3")) == 3
 
 
+@pytest.mark.slow
 def test_options_may_stand_in_the_name_and_be_changed_behind_it(study, small):
     train(small, f"{study}:VRex:weight=2")
     train(small, f"{study}:VRex:weight=5", "--weight", "2")  # the same run: nothing is done
@@ -87,6 +89,7 @@ def test_options_may_stand_in_the_name_and_be_changed_behind_it(study, small):
     assert labels == {f"{study}:VRex:weight=2", "rna:weight=0.25:numerator=first"}
 
 
+@pytest.mark.slow
 def test_the_options_of_a_compositions_parts_have_the_parts_name_where_they_need_it(study, small, capsys):
     (folder,) = train(small, f"{study}:VRexRna", "--v-rex.weight", "2", "--rna.form", "mean_of_ratios")
     assert read_run(folder).method.label() == f"{study}:VRexRna:v_rex.weight=2:rna.form=mean_of_ratios"

@@ -21,6 +21,7 @@ def call(capsys, *words) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_get_from_a_file_then_list(tmp_path, cache, capsys):
     listed = call(capsys, "list")
     assert all(name in listed and entry.licence in listed for name, entry in PUBLISHED.items())

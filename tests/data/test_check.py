@@ -17,8 +17,7 @@ import torch
 
 from egonorm.cli import main
 from egonorm.core import DataError, PartlyBrokenError
-from egonorm.core.processes import Killed, in_forks
-from egonorm.data.check import describe_problems, find_problems, looked_at, screen
+from egonorm.data.check import Killed, describe_problems, find_problems, in_forks, looked_at, screen
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.flow import FlowReader
@@ -267,6 +266,7 @@ def test_forks_compute_with_torch_after_this_process_did():
     assert all(number == 1 and found == pytest.approx(expected, rel=1e-4) for number, found in answers.values())
 
 
+@pytest.mark.slow
 def test_the_check_says_what_it_looked_at(tmp_path, capsys):
     header = "uid,media,start,stop,label,domain,split\n"
     (tmp_path / "manifest.csv").write_text(

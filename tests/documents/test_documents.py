@@ -36,6 +36,7 @@ def test_what_is_run_elsewhere_is_run_there():
             assert {command for command, _ in block.commands()} <= there, block
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language in ("sh", "python")], ids=str)
 def test_code_parses(block):
     if block.language == "python":
@@ -45,6 +46,7 @@ def test_code_parses(block):
             parse(command)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_sentences_name_commands_and_options_that_there_are(document):
     for line, code in inline(document):
@@ -154,6 +156,7 @@ def test_a_mark_of_no_block_is_told(wrong):
         blocks("a document", wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "told"),
     [

@@ -28,6 +28,7 @@ def seed():
     torch.manual_seed(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "shape"), NETWORKS)
 @pytest.mark.parametrize("width", [0.25, 1.0])
 def test_features_stay_and_no_batch_norm_is_left(network, shape, width):

@@ -58,6 +58,7 @@ def textbook(net, inputs, classes, name, own):
     return torch.einsum("nk,nk...->n...", alpha, found[name]).clamp(min=0).detach()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["sum", "concat"])
 @pytest.mark.parametrize("names", [("left", "high"), ("low", "right", "left"), ("high",)])
 def test_the_textbook_formula(names, fusion):

@@ -130,6 +130,7 @@ def test_features_equal_the_reference(size, in_channels):
         torch.testing.assert_close(encoder(x), reference(encoder.state_dict(), x), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_features_of_the_paper_input_equal_the_reference(published):
     x = torch.rand(1, 3, 16, 224, 224) * 2 - 1
     with torch.no_grad():

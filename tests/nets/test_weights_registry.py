@@ -63,6 +63,7 @@ def test_a_stream_needs_weights_that_were_fetched(name):
     assert f"egonorm weights get {name}" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_stream_builds_with_its_weights(name):
     put(name, PUBLISHED[name].sha256 or "a" * 64)

@@ -14,7 +14,10 @@ from egonorm.report.page.model import Choice, Facts, Grid, GridCell, Note, Page,
 from egonorm.report.page.write import write_page
 
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +76,6 @@ def background(browser):
     return browser.execute_script("return getComputedStyle(document.body).backgroundColor")
 
 
-@pytest.mark.slow
 def test_everything_can_be_seen_after_selecting_it(opened):
     browser, seen = opened(), set()
     for tab in browser.find_elements(By.CSS_SELECTOR, "[role=tab]"):

@@ -149,6 +149,7 @@ def test_a_page_may_be_empty_and_numbers_may_be_none(tmp_path):
     assert re.findall(r'data-value="(.*?)"', text) == ["0.1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../../x", "a/b", "D 1", "K\u00fcche", "x" * 400, "", "."])
 def test_names_stay_in_the_folder(tmp_path, name):
     write_page(small(line(name)), tmp_path / "out")

@@ -8,7 +8,7 @@ from msgspec.structs import replace as changed
 
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.data.runs import read_report_data
-from egonorm.runs.predictions import predictions_of
+from egonorm.runs.config import predictions_of
 from egonorm.runs.results import COMPLETE, find_runs, last_mean, read_rows, write_rows
 from egonorm.runs.train_log import LOG
 from stored_runs import plain_run, store

@@ -62,6 +62,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGE)
 @pytest.mark.parametrize("method", ["rna", "source-only"])
 def test_one_damaged_run_is_left_out_of_tables_and_pages_by_name(runs, capsys, name, method):

@@ -133,6 +133,7 @@ def test_epic_kitchens_from_its_labels_and_pictures(run, tmp_path):
     assert {(row.domain, row.n) for row in rows if row.metric == "top1"} == {("D1", 4)}
 
 
+@pytest.mark.slow
 def test_features_in_a_store_and_in_a_file_of_another_program_give_the_same_predictions(tmp_path):
     """With one window a clip, training has nothing to choose."""
     manifest, found = stores.write_store(tmp_path / "store", num_windows=1)

@@ -10,7 +10,8 @@ from msgspec.structs import replace as changed
 
 from egonorm.aggregate.paired import read_hits
 from egonorm.core import RunError
-from egonorm.runs.predictions import predictions_of, read_predicted
+from egonorm.runs.config import predictions_of
+from egonorm.runs.predictions import read_predicted
 from egonorm.runs.results import COMPLETE, FILE, last_mean, read_records, read_rows, write_rows
 from stored_runs import plain_run, store
 

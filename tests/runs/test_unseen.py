@@ -81,6 +81,7 @@ def weights(out, data, setting, method, *words):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "method"),
     [
@@ -98,6 +99,7 @@ def test_features_of_an_unseen_domain_decide_nothing(tmp_path, setting, method):
     assert found[0] == found[1] and any("standardise" in name for _, name in found[0])
 
 
+@pytest.mark.slow
 def test_what_adaptation_is_shown_has_no_labels(tmp_path):
     labels = (
         None,
@@ -150,6 +152,7 @@ def test_a_test_clip_of_another_class_is_named_and_left_out_when_asked(tmp_path,
     assert "1 (dance; clips garden-test-8)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_declared_classes_are_the_network_s(tmp_path):
     root = write_folder(tmp_path / "clips")
     (root / "classes.txt").write_text("wash\ncut\n\npour\ndance\n")

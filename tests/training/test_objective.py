@@ -72,6 +72,7 @@ def test_rna_adds_one_term_per_domain_before_dropout():
     assert set(of_domains(tuple(map(step_stats, seen.views)))["norms"]) == {"D1/rgb", "D1/audio", "D2/rgb", "D2/audio"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["sum", "concat"])
 @pytest.mark.parametrize("method", [SourceOnly(), Rna(), Rna(form="mean_of_ratios", numerator="first")])
 @pytest.mark.parametrize("modalities", [("rgb", "audio"), ("audio", "rgb"), ("rgb", "audio", "flow")])

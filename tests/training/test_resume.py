@@ -116,6 +116,7 @@ def train_on_features(store: Path, folder: Path, way: dict, step_of_stop: int | 
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_stopped_at_any_step_it_goes_on_to_the_same_bytes(way, feature_store, tmp_path):
     whole = train_on_features(feature_store, tmp_path / "whole", way)

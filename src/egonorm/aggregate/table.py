@@ -18,7 +18,7 @@ from egonorm.aggregate.aggregate import Aggregate, Aggregates, Average, describe
 from egonorm.aggregate.paired import Gain, describe_families
 from egonorm.core.text import csv_of, one_line, printable
 from egonorm.methods import SourceOnly
-from egonorm.metrics.streams import NOT_ABOVE_CHANCE, ONE_ANSWER, SHORT
+from egonorm.metrics.statistics import NOT_ABOVE_CHANCE, ONE_ANSWER, SHORT
 from egonorm.runs.results import Record, Runs, Selector
 
 

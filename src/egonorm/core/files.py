@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,8 +137,8 @@ def saving(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: Path, wait: bool, taken: RunError) -> Iterator[None]:
-    """Hold a lock, a file of its own; where another process holds it, wait or raise `taken`."""
+def locked(path: Path, wait: bool, taken: Callable[[], RunError]) -> Iterator[None]:
+    """Hold a lock, a file of its own; where another process holds it, wait or raise what `taken` makes."""
     with saving(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("w")
@@ -147,13 +147,13 @@ def locked(path: Path, wait: bool, taken: RunError) -> Iterator[None]:
 
 
 @contextmanager
-def held(lock: IO, wait: bool, taken: RunError) -> Iterator[None]:
-    """Hold an open file as a lock, and close it at the end; where another process holds it, wait or raise `taken`."""
+def held(lock: IO, wait: bool, taken: Callable[[], RunError]) -> Iterator[None]:
+    """Hold an open file as a lock, and close it at the end; where another process holds it, wait or raise what `taken` makes."""
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise taken from None
+            raise taken() from None
         yield
 
 

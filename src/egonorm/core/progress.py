@@ -14,6 +14,9 @@ from egonorm.core.text import one_line
 @contextmanager
 def bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     """A bar that is told `(done, total)`; it goes to standard error, so that tables can be piped."""
+    if not shown:
+        yield lambda done, total: None
+        return
     columns = (
         TextColumn("{task.description:<34}", markup=False),
         BarColumn(bar_width=28),
@@ -22,7 +25,7 @@ def bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(one_line(title), total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

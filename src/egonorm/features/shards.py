@@ -141,7 +141,7 @@ def refuse_other_features(folder: Path, found: object, wanted: Mapping[str, obje
 
 
 def _locked(path: Path, wait: bool) -> AbstractContextManager[None]:
-    taken = RunError(
+    taken = lambda: RunError(  # noqa: E731
         f"{path.parent.parent} is being filled by another process.",
         got="a locked shard",
         expected="one process, those of one torchrun, or a shard of its own for each",

@@ -57,7 +57,8 @@ class Method:
 
     def label(self) -> str:
         """The shortest text that `parse_method` reads back: the name, and each option that is not at its default."""
-        return write_choice(self.name(), dict(_changed_options(self)))
+        changed = dict(_changed_options(self))
+        return write_choice(self.name(), changed) if changed else self.name()
 
     def resolve(self, runs: Mapping["Method", TrainedRun]) -> "Method":
         """The same with the fields in `from_runs` taken from the runs of the methods that are named there."""

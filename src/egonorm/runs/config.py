@@ -246,7 +246,7 @@ def read_stored(folder: Path) -> StoredRun:
     """
     with _telling(folder):
         text = (folder / CONFIG).read_text()
-        tree = parse_json(text)
+        tree = json.loads(text)
         if not _is_as_written(folder, text, tree):
             tree = json.loads(to_json(read_run(folder)))
         tree.pop(KEY, 1)
@@ -291,6 +291,7 @@ def _telling(folder: Path) -> Iterator[None]:
         KeyError,
         TypeError,
         AttributeError,
+        RecursionError,  # JSON that nests too deep
         cattrs.BaseValidationError,
     ) as error:
         if (inner := _own_error(error)) is not None:
@@ -383,6 +384,11 @@ def _method(tree: dict) -> Method:
 
 CHECKPOINTS = "checkpoints"
 """The folder of a run's networks, in the run's."""
+
+
+def predictions_of(folder: Path, step: int, domain: str) -> Path:
+    """The file of what a run's checkpoint says of a domain's test clips."""
+    return folder.joinpath("predictions", f"{step:06d}-{domain}.npz")
 
 
 def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> tuple[Net, tuple[str, ...]]:

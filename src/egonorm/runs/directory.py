@@ -54,7 +54,7 @@ def claim(folder: Path, run: Run) -> Iterator[None]:
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
-    taken = RunError(
+    taken = lambda: RunError(  # noqa: E731
         f"{folder} is being trained by another process.",
         got="a locked folder",
         expected="one process, or those of one torchrun",
@@ -110,6 +110,8 @@ def environment(runtime: "Runtime") -> dict[str, object]:
 def cut_log(folder: Path, step: int) -> None:
     """Remove what the log says of steps after `step`, and a line that a kill left unfinished."""
     path = folder / LOG
+    if not path.exists():
+        return
     kept = [line for line in read_lines(folder) if (number := step_of(line)) is not None and number <= step]
     write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
 

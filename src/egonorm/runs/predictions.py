@@ -17,14 +17,16 @@ from math import isfinite, prod
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from egonorm.core import RunError
-from egonorm.core.npz import UNREADABLE, check_npz, most_of, parse_header
+from egonorm.core.npz import UNREADABLE, check_npz
 from egonorm.core.training import FUSED
+from egonorm.runs.config import predictions_of
 
 if TYPE_CHECKING:
     from egonorm.runs.results import Record
@@ -47,11 +49,6 @@ class Predicted:
     """The share of the checkpoints that put a label first; the mean of those at the true labels is the run's top-1."""
     norms: dict[str, Float[np.ndarray, " clip"]]
     """Per modality, the length of its feature."""
-
-
-def predictions_of(folder: Path, step: int, domain: str) -> Path:
-    """The file of what a run's checkpoint says of a domain's test clips."""
-    return folder.joinpath("predictions", f"{step:06d}-{domain}.npz")
 
 
 def read_predicted(record: "Record", domain: str) -> Predicted | None:
@@ -295,7 +292,7 @@ def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.nda
         content = file.read()
     try:
         found = _arrays(content, None if names is None else {f"{name}.npy".encode() for name in names})
-    except (StructError, ValueError, KeyError, IndexError, zlib.error):
+    except (*UNREADABLE, StructError, IndexError, SyntaxError, TokenError, zlib.error):
         found = {}
     if found and (names is None or len(found) == len(names)):
         return found if names is None else {name: found[name] for name in names}
@@ -320,8 +317,6 @@ def _arrays(content: bytes, wanted: set[bytes] | None) -> dict[str, np.ndarray]:
         place += 46 + length + extra + remark
         if wanted is None or name in wanted:
             start += 30 + sum(_LENGTHS.unpack_from(content, start + 26))
-            if size > most_of(packed):
-                raise ValueError("more than its bytes can become")
             array = _METHODS[method](content[start : start + packed], size)
             if len(array) != size or zlib.crc32(array) != checksum:
                 raise ValueError("another checksum")
@@ -342,4 +337,6 @@ def _array(content: bytes) -> np.ndarray:
 @lru_cache(maxsize=1024)
 def _header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, order and type of an array; files of one run have few different headers."""
-    return parse_header(io.BytesIO(header))
+    if header[:8] != b"\x93NUMPY\x01\x00":
+        raise ValueError("another version of the format")
+    return np.lib.format.read_array_header_1_0(io.BytesIO(header[8:]))

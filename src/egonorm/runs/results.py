@@ -63,7 +63,9 @@ def _digest(content: bytes) -> str:
 @contextmanager
 def changing_rows(folder: Path) -> Iterator[None]:
     """Be the only process that changes a run's rows and predictions; another waits here."""
-    taken = RunError(f"{folder} is locked.", got="a lock", expected="none", remedy="Run the same command again.")
+    taken = lambda: RunError(  # noqa: E731
+        f"{folder} is locked.", got="a lock", expected="none", remedy="Run the same command again."
+    )
     with locked(folder / ".rows.lock", wait=True, taken=taken):
         yield
 

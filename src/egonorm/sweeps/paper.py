@@ -151,9 +151,12 @@ def are_papers(shifts: Iterable[Shift]) -> bool:
 
 def display_name(method: str) -> str:
     """A method's name as the paper writes it, with its options if it has some; its own name where the paper has none."""
+    names = _papers_names()
+    if method in names:
+        return names[method]
     name, options = split_choice(method)
     said = ", ".join(f"{option} {value}" for option, value in options.items())
-    return _papers_names().get(name, name) + (f" ({said})" if said else "")
+    return names.get(name, name) + (f" ({said})" if said else "")
 
 
 @cache

@@ -53,6 +53,7 @@ def whole_track(path: Path) -> np.ndarray:
     return np.concatenate([np.zeros(round(first * RATE), np.float32), *pieces])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_windows_are_parts_of_the_whole_track(folder, name):
     whole, draw, size = whole_track(folder / name), random.Random(name), 6000
@@ -62,6 +63,7 @@ def test_windows_are_parts_of_the_whole_track(folder, name):
         assert found.numpy() == pytest.approx(whole[first : first + size], abs=2e-3), start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_window_sounds_as_what_was_recorded_then(folder, name):
     recorded = media.chirp(8, RATE)[0]
@@ -107,6 +109,7 @@ def test_a_pause_in_the_timestamps_is_silence(tmp_path):
         assert found == pytest.approx(expected[round(start * RATE) :][:36000], abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["both.mp4", "both.mkv", "both.ts"])
 def test_flash_and_click_come_together(tmp_path, name):
     """A white picture and a burst at 1, 2 and 3 s; the sound of the transport stream is late by AAC's priming."""

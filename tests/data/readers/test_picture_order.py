@@ -114,6 +114,7 @@ FILES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("container", "codec"), FILES)
 def test_every_picture_is_shown_once_and_in_order(tmp_path, container, codec):
     path = make(tmp_path, container, codec)

@@ -3,6 +3,7 @@
 import pickle
 import random
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -43,11 +44,10 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def video(tmp_path_factory):
+    """From a name among FILES to the video, which is written when it is asked for first."""
     folder = tmp_path_factory.mktemp("media")
-    for name, options in FILES.items():
-        media.write_video(folder / name, **options)
-    return folder
+    return cache(lambda name: media.write_video(folder / name, **FILES[name]))
 
 
 def full_decode(path: Path) -> list[tuple[Fraction, int]]:
@@ -71,30 +71,31 @@ def numbers(path: Path, times, turns: int = 0) -> list[int]:
     return [media.read_bar_code(np.rot90(picture.numpy(), turns)) for picture in read_frames(path, times)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_windows_show_what_a_full_decode_shows(folder, name):
-    frames = full_decode(folder / name)
+def test_windows_show_what_a_full_decode_shows(video, name):
+    frames = full_decode(video(name))
     assert [number for _, number in frames] == list(range(len(FILES[name]["ticks"])))
     draw = random.Random(name)
     for _ in range(40):
         times = SPAN.times(draw.uniform(-0.3, float(frames[-1][0]) + 0.3))
         expected = [shown(frames, time) for time in times]
-        assert numbers(folder / name, times, -1 if "rotation" in FILES[name] else 0) == expected, times
+        assert numbers(video(name), times, -1 if "rotation" in FILES[name] else 0) == expected, times
 
 
 @pytest.mark.parametrize("name", ["constant.mp4"])
-def test_frames_that_nobody_needs_are_not_decoded(folder, name, monkeypatch):
+def test_frames_that_nobody_needs_are_not_decoded(video, name, monkeypatch):
     decode, decoded = Track.decode, []
     monkeypatch.setattr(Track, "decode", lambda track, packet: decoded.extend(found := decode(track, packet)) or found)
-    assert numbers(folder / name, (3.85, 3.89)) == [115, 116]
+    assert numbers(video(name), (3.85, 3.89)) == [115, 116]
     few = len(decoded)
     monkeypatch.setattr("egonorm.data.readers.io.video_decode.skip_unneeded", lambda track, packets, ticks: packets)
-    assert numbers(folder / name, (3.85, 3.89)) == [115, 116]
+    assert numbers(video(name), (3.85, 3.89)) == [115, 116]
     assert few < 0.75 * (len(decoded) - few)
 
 
-def test_a_reader_asks_at_the_times_of_its_span_and_examines(folder):
-    reader = pickle.loads(pickle.dumps(VideoReader(folder, SPAN, 60)))
+def test_a_reader_asks_at_the_times_of_its_span_and_examines(video):
+    reader = pickle.loads(pickle.dumps(VideoReader(video("late.mp4").parent, SPAN, 60)))
     window = reader("late.mp4", [Window(2.0, 2.4)])[0]
     assert window.shape == (4, 60, 80, 3)
     assert window.is_contiguous()
@@ -103,14 +104,14 @@ def test_a_reader_asks_at_the_times_of_its_span_and_examines(folder):
     assert reader.examine("late.mp4", thorough=True) == pytest.approx(5.0)
 
 
-def test_times_outside_show_the_first_and_the_last_frame_and_repeats_are_repeated(folder):
-    assert numbers(folder / "late.mp4", (-5.0, 0.0, 1.01, 1.01, 4.99, 100.0)) == [0, 0, 30, 30, 149, 149]
-    assert numbers(folder / "late.mp4", (50.0, 60.0)) == [149, 149]
-    assert numbers(folder / "late.mp4", (4.01, 2.01, 3.01)) == [120, 60, 90]
+def test_times_outside_show_the_first_and_the_last_frame_and_repeats_are_repeated(video):
+    assert numbers(video("late.mp4"), (-5.0, 0.0, 1.01, 1.01, 4.99, 100.0)) == [0, 0, 30, 30, 149, 149]
+    assert numbers(video("late.mp4"), (50.0, 60.0)) == [149, 149]
+    assert numbers(video("late.mp4"), (4.01, 2.01, 3.01)) == [120, 60, 90]
 
 
-def test_exactly_on_a_boundary_the_new_frame_is_shown(folder):
-    assert numbers(folder / "constant.mp4", [k / 30 for k in range(0, 150, 7)]) == list(range(0, 150, 7))
+def test_exactly_on_a_boundary_the_new_frame_is_shown(video):
+    assert numbers(video("constant.mp4"), [k / 30 for k in range(0, 150, 7)]) == list(range(0, 150, 7))
 
 
 def test_an_edit_list_moves_zero(tmp_path):
@@ -251,6 +252,7 @@ def test_real_files(name, shape, seconds):
     assert reader.examine(name, thorough=True) == pytest.approx(seconds, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["unordered_pts.mov", "flipping_a_pancake.mkv"])
 def test_real_windows_show_what_a_full_decode_shows(name):
     with av.open(real(name)) as container:

@@ -131,6 +131,7 @@ def lengths(folder: Path, name: str = "a.wav") -> list[float]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [0, 0x7FFFFFFF, 0x7FFFF000, 0x7FFFFFDB, 0x80000000, 0xFFFFFFFF, 0xFFFFFFDB])
 @pytest.mark.parametrize("rate", [RATE, 48000])
 def test_a_length_that_was_never_filled_in_reaches_to_the_end(tmp_path, reader, length, rate):

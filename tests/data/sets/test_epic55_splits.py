@@ -307,6 +307,7 @@ def test_no_damage_ends_the_program(tmp_path):
     assert read + refused == 6 * 200 and refused > 500 and read > 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEEP)
 def test_what_nests_or_claims_too_much_is_refused(tmp_path, name):
     (tmp_path / "a.pkl").write_bytes(DEEP[name])

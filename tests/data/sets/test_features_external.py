@@ -133,6 +133,7 @@ def test_types_of_numbers(tmp_path, dtype):
     assert clips[EvalKey(8, 1)].inputs["rgb"].tolist() == [values[8].tolist()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_windows", [1, 2, 3, 5, 10, 25])
 def test_every_window_is_tested_once_and_drawn_as_often(tmp_path, num_windows):
     windows = np.arange(num_windows, dtype=np.float32)[None, :, None].repeat(12, axis=0)

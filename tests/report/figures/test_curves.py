@@ -122,6 +122,7 @@ def test_a_log_that_is_cut_or_gone(tmp_path):
         assert exhibit.figure is None and "train.jsonl) are gone" in exhibit.missing
 
 
+@pytest.mark.slow
 def test_a_domain_that_one_side_alone_was_trained_on(tmp_path):
     tell_pair(
         tmp_path, lambda name, seed: log_of(4, NORMS | ({"D2/rgb": 1.0, "D2/audio": 2.0} if name == "rna" else {}))

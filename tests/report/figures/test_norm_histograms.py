@@ -8,7 +8,7 @@ from told_runs import lines, report_data, tell
 
 from egonorm.methods import Rna, SourceOnly
 from egonorm.report.figures.norm_histograms import norm_histograms
-from egonorm.runs.predictions import predictions_of
+from egonorm.runs.config import predictions_of
 from stored_runs import plain_run
 
 

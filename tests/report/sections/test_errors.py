@@ -14,8 +14,7 @@ from egonorm.metrics import accuracy_interval, recall
 from egonorm.report.data.runs import Comparison, ReportData, read_report_data
 from egonorm.report.page.model import Matrix, Note, Player
 from egonorm.report.sections.errors import changed_answers, confusion, mistakes, recall_by_class
-from egonorm.runs.config import Run, to_json
-from egonorm.runs.predictions import predictions_of
+from egonorm.runs.config import Run, predictions_of, to_json
 from egonorm.runs.presets import demo
 from egonorm.runs.results import COMPLETE, Record, Row, find_runs, last_mean, write_rows
 

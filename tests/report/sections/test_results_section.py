@@ -22,7 +22,7 @@ from egonorm.report.sections.overview import summary
 from egonorm.report.sections.provenance import making
 from egonorm.report.sections.results import find_results, results
 from egonorm.report.sections.saliency import looks
-from egonorm.runs.predictions import predictions_of
+from egonorm.runs.config import predictions_of
 from egonorm.runs.results import find_runs, last_mean
 from egonorm.sweeps.paper import suites
 from stored_runs import drawn_hits, plain_run, store, store_suite

@@ -65,13 +65,6 @@ class Pointer(Protocol):
         ...
 
 
-def end_of(reader: Reader, media: str) -> tuple[Reader, str]:
-    """The reader that opens a medium itself, and the medium's name below its root."""
-    while isinstance(reader, Pointer):
-        reader, media = reader.reader_of(media)
-    return reader, media
-
-
 def seconds_of(reader: Reader, media: str) -> float:
     """How many seconds a medium lasts, also when it is broken in places. DataError when nothing of it can be read."""
     try:

@@ -53,6 +53,7 @@ def refusals(folder: Path, name: str) -> list[DataError]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NO_MEDIA)
 def test_texts_and_playlists_are_no_media(tmp_path, name):
     media.write_video(tmp_path / "good.ts", range(30))

@@ -20,8 +20,7 @@ from egonorm.data.readers.io.container import (
     shown_at,
     undecodable,
 )
-from egonorm.data.readers.io.picture_order import delay_by_order
-from egonorm.data.readers.io.video_decode import refreshes
+from egonorm.data.readers.io.video_decode import delay_by_order, refreshes
 from egonorm.data.readers.io.wav_header import find_sound
 
 IGNORE_LENGTH = "Get it again; if only its length was never filled in: ffmpeg -ignore_length 1 -i FILE -c copy NEW.wav"

@@ -12,9 +12,9 @@ from typing import Any
 from egonorm.core import DataError, RunError
 from egonorm.core.files import locked, remove_left
 from egonorm.core.processes import in_processes
-from egonorm.data.check import Problem, find_problems, harmful
+from egonorm.data.check import Problem, end_of, find_problems, harmful
 from egonorm.data.manifest import Clip, Manifest
-from egonorm.data.readers.protocol import Reader, end_of
+from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.timed_images import index_of, write_shots
 from egonorm.data.readers.wav import write_wav
 from egonorm.data.sets import ClipSet
@@ -84,7 +84,7 @@ def pack_data(
     readers = {modality: data.reader(modality, given) for modality, given in inputs.items()}
     packed = {modality: reader_in(root / modality, given) for modality, given in inputs.items()}
     claim_packed(root, packing)
-    taken = RunError(
+    taken = lambda: RunError(  # noqa: E731
         f"{root} is being filled by another process.",
         got="a locked folder",
         expected="one call at a time",

@@ -1,11 +1,29 @@
-"""How unequal the modalities' feature norms are, and how unevenly a feature's length is spread over its numbers."""
+"""What one judgement measures: how often the right class comes first, and how unequal the modalities' feature norms are."""
 
 from collections.abc import Mapping
 from itertools import combinations
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+
+def top1(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The share of clips whose highest score is their label's, in percent. Shapes: `clip label` and `clip`."""
+    return 100.0 * float((scores.argmax(axis=1) == labels).mean())
+
+
+def recall(scores: np.ndarray, labels: np.ndarray) -> dict[int, tuple[float, int]]:
+    """For each label that has clips: the share of them whose highest score is it, in percent, and how many they are."""
+    hits = scores.argmax(axis=1) == labels
+    of = {int(label): hits[labels == label] for label in np.unique(labels)}
+    return {label: (100.0 * float(some.mean()), len(some)) for label, some in of.items()}
+
+
+def mean_class_accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The mean of the classes' recalls, in percent, over the classes that have clips."""
+    return float(np.mean([percent for percent, _ in recall(scores, labels).values()]))
 
 
 def mean_norm_difference(mean_norms: Mapping[str, float]) -> dict[str, float]:
