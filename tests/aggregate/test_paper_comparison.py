@@ -408,7 +408,9 @@ def test_by_hand(tmp_path, capsys):
         store(tmp_path, plain_run(method=method), {"D2": [[1, 0, 0], [1, 1, method is not None]]})
     cli.main(["table", str(tmp_path), "--against", "paper", "--select", "last", "--format", "csv"])
     lines = capsys.readouterr().out.strip().splitlines()
-    assert lines[0].startswith("table,setting,system,shift,paper,ours,") and len(lines) == 1 + len(reported())
-    assert lines[0].endswith("seeds,n,chance,gain,gain sd,gain low,gain high,p,remark")
+    assert lines[0].startswith("table,setting,system,shift,paper,paper mark,ours,") and len(lines) == 1 + len(
+        reported()
+    )
+    assert lines[0].endswith("seeds,n,chance,gain,gain sd,gain low,gain high,p,p mark,remark")
     (row,) = (row for row in csv.DictReader(lines) if row["system"] == "RNA-Net" and row["ours"])
     assert (row["shift"], row["ours"], row["n"], row["seeds"]) == ("D1->D2", "100.0", "3", "1")

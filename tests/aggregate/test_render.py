@@ -34,10 +34,10 @@ FORMS = {
         "",
     ],
     "csv": [
-        "method,top-1 50%,top-1 50% sd,top-1 50% low,top-1 50% high,gain,gain sd,gain low,gain high,p,"
+        "method,top-1 50%,top-1 50% sd,top-1 50% low,top-1 50% high,gain,gain sd,gain low,gain high,p,p mark,"
         "sd alone,sd alone sd,sd alone low,sd alone high",
-        "rna|x,51.25,2.04,44.4,58.6,-0.01,,-1.26,1.24,0.0123,,,,",
-        "a_b & {c} #1,50.0,,,,,,,,1.0,3.0,0.5,,",
+        "rna|x,51.25,2.04,44.4,58.6,-0.01,,-1.26,1.24,0.0123,‡,,,,",
+        "a_b & {c} #1,50.0,,,,,,,,1.0,†,3.0,0.5,,",
         "",
     ],
     "latex": [

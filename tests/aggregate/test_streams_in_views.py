@@ -1,5 +1,7 @@
 """Chance stands beside every accuracy; dead streams and fusion that loses to a stream are marked in table and page alike."""
 
+import csv
+import io
 from dataclasses import replace
 
 from msgspec.structs import replace as changed
@@ -45,7 +47,10 @@ def test_table_and_page_mark_the_same(tmp_path):
         "0, or another's is 100 times it (1). ¶ the fused network loses to its best single stream."
     )
     assert f"that of the class with most clips. {marks}" in table.caption
-    assert "chance" in render_table(table, "csv").splitlines()[0].split(",")
+    of_rna, of_plain = csv.DictReader(io.StringIO(render_table(table, "csv")))
+    assert of_rna["chance"] == of_plain["chance"] == "50.0"
+    assert (of_rna["top-1 fused mark"], of_rna["top-1 audio mark"], of_rna["|audio| mark"]) == ("¶", "§", "§")
+    assert of_plain["top-1 fused mark"] == "" and "top-1 rgb mark" not in of_plain
     data = read_report_data(find_runs(tmp_path), last_mean(9), "last-mean:9")
     grid = results(data, "dg1", find_results(data, "dg1"))
     (of_plain,), (of_rna,) = (row[1:] for row in grid.rows)

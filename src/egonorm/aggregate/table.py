@@ -317,22 +317,24 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>|~$]|&(?=[#\w]+;)|(?<!\w)_|_(?!\w)|^\s*[#+-]
 
 
 def _csv(table: Table) -> str:
-    """A column a number: each mean, then where there are some its deviation over seeds and the ends of its interval."""
-    names = [_spread_out(title, [row[k] for row in table.rows]) for k, title in enumerate(table.header)]
-    lines = ([x for cell, own in zip(row, names, strict=True) for x in _numbers(cell, len(own))] for row in table.rows)
-    return csv_of((name for several in names for name in several), lines)
+    """A column a number: each mean, then where there are some its deviation over seeds, the ends of its interval, and marks."""
+    columns: dict[str, list[object]] = {}
+    for k, title in enumerate(table.header):
+        columns |= _spread_out(title, [row[k] for row in table.rows])
+    return csv_of(columns, zip(*columns.values(), strict=True))
 
 
-def _spread_out(title: str, cells: list[str | Cell]) -> list[str]:
-    parts = [title]
-    if any(isinstance(cell, Cell) and (cell.deviation is not None or cell.interval is not None) for cell in cells):
-        parts += [f"{title} {part}" for part in ("sd", "low", "high")]
-    return parts
-
-
-def _numbers(cell: str | Cell, number: int) -> list[object]:
-    values = [cell.mean, cell.deviation, *(cell.interval or ())] if isinstance(cell, Cell) else [cell]
-    return (values + [None] * 3)[:number]
+def _spread_out(title: str, cells: Sequence[str | Cell]) -> dict[str, list[object]]:
+    """The columns of a table's column, by their names."""
+    of = [cell if isinstance(cell, Cell) else None for cell in cells]
+    found: dict[str, list[object]] = {title: [cell.mean if isinstance(cell, Cell) else cell for cell in cells]}
+    if any(cell is not None and (cell.deviation is not None or cell.interval is not None) for cell in of):
+        found[f"{title} sd"] = [cell and cell.deviation for cell in of]
+        found[f"{title} low"] = [cell.interval[0] if cell and cell.interval else None for cell in of]
+        found[f"{title} high"] = [cell.interval[1] if cell and cell.interval else None for cell in of]
+    if any(cell is not None and cell.mark for cell in of):
+        found[f"{title} mark"] = [cell and cell.mark for cell in of]
+    return found
 
 
 def _latex(table: Table) -> str:

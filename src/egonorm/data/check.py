@@ -71,7 +71,7 @@ def find_problems(
     for number, answer in in_forks(lambda number: look(jobs[apart[number]]), len(apart), workers):
         media, modality = jobs[apart[number]]
         if isinstance(answer, Killed):
-            answer = [Problem(media, modality, _deadly(media, answer), tuple(clip.uid for clip in clips[media]))]
+            answer = [Problem(media, modality, deadly(media, answer), tuple(clip.uid for clip in clips[media]))]
         found[apart[number]] = answer
         progress(len(found), len(jobs))
     with ThreadPoolExecutor() as pool:
@@ -134,7 +134,8 @@ def _touches(clip: Clip, error: PartlyBrokenError, reader: Reader) -> bool:
     return any(start < after and first < stop for first, after in error.places)
 
 
-def _deadly(media: str, how: Killed) -> DataError:
+def deadly(media: str, how: Killed) -> DataError:
+    """The error of a medium that ended the process which read it."""
     return DataError(
         f"{media} brings down the program that reads it.",
         got=how.how,

@@ -259,19 +259,14 @@ def test_the_surroundings_of_clips_alone_and_an_error_elsewhere(source, whole, t
         reader("a.tar", [Window(2.0, 2.4), Window(0.4, 0.8)])
 
 
-def test_what_was_stopped_goes_on_medium_by_medium_and_ends_the_same(source, whole, tmp_path, monkeypatch):
-    pack_medium, done = packing_module.pack_medium, []
-
-    def stopped(job):
-        if len(done) == 3:
+def test_what_was_stopped_goes_on_medium_by_medium_and_ends_the_same(source, whole, tmp_path):
+    def stop(done, total):
+        if done == 3:
             raise KeyboardInterrupt
-        done.append(job)
-        return pack_medium(job)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(packing_module, "pack_medium", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            packed(f"folder:{source}", tmp_path)
+    data = f"folder:{source}"
+    with pytest.raises(KeyboardInterrupt):
+        pack_data(open_clip_set(data), INPUTS, tmp_path, Packing(data, tuple(INPUTS)), 1, stop)
     with pytest.raises(DataError, match=r"(?s)is not complete.*Run again: egonorm data pack folder:"):
         open_clip_set(f"packed:{tmp_path}")
     (tmp_path / "rgb" / ".late.partial").write_bytes(b"left by a killed process")
@@ -282,6 +277,16 @@ def test_what_was_stopped_goes_on_medium_by_medium_and_ends_the_same(source, who
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
     assert not (tmp_path / "rgb" / ".late.partial").exists()
     assert contents(tmp_path) == contents(whole.root)
+
+
+def test_a_medium_that_ends_the_process_that_packs_it_is_named_and_the_others_are_packed(source, tmp_path, monkeypatch):
+    pack_medium, deadly, data = packing_module.pack_medium, NAMES["variable"], f"folder:{source}"
+    monkeypatch.setattr(
+        packing_module, "pack_medium", lambda job: os.abort() if job.media == deadly else pack_medium(job)
+    )
+    done = pack_data(open_clip_set(data), INPUTS, tmp_path, Packing(data, tuple(INPUTS)), 2)
+    assert {(p.media, p.error.got, len(p.uids)) for p in done.problems} == {(deadly, "signal 6 (SIGABRT)", 3)}
+    assert {one.media for one in done.made} == {NAMES["constant"], NAMES["late"]}
 
 
 def test_a_full_disk_leaves_nothing_half_written(source, whole, tmp_path, monkeypatch):

@@ -11,8 +11,7 @@ from typing import Any
 
 from egonorm.core import DataError, RunError
 from egonorm.core.files import locked, remove_left
-from egonorm.core.processes import in_processes
-from egonorm.data.check import Problem, end_of, find_problems, harmful
+from egonorm.data.check import Killed, Problem, deadly, end_of, find_problems, harmful, in_forks
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.timed_images import index_of, write_shots
@@ -77,9 +76,11 @@ def pack_data(
 ) -> Packed:
     """Pack what is missing of every medium and modality; with `finish`, which writes the clips, the folder becomes data.
 
+    Each medium is read in a process that others do without: one that brings its process down is a problem of its own.
+
     Raises:
         DataError: for a folder of other data, or a modality that the data do not have.
-        RunError: when nothing can be written, another call is at it, or a process is lost; what was packed stands.
+        RunError: when nothing can be written, or another call is at it; what was packed stands.
     """
     readers = {modality: data.reader(modality, given) for modality, given in inputs.items()}
     packed = {modality: reader_in(root / modality, given) for modality, given in inputs.items()}
@@ -97,16 +98,20 @@ def pack_data(
         missing = [job for job in jobs if not job.is_done]
         done = len(jobs) - len(missing)
         progress(done, len(jobs))
-        for count, (job, found) in enumerate(in_processes(pack_medium, [(job,) for job in missing], workers), done + 1):
+        pack = lambda number: pack_medium(missing[number])  # noqa: E731
+        for count, (number, found) in enumerate(in_forks(pack, len(missing), workers), done + 1):
+            job = missing[number]
             if isinstance(found, Made):
                 made.append(found)
             else:
-                broken.append((job.media, job.modality, found))
+                error = deadly(job.media, found) if isinstance(found, Killed) else found
+                broken.append((job.media, job.modality, error))
             progress(count, len(jobs))
+        remove_left(*(root / modality for modality in inputs))
     return Packed(tuple(made), _problems(data.manifest, packed, broken))
 
 
-def pack_medium(job: PackJob) -> tuple[PackJob, Made | DataError]:
+def pack_medium(job: PackJob) -> Made | DataError:
     """Pack a medium, or say what is wrong with it; then nothing of it is left."""
     try:
         reader, name = _file_reader(job.reader, job.media)
@@ -118,8 +123,8 @@ def pack_medium(job: PackJob) -> tuple[PackJob, Made | DataError]:
             write_shots(job.path, shots_of(reader, name), seconds, job.quality, partial(is_wanted, job.wanted))
             write_digests([job.path, index_of(job.path)])
     except DataError as error:
-        return job, error
-    return job, Made(job.media, seconds, job.path.stat().st_size, reader.root / name)
+        return error
+    return Made(job.media, seconds, job.path.stat().st_size, reader.root / name)
 
 
 def _file_reader(reader: Reader, media: str) -> tuple[Any, str]:
