@@ -1,14 +1,19 @@
 """Nothing of an unseen domain decides anything: whatever is put in its place, the trained weights have the same bytes."""
 
+import shutil
+
 import media
 import numpy as np
+import pandas as pd
 import pytest
+import simplejpeg
 from safetensors.numpy import load_file
 
 from egonorm.cli import main
 from egonorm.core import DataError
 from egonorm.data.manifest import Clip, write_manifest
 from egonorm.data.sets import open_clip_set
+from egonorm.data.sets.synthetic import CLASSES as KITCHEN_CLASSES
 from egonorm.runs.results import is_complete, read_rows
 
 PLACES = {"home": 220.0, "office": 440.0, "garden": 880.0}
@@ -62,6 +67,51 @@ def write_features(path, other=False, labels=None):
     about |= {"domains": [place for place, *_ in rows], "splits": [split for _, split, _ in rows]}
     np.savez(path, **about, **{name: x.astype(np.float32) for name, x in columns.items()})
     return path
+
+
+def write_epic(root, other=False):
+    """Pictures, sound and splits of EPIC-Kitchens-55 as people have them; with `other`, all of D3 is something else."""
+    for kitchen, person in (("D1", "P08"), ("D2", "P01"), ("D3", "P22")):
+        changed = other and kitchen == "D3"
+        rng = np.random.default_rng([int(person[1:]), changed])
+        for number, split in enumerate(("train", "test")):
+            video, first = f"{person}_0{number + 1}", 6 if changed else 1
+            starts = [first + 30 * k for k in range(4)]
+            table = pd.DataFrame({"uid": [int(f"{person[1:]}{number}{k}") for k in range(4)], "participant_id": person})
+            table = table.assign(
+                video_id=video, narration="do it", verb="do", verb_class=[(k + changed) % 3 for k in range(4)]
+            )
+            table = table.assign(start_frame=starts, stop_frame=[start + 30 for start in starts])
+            table = table.assign(start_timestamp="00:00:00.00", stop_timestamp="00:00:01.00")
+            (root / "splits").mkdir(parents=True, exist_ok=True)
+            table.to_pickle(root / "splits" / f"{kitchen}_{split}.pkl")
+            pictures = root / "rgb" / person / video
+            pictures.mkdir(parents=True)
+            for place in range(1, 141):
+                jpeg = simplejpeg.encode_jpeg(rng.integers(0, 255, (72, 96, 3), dtype=np.uint8))
+                (pictures / f"frame_{place:010d}.jpg").write_bytes(jpeg)
+            media.write_sound(
+                root / f"{video}.wav", rng.normal(0, 0.1, (1, 60000)).astype(np.float32), 24000, "pcm_s16le"
+            )
+    return f"epic55:{root}"
+
+
+def copy_kitchens(kitchens, root, other=False):
+    """Rendered kitchens; with `other`, D3 shows and holds what D1 does, under other labels."""
+    shutil.copytree(kitchens, root)
+    if other:
+        table = pd.read_csv(root / "manifest.csv")
+        of_d1 = table[table.domain == "D1"]
+        label = dict(zip(KITCHEN_CLASSES, KITCHEN_CLASSES[1:] + KITCHEN_CLASSES[:1], strict=True))
+        of_d3 = of_d1.assign(domain="D3", label=of_d1.label.map(label))
+        for column in ("uid", "media"):
+            of_d3[column] = of_d3[column].str.replace("D1", "D3")
+        pd.concat([table[table.domain != "D3"], of_d3]).to_csv(root / "manifest.csv", index=False)
+        shutil.rmtree(root / "D3")
+        for path in (root / "D1").iterdir():
+            (root / "D3").mkdir(exist_ok=True)
+            shutil.copy(path, root / "D3" / path.name.replace("D1", "D3"))
+    return f"kitchens:{root}"
 
 
 def weights(out, data, setting, method, *words):
@@ -135,6 +185,25 @@ def test_media_of_an_unseen_domain_decide_nothing(tmp_path, kind, setting, metho
         for source, made in zip(folders, data, strict=True):
             extracted = ("--data", source, "--out", made.partition(":")[2], "--windows", "2", "--device", "cpu")
             main(["extract", str(next((tmp_path / "encoders").iterdir())), *extracted, "--workers", "0"])
+    found = [weights(tmp_path / f"runs-{number}", one, setting, method) for number, one in enumerate(data)]
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "method"), [("dgn:D1+D2:D3", "rna"), ("uda:D1:D3", "source-only"), ("tta:D1:D3", "rna")]
+)
+def test_an_unseen_kitchen_of_epic_decides_nothing(tmp_path, setting, method):
+    data = [write_epic(tmp_path / f"{other}", other) for other in (False, True)]
+    found = [weights(tmp_path / f"runs-{number}", one, setting, method) for number, one in enumerate(data)]
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("setting", "method"), [("dgn:D1+D2:D3", "rna"), ("uda:D1:D3", "source-only")])
+def test_an_unseen_rendered_kitchen_decides_nothing(kitchens, tmp_path, setting, method):
+    data = [copy_kitchens(kitchens, tmp_path / f"{other}", other) for other in (False, True)]
+    assert open_clip_set(data[0]).manifest != open_clip_set(data[1]).manifest
     found = [weights(tmp_path / f"runs-{number}", one, setting, method) for number, one in enumerate(data)]
     assert found[0] == found[1]
 
