@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from statistics import fmean
 
 from egonorm.aggregate.aggregate import average
+from egonorm.metrics import chance
 from egonorm.report.data.predictions import changes
 from egonorm.report.data.runs import REFERENCE, Comparison, ReportData, runs_of
 from egonorm.report.page.model import Note, Player
@@ -93,14 +95,22 @@ def _of_family(method: str, comparisons: Sequence[Comparison], found: Results) -
     family, many = FAMILY_TITLES.get(comparisons[0].shift.family, comparisons[0].shift.family), len(comparisons) > 1
     return Note(
         f"{family}: {display_name(method)} {after:.1f} % against {before:.1f} % of {display_name(REFERENCE)} on average over "
-        f"{len(comparisons)} shift{'s' * many}, {_gain(found, comparisons)}; higher in {better} of them."
+        f"{len(comparisons)} shift{'s' * many}{_chance(comparisons)}, {_gain(found, comparisons)}; higher in {better} of them."
     )
 
 
 def _accuracies(comparison: Comparison) -> str:
     before, after = (_mean([comparison], side) for side in comparison.sides)
     seeds = len(comparison.without)
-    return f"{after:.1f} % against {before:.1f} % of {display_name(REFERENCE)} ({seeds} seed{'s' * (seeds > 1)})"
+    told = f"{seeds} seed{'s' * (seeds > 1)}{_chance([comparison])}"
+    return f"{after:.1f} % against {before:.1f} % of {display_name(REFERENCE)} ({told})"
+
+
+def _chance(comparisons: Sequence[Comparison]) -> str:
+    """The mean accuracy of one answer for all clips; empty where it is not known."""
+    found = [chance(one.without[0].measured[one.shift.domain]) for one in comparisons]
+    known = [value for value in found if value is not None]
+    return f", chance {fmean(known):.1f} %" if len(known) == len(found) else ""
 
 
 def _gain(found: Results, comparisons: Sequence[Comparison]) -> str:
