@@ -87,6 +87,8 @@ def test_a_network_gives_features_and_logits_and_the_same_for_the_same_seed(data
     assert not torch.equal(
         egonorm.build_net("demo", classes=data.classes, seed=1).eval()(batch.inputs).logits, view.logits
     )
+    with pytest.raises(DataError, match=r"no clips of split 'train' in D9(.|\n)*domains among D1, D2, D3"):
+        egonorm.build_net("demo", classes=2, data=data, sources="D9")
     with pytest.raises(EgonormError, match=r"preset(.|\n)*nonsense(.|\n)*demo, small, paper"):
         egonorm.build_net("nonsense", classes=2)
 

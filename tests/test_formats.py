@@ -66,7 +66,9 @@ def test_runs_of_another_version_are_left_out_of_tables_by_name(tmp_path):
     (other / "results.jsonl").write_text("what a later version writes\n")
     records, caption = read_records([here, other], parse_selector("last-mean:9"))
     assert [record.folder for record in records] == [here]
-    assert caption == f"Left out, for it cannot be read: {other.name} (2, which this egonorm does not read)."
+    assert (
+        caption == f"Left out: {other / 'config.json'} is of another version. Got 2, which this egonorm does not read."
+    )
     with refused(RunError, "do the run again"):
         read_records([other], parse_selector("last-mean:9"))
 

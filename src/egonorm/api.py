@@ -1,6 +1,6 @@
 """The Python door: clips as a torch dataset, networks, trained runs, and what the command line calls. See docs/python.md."""
 
-import io
+import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from egonorm.aggregate.table import render_table, summarise
+from egonorm.aggregate.table import columns_of, summarise
 from egonorm.core import Batch, DataError, RunError, Setting, View
 from egonorm.core.errors import ArgumentError
 from egonorm.core.training import Precision, WindowAverage
@@ -168,20 +168,24 @@ class Data:
                 "num_windows cannot be used.", got=repr(num_windows), expected="1 or more", remedy="Correct it."
             )
         wanted = self.domains if domains is None else (domains,) if isinstance(domains, str) else tuple(domains)
-        unknown = [name for name in wanted if name not in self.domains]
-        known = self.manifest.with_classes(preset.classes if isinstance(preset, Model) else self.classes)
-        chosen = known.select(wanted, split) if split in SPLITS and not unknown else None
-        if not chosen:
-            raise DataError(
-                f"{self.source} has no clips of split {split!r} in {', '.join(wanted) or 'no domain'}.",
-                got=f"split {split!r}, domains {', '.join(wanted) or 'none'}",
-                expected=f"a split among {', '.join(SPLITS)} with clips, domains among {', '.join(self.domains)}",
-                remedy="Correct split or domains.",
-            )
+        chosen = self.select(wanted, split).with_classes(preset.classes if isinstance(preset, Model) else self.classes)
         net = self._net(preset, modalities)
         inputs = {name: stream.input for name, stream in net.streams.items()}
         clips = Clips(chosen, readers_of(self.clip_set, inputs), inputs, net.span, seed)
         return ClipDataset(clips, split == "train", num_windows)
+
+    def select(self, domains: Sequence[str], split: str) -> Manifest:
+        """The clips of some domains and a split. DataError where there are none, or no such domain."""
+        unknown = [name for name in domains if name not in self.domains]
+        chosen = self.manifest.select(domains, split) if split in SPLITS and not unknown else None
+        if not chosen:
+            raise DataError(
+                f"{self.source} has no clips of split {split!r} in {', '.join(domains) or 'no domain'}.",
+                got=f"split {split!r}, domains {', '.join(domains) or 'none'}",
+                expected=f"a split among {', '.join(SPLITS)} with clips, domains among {', '.join(self.domains)}",
+                remedy="Correct split or domains.",
+            )
+        return chosen
 
     def _net(self, preset: str | NetConfig | Model | None, modalities: str | Sequence[str] | None) -> NetConfig:
         if isinstance(preset, Model):
@@ -234,7 +238,7 @@ def build_net(
     built = net.build(number, seed=seed, pretrained=True)
     if data is not None and sources:
         wanted = (sources,) if isinstance(sources, str) else tuple(sources)
-        fit_standardise(built, net, data.clip_set, data.manifest.select(wanted, "train"))
+        fit_standardise(built, net, data.clip_set, data.select(wanted, "train"))
     return built
 
 
@@ -254,7 +258,7 @@ def load(folder: str | Path, step: int | None = None) -> Model:
             f"{folder} is not finished.",
             got="a run whose results are not complete",
             expected="a run that was trained and judged to its end",
-            remedy=f"Finish it: egonorm train --resume {folder}",
+            remedy=f"Finish it: {shlex.join(['egonorm', 'train', '--resume', str(folder)])}",
         )
     step = run.optim.steps if step is None else step
     net, classes = load_trained(folder, run, step)
@@ -356,8 +360,7 @@ def table(runs: str | Path, select: str = "last-mean:9") -> "pandas.DataFrame":
     found = summarise(find_runs(Path(runs)), parse_selector(select), select)
     if found.left_out:
         warnings.warn(found.left_out, stacklevel=2)
-    text = render_table(found, "csv")
-    return pandas.read_csv(io.StringIO(text), dtype={"method": str, "setting": str, "tested on": str})
+    return pandas.DataFrame(columns_of(found))
 
 
 def _need(name: str, given: object, kinds: tuple[type, ...], example: str) -> None:

@@ -55,6 +55,12 @@ def test_runs_made_for_a_domain_stand_for_its_shift_and_others_do_not_count_agai
     assert aggregates.not_shown == 3
 
 
+def test_other_options_are_another_configuration_also_where_they_share_no_shift(tmp_path):
+    runs = [plain_run("dg1:D1:D2", Rna()), plain_run("dgn:D1+D3:D2", Rna(weight=0.5))]
+    groups = group_runs(records_of(tmp_path, runs))
+    assert [name for name, _ in label_groups(groups)] == ["rna", "rna:weight=0.5"]
+
+
 def test_a_copy_of_a_run_is_no_second_seed(tmp_path):
     folders = [store(tmp_path / name, plain_run(), {"D2": [[1, 0]]}) for name in ("a", "b")]
     aggregates = Aggregates(read_records(folders, last_mean(9))[0])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from msgspec.structs import replace as changed
 
+from egonorm.aggregate.paper_comparison import against_paper
 from egonorm.aggregate.table import render_table, summarise
 from egonorm.methods import Rna
 from egonorm.report.data.runs import read_report_data
@@ -16,6 +17,7 @@ from stored_runs import plain_run
 
 CLASSES = {"recall/cut": (50.0, 50), "recall/put": (50.0, 30), "recall/take": (50.0, 20)}
 WELL = {"top1": 70.0, "top1/rgb": 65.0, "top1/audio": 66.0, "mean_norm/rgb": 3.0, "mean_norm/audio": 7.0}
+WELL |= {"answer_share/rgb": 50.0}
 BADLY = {"top1": 70.0, "top1/rgb": 72.0, "top1/audio": 50.0, "mean_norm/rgb": 900.0, "mean_norm/audio": 7.0}
 
 
@@ -51,6 +53,12 @@ def test_table_and_page_mark_the_same(tmp_path):
     assert of_rna["chance"] == of_plain["chance"] == "50.0"
     assert (of_rna["top-1 fused mark"], of_rna["top-1 audio mark"], of_rna["|audio| mark"]) == ("¶", "§", "§")
     assert of_plain["top-1 fused mark"] == "" and "top-1 rgb mark" not in of_plain
+    assert not any("answer_share" in title for title in table.header)
+    compared = against_paper(find_runs(tmp_path), last_mean(9), "last-mean:9")
+    ours = {
+        row[2]: str(row[compared.header.index("ours")]) for row in compared.rows if row[compared.header.index("ours")]
+    }
+    assert ours["RNA-Net"].endswith("] ¶") and ours["Source Only"].endswith("]")
     data = read_report_data(find_runs(tmp_path), last_mean(9), "last-mean:9")
     grid = results(data, "dg1", find_results(data, "dg1"))
     (of_plain,), (of_rna,) = (row[1:] for row in grid.rows)

@@ -164,8 +164,9 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path, run):
     (broken[1] / "config.json").unlink()
     (broken[2] / "results.jsonl").write_text('{"run": 1}\n')
     table = summarise(find_runs(tmp_path), last_mean(9), "last-mean:9")
-    assert all(f"Left out, for it cannot be read: {folder.name}" in table.caption for folder in broken)
-    assert len(table.rows) == 1 and table.rows[0][table.header.index("seeds")] == "1"
+    assert table.caption.count("Left out: ") == len(broken)
+    assert all(folder.name in table.left_out for folder in broken)
+    assert len(table.rows) == 1 and str(table.rows[0][table.header.index("seeds")]) == "1"
     config = (broken[2] / "config.json").read_text().replace('"name": "source-only"', '"name": "my-own"')
     (broken[2] / "config.json").write_text(config)
     with pytest.raises(RunError, match=r"a run of a method that is not here(.|\n)*my-own(.|\n)*source-only"):

@@ -126,7 +126,7 @@ def test_two_settings_of_one_method_stand_side_by_side(study, small, capsys):
     cli.main(["table", "runs"])
     text = " ".join(capsys.readouterr().out.split())
     assert (
-        f"Left out, for it cannot be read: {config.parent.name} (lost.study:Ogm: ModuleNotFoundError: No module" in text
+        f"Left out: {config.parent} is a run of a method that is not here. Got lost.study:Ogm: ModuleNotFound" in text
     )
     text = refusal("train", "--resume", config.parent)
     assert "is a run of a method that is not here" in text and "PYTHONPATH" in text

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from egonorm import cli
+from egonorm.core.files import checksum
 from egonorm.nets.bn_inception import BnInception
-from egonorm.nets.weights.load import checksum
 from egonorm.nets.weights.registry import PUBLISHED
 
 

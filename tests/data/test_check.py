@@ -110,6 +110,15 @@ def test_a_truncated_video_costs_the_clips_after_its_end(tmp_path, name, options
         assert 3 <= len(lost) <= 11 and lost == {f"{name}-{k}" for k in range(16 - len(lost), 16)}
 
 
+@pytest.mark.parametrize("tag", [b"about two seconds.", b"01:02", b"-1:00:02.000000000", b"nan:nan:nan"])
+def test_a_tag_that_tells_no_duration_is_passed_over(tmp_path, tag):
+    path = media.write_video(tmp_path / "it.mkv", range(60))
+    content, told = path.read_bytes(), b"00:00:02.000000000"
+    assert content.count(told) == 1
+    path.write_bytes(content.replace(told, tag.ljust(len(told))))
+    assert VideoReader(tmp_path, SPAN).examine("it.mkv") == pytest.approx(2.0)
+
+
 def test_what_is_left_out_is_what_is_needed(tmp_path):
     media.cut_off(media.write_video(tmp_path / "it.mp4", range(240)), 0.6)
     manifest, reader = clips_of("it.mp4", 8), {"rgb": VideoReader(tmp_path, SPAN)}

@@ -18,6 +18,7 @@ from egonorm.core import DataError, RunError, Setting, SettingError, WeightsErro
 from egonorm.core.shard import Shard
 from egonorm.data.dataset import Clips
 from egonorm.data.loader import evaluation_batches
+from egonorm.data.manifest import Manifest
 from egonorm.data.sets import open_clip_set
 from egonorm.data.sets.synthetic import KitchensConfig, render_kitchens
 from egonorm.data.transforms import FeatureInput
@@ -26,6 +27,7 @@ from egonorm.features import extract as extract_module
 from egonorm.features.encoders import Encoders, StreamEncoder, find_encoders
 from egonorm.features.extract import Extraction, extract
 from egonorm.features.shards import Parts, claim_store
+from egonorm.methods.ada_bn import AdaBn
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.layers import fuse_bn
 from egonorm.nets.net import Net
@@ -34,6 +36,7 @@ from egonorm.runs.presets import demo
 from egonorm.runs.run import Options, RunContext, execute
 from egonorm.training.evaluate import Evaluation, judge
 from egonorm.training.runtime import start_runtime
+from small_runs import small_run
 
 pytestmark = pytest.mark.slow
 
@@ -372,6 +375,12 @@ def test_features_that_are_not_finite_stop_it(heard, kitchens, tmp_path):
 def test_features_of_features_are_refused(both, trained, tmp_path):
     with pytest.raises(SystemExit, match="does not hold what the network's stream rgb is fed"):
         main(["extract", str(trained), "--data", f"features:{both}", "--out", str(tmp_path / "out"), *HERE])
+    options = f"--data features:{both} --preset features --steps 2 --batch 4 --width 0.01 --setting dg1:D1:D2".split()
+    main(["train", *options, *HERE, "--out", str(tmp_path / "runs"), "source-only"])
+    (run,) = (tmp_path / "runs").iterdir()
+    with pytest.raises(SystemExit, match=r"computes no features of media(.|\n)*a run on stored features of rgb, audio"):
+        main(["extract", str(run), "--data", f"features:{both}", "--out", str(tmp_path / "out"), *HERE])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1/0", "2", "a/b", "-1/2"])
@@ -399,6 +408,24 @@ def test_an_encoder_is_for_its_modality(tmp_path, monkeypatch):
     for modality in ("audio", "flow"):
         with start_runtime("cpu") as runtime, pytest.raises(SettingError, match=rf"i3d is no encoder of {modality}"):
             find_encoders([], [f"{modality}=lite0"], "demo", runtime)
+
+
+def test_what_an_encoder_has_learnt_is_known_in_a_copy_of_the_data_whatever_else_it_was_shown(kitchens, tmp_path):
+    """The run was shown D2 without labels: its copy, where D2's are others, is the same data to it; D1's labels are not."""
+    run = small_run(kitchens)
+    run = replace(run, setting=Setting.parse("uda:D1:D2"), method=AdaBn(), net=run.net.choose(["audio"]))
+    with start_runtime("cpu") as runtime:
+        execute(RunContext(run, tmp_path / run.name, runtime, Options()))
+        (stream,) = find_encoders([str(tmp_path / run.name)], [], "demo", runtime).streams.values()
+    manifest = open_clip_set(f"kitchens:{kitchens}").manifest
+    turned = dict(zip(manifest.classes, manifest.classes[1:] + manifest.classes[:1], strict=True))
+
+    def others_in(domain):
+        clips = [replace(c, label=turned[c.label]) if c.domain == domain else c for c in manifest.clips]
+        return Manifest(tuple(clips), manifest.classes)
+
+    learnt = [stream.trained_on.learnt_in("kitchens:elsewhere", others_in(domain)) for domain in ("", "D2", "D1")]
+    assert learnt == [("D1",), ("D1",), ()]
 
 
 def test_features_are_not_judged_on_domains_that_their_encoder_has_learnt(heard, kitchens, tmp_path):

@@ -615,6 +615,39 @@ def test_ada_bn():
     assert all(parameter.requires_grad and parameter.grad is None for parameter in net.parameters())
 
 
+class PlacesEncoder(nn.Sequential):
+    """Normalises channels over places and moments, and averages these."""
+
+    num_features = 3
+
+    def __init__(self):
+        super().__init__(nn.BatchNorm3d(3), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_ada_bn_over_places(dtype):
+    """The statistics of a channel are over all clips, places and moments; of narrow numbers they are not rounded as these are."""
+    torch.manual_seed(0)
+    net = Net({"rgb": PlacesEncoder()}, CLASSES).to(torch.float64 if dtype == torch.float64 else torch.float32)
+    shown = [torch.randn(n, 3, 2, 4, 5).mul(n).add(3).to(dtype) for n in (4, 2)]
+    AdaBn().adapt(net, [Batch("D2", tuple(map(str, range(len(x)))), {"rgb": x}, None) for x in shown])
+    together, layer = torch.cat(shown).double().transpose(0, 1).reshape(3, -1), net.encoders["rgb"][0]
+    torch.testing.assert_close(layer.running_mean.double(), together.mean(dim=1), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(layer.running_var.double(), together.var(dim=1), rtol=1e-6, atol=1e-6)
+    assert layer.num_batches_tracked == 2
+
+
+def test_ada_bn_leaves_layers_alone_that_features_do_not_pass_or_that_keep_nothing():
+    torch.manual_seed(0)
+    net = Net({"rgb": PlacesEncoder()}, CLASSES)
+    net.encoders["rgb"].insert(0, nn.BatchNorm3d(3, track_running_stats=False))
+    net.head = nn.BatchNorm1d(2)
+    batch = Batch("D2", ("a", "b", "c", "d"), {"rgb": torch.randn(4, 3, 2, 4, 5) + 2}, None)
+    AdaBn().adapt(net, [batch])
+    torch.testing.assert_close(net.encoders["rgb"][1].running_mean, torch.zeros(3), rtol=0, atol=1e-6)
+    assert torch.equal(net.head.running_mean, torch.zeros(2)) and net.head.num_batches_tracked == 0
+
+
 # ---- which clips a method is shown
 
 NEVER, TRAINING, AFTER = frozenset(), frozenset({"training"}), frozenset({"after"})

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from egonorm.metrics import answer_share, chance, dead_streams, describe_dead
+from egonorm.metrics.statistics import ONE_ANSWER
 
 ALIVE = {
     "top1": (60.0, 100),
@@ -46,6 +47,7 @@ def test_streams_that_are_heard_are_not_dead():
         ({"top1__rgb": 0.0}, "rgb: 0.0 % where chance is 25.0 %"),
         ({"answer_share__audio": 95.0}, "audio: 95.0 % of its answers are one class"),
         ({"mean_norm__audio": 0.099}, "audio: its mean norm is 0.099 where rgb's is 9.9"),
+        ({"mean_norm__rgb": 0.001}, "rgb: its mean norm is 0.001 where audio's is 0.1"),
         (
             {"mean_norm__audio": 0.0, "mean_norm__rgb": 0.0},
             "rgb: its mean norm is 0; audio: its mean norm is 0 where rgb's is 0",
@@ -63,6 +65,18 @@ def test_a_dead_stream_is_told_with_its_numbers(changes, words):
 def test_where_all_clips_are_of_one_class_one_answer_is_right():
     alike = {"top1/rgb": (100.0, 40), "answer_share/rgb": (100.0, 40), "recall/cut": (100.0, 40)}
     assert dead_streams(alike) == ()
+
+
+def test_where_nine_in_ten_are_of_one_class_to_answer_it_is_no_sign():
+    most = {
+        "top1/rgb": (95.0, 1000),
+        "answer_share/rgb": (95.0, 1000),
+        "recall/put": (5.0, 100),
+        "recall/cut": (100.0, 900),
+    }
+    assert dead_streams(most) == ()
+    fewer = most | {"recall/put": (5.0, 101), "recall/cut": (100.0, 899)}
+    assert [(one.modality, one.why) for one in dead_streams(fewer)] == [("rgb", ONE_ANSWER)]
 
 
 def test_without_the_classes_sizes_chance_is_not_known_and_norms_are():

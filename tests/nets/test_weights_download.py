@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import load_file
 
 from egonorm.core import WeightsError
+from egonorm.core.files import checksum
 from egonorm.data.windows import Span
 from egonorm.features.encoders import published_stream
 from egonorm.nets.encoders import Encoder
 from egonorm.nets.weights import download
 from egonorm.nets.weights.download import fetch_weights, install
-from egonorm.nets.weights.load import checksum
 from egonorm.nets.weights.registry import PUBLISHED, Published
 from egonorm.signal import LogMel
 

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save_file
 
 from egonorm.core import Setting, WeightsError
+from egonorm.core.files import checksum
 from egonorm.data.transforms import AudioInput, VideoInput
 from egonorm.data.windows import Span
 from egonorm.features.encoders import published_stream
-from egonorm.nets.weights.load import checksum
 from egonorm.nets.weights.registry import ORIGIN, PUBLISHED, published
 from egonorm.runs.config import Run, from_json, to_json
 from egonorm.runs.presets import paper

@@ -237,7 +237,7 @@ def test_a_listing_is_believed_only_about_the_reports_own(tmp_path):
     assert (tmp_path / "precious").read_text() == "mine" == (out / "notes.txt").read_text()
 
 
-@pytest.mark.parametrize("content", ["{", "3", "null", '{"a": 1}'])
+@pytest.mark.parametrize("content", ["{", "3", "null", '{"a": 1}', "[" * 100000])
 def test_a_listing_that_cannot_be_read(tmp_path, content):
     (tmp_path / LISTING).write_text(content)
     with pytest.raises(RunError, match=r"\.report\.json cannot be read(.|\n)*remedy:"):

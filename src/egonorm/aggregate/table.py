@@ -73,7 +73,7 @@ ABOUT_NETWORKS = (
 )
 
 
-def average_cell(average: Average | None, form: str, mark: str = "") -> str | Cell:
+def average_cell(average: Average | None, form: str, mark: str) -> str | Cell:
     """An average with its deviation and its interval."""
     return "" if average is None else Cell(average.mean, form, average.deviation, average.interval, mark=mark)
 
@@ -185,8 +185,8 @@ def _columns(lines: Sequence[Aggregate]) -> dict[str, list[str | Cell]]:
         "setting": [str(_record(line).setting) for line in lines],
         "tested on": [_domain(line) for line in lines],
         **_configurations(lines),
-        "seeds": [str(len(line.seeds)) for line in lines],
-        "n": [str(line.top1.n) if line.top1 else "" for line in lines],
+        "seeds": [Cell(len(line.seeds), "d") for line in lines],
+        "n": [Cell(line.top1.n, "d") if line.top1 else "" for line in lines],
     }
     if any(line.chance is not None for line in lines):
         columns["chance"] = [chance_cell(line) for line in lines]
@@ -317,17 +317,22 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>|~$]|&(?=[#\w]+;)|(?<!\w)_|_(?!\w)|^\s*[#+-]
 
 
 def _csv(table: Table) -> str:
+    columns = columns_of(table)
+    return csv_of(columns, zip(*columns.values(), strict=True))
+
+
+def columns_of(table: Table) -> dict[str, list[object]]:
     """A column a number: each mean, then where there are some its deviation over seeds, the ends of its interval, and marks."""
     columns: dict[str, list[object]] = {}
     for k, title in enumerate(table.header):
         columns |= _spread_out(title, [row[k] for row in table.rows])
-    return csv_of(columns, zip(*columns.values(), strict=True))
+    return columns
 
 
 def _spread_out(title: str, cells: Sequence[str | Cell]) -> dict[str, list[object]]:
     """The columns of a table's column, by their names."""
     of = [cell if isinstance(cell, Cell) else None for cell in cells]
-    found: dict[str, list[object]] = {title: [cell.mean if isinstance(cell, Cell) else cell for cell in cells]}
+    found: dict[str, list[object]] = {title: [cell.mean if isinstance(cell, Cell) else cell or None for cell in cells]}
     if any(cell is not None and (cell.deviation is not None or cell.interval is not None) for cell in of):
         found[f"{title} sd"] = [cell and cell.deviation for cell in of]
         found[f"{title} low"] = [cell.interval[0] if cell and cell.interval else None for cell in of]

@@ -79,6 +79,12 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("JSON that nests too deep") from None
 
 
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def refuse_foreign(folder: Path, what: str, mark: str, error: type[EgonormError] = RunError) -> None:
     """Refuse to write into a folder that holds something else than was written there before. Nothing is changed.
 

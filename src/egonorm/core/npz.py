@@ -37,33 +37,29 @@ def check_npz(file: Path | IO[bytes]) -> None:
 
 def header_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of an array in an `.npz` file. UNREADABLE for one that does not hold as much as it says."""
-    if entry.file_size > most_of(entry.compress_size):
+    if entry.file_size > entry.compress_size * _MOST + 64:
         raise ValueError(f"{entry.filename} says to be of {entry.file_size} bytes, out of {entry.compress_size}")
     with archive.open(entry) as file:
         return read_header(file, entry.file_size)
 
 
-def most_of(packed: int) -> int:
-    """As many bytes as some can become when they are unpacked."""
-    return packed * _MOST + 64
-
-
 def read_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of the array that begins here and has `size` bytes with its header. ValueError where it has not."""
-    shape, _, dtype = parse_header(file)
+    shape, dtype = _header(file)
     held = size - file.tell()
     if not dtype.hasobject and prod(shape) * dtype.itemsize != held:
         raise ValueError(f"an array of shape {shape} and {dtype}, in {held} bytes")
     return shape, dtype
 
 
-def parse_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order (whether Fortran's) and type of the array that begins here. ValueError for what is none."""
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of the array that begins here. ValueError for what is none."""
     version = np.lib.format.read_magic(file)
     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in header:
         raise ValueError(f"version {version} of the format, which only tables of several columns need")
     try:
-        return header[version](file)
+        shape, _, dtype = header[version](file)
     except (SyntaxError, TokenError, RecursionError, MemoryError) as error:
         raise ValueError(f"a header that cannot be read: {type(error).__name__}") from None
+    return shape, dtype

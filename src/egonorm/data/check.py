@@ -1,4 +1,7 @@
-"""Are all media and domains that are needed there and whole? Everything missing, broken or too short is named at once."""
+"""Are all media and domains that are needed there and whole? Everything missing, broken or too short is named at once.
+
+Media are examined in copies of the process, which may be brought down (`in_forks`); packing uses these too.
+"""
 
 import json
 import multiprocessing
@@ -227,7 +230,7 @@ def describe_other_classes(manifest: Manifest) -> str:
     )
 
 
-def of_other_classes(manifest: Manifest) -> tuple[Problem, ...]:
+def class_problems(manifest: Manifest) -> tuple[Problem, ...]:
     """The clips with a label that is none of the manifest's classes, medium by medium."""
     clips = defaultdict(list)
     for clip in manifest.of_other_classes.clips:

@@ -136,9 +136,9 @@ def _load(
         worker_init_fn=_begin_reading,
     )
     if workers:
-        check_shared_memory(clips, keys, workers)
+        _check_shared_memory(clips, keys, workers)
     prepare = lambda batches: tuple(clips.prepare(batch.to(device)) for batch in batches)  # noqa: E731
-    found = map(_checked, _told(read))
+    found = map(_checked, _explained(read))
     return _ahead(found, prepare) if on_gpu else map(prepare, found)
 
 
@@ -149,7 +149,7 @@ AHEAD = 2
 _MORE = "Read in the training process, --workers 0, or with fewer; or give more: docker run --shm-size or --ipc=host."
 
 
-def check_shared_memory(clips: Clips, keys: DomainBatchSampler | ClipSampler, workers: int) -> None:
+def _check_shared_memory(clips: Clips, keys: DomainBatchSampler | ClipSampler, workers: int) -> None:
     """Refuse to start where the batches that are read ahead do not fit the shared memory; one clip is read to know their size.
 
     Raises:
@@ -172,7 +172,7 @@ def check_shared_memory(clips: Clips, keys: DomainBatchSampler | ClipSampler, wo
         )
 
 
-def _told(read: Iterable[Batches | EgonormError]) -> Iterator[Batches | EgonormError]:
+def _explained(read: Iterable[Batches | EgonormError]) -> Iterator[Batches | EgonormError]:
     """The same; that a reading process has died is said in our words."""
     try:
         yield from read

@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from egonorm.core import RunError, SettingError, WeightsError
+from egonorm.core.files import checksum
 from egonorm.core.training import seed_for
 from egonorm.data.manifest import Manifest
+from egonorm.data.transforms import FEATURES
 from egonorm.data.windows import Span
 from egonorm.nets.net import Net, read_metadata
-from egonorm.nets.weights.load import checksum, shown_address
+from egonorm.nets.weights.load import shown_address
 from egonorm.nets.weights.registry import published
 from egonorm.runs.config import NetConfig, Stream, load_trained, read_run
 from egonorm.runs.presets import PRESETS, each_once, parse_encoder, parse_weights
@@ -31,12 +33,13 @@ class TrainedOn:
     domains: tuple[str, ...]
     """Those, and domains that were shown without labels."""
     clips: str
-    """The digest of the training clips of all of these."""
+    """The digest of the training clips of all of these, as the run was shown them."""
 
     def learnt_in(self, data: str, manifest: Manifest) -> tuple[str, ...]:
         """The domains of some data whose labels it has learnt; domains of the same name in other data do not count."""
-        seen = manifest.select(self.domains, "train").digest()
-        return self.sources if self.data == data or self.clips == seen else ()
+        known = manifest.with_classes(manifest.classes_of(self.sources)).without_unlabelled({"train": self.sources})
+        shown = known.select(self.domains, "train").digest(set(self.domains) - set(self.sources))
+        return self.sources if self.data == data or self.clips == shown else ()
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,13 @@ def _stream_encoder(stream: Stream, span: Span, source: str) -> StreamEncoder:
 def _of_run(folder: Path, runtime: Runtime) -> list[tuple[str, StreamEncoder]]:
     """The encoders and necks of a run's last checkpoint."""
     run = read_run(folder)
+    if on_features := [name for name, stream in run.net.streams.items() if stream.input.reads == FEATURES]:
+        raise RunError(
+            f"{folder} computes no features of media.",
+            got=f"a run on stored features of {', '.join(on_features)}",
+            expected="a run that was trained on videos, pictures or sound",
+            remedy="Name such a run, or a published encoder: egonorm weights list.",
+        )
     context = RunContext(run, folder, runtime, Options())
     saved = context.checkpoints.saved()
     if not saved:

@@ -38,27 +38,24 @@ class AdaBn(Method):
 
     def adapt(self, net: Net, target: Iterable[Batch]) -> None:
         """Measure every batch norm's statistics anew on the target's clips."""
-        layers = [module for module in net.modules() if isinstance(module, _BatchNorm)]
+        layers = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
         seen: dict[nn.Module, list[tuple[int, Tensor, Tensor]]] = {layer: [] for layer in layers}
-        momenta = [layer.momentum for layer in layers]
         hooks = [
             layer.register_forward_pre_hook(lambda layer, x: seen[layer].append(_moments(x[0]))) for layer in layers
         ]
         net.eval()
         for layer in layers:
             layer.train()
-            layer.momentum = 0.0  # the running statistics stay until all is seen
         try:
             with torch.no_grad():
                 for batch in target:
                     if len(batch) > 1:
                         net.features(batch.inputs)
         finally:
-            for layer, hook, momentum in zip(layers, hooks, momenta, strict=True):
+            for hook in hooks:
                 hook.remove()
-                layer.momentum = momentum
             net.eval()
-        if not all(seen.values()):
+        if not any(seen.values()):
             raise RunError(
                 "AdaBN has no statistics of the target.",
                 got="no batch of several clips",
@@ -66,7 +63,8 @@ class AdaBn(Method):
                 remedy="Correct --batch, or bring more training clips of the target.",
             )
         for layer in layers:
-            _pool(layer, seen[layer])
+            if seen[layer]:  # an encoder may have layers that features do not pass
+                _pool(layer, seen[layer])
 
 
 def _moments(

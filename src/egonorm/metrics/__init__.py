@@ -1,11 +1,10 @@
 """Floor 1: measurements of scores and features, and how sure one can be of them."""
 
-from egonorm.metrics.measures import mean_class_accuracy, mean_norm_difference, recall, top1, top_share
+from egonorm.metrics.measures import answer_share, mean_class_accuracy, mean_norm_difference, recall, top1, top_share
 from egonorm.metrics.statistics import (
     DeadStream,
     PairedTest,
     accuracy_interval,
-    answer_share,
     chance,
     dead_streams,
     describe_dead,

@@ -1,4 +1,4 @@
-"""What one judgement measures: how often the right class comes first, and how unequal the modalities' feature norms are."""
+"""What one judgement measures: how often the right class comes first, how unequal feature norms are, and how unevenly spread."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -24,6 +24,11 @@ def recall(scores: np.ndarray, labels: np.ndarray) -> dict[int, tuple[float, int
 def mean_class_accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
     """The mean of the classes' recalls, in percent, over the classes that have clips."""
     return float(np.mean([percent for percent, _ in recall(scores, labels).values()]))
+
+
+def answer_share(scores: np.ndarray) -> float:
+    """The share of clips that get the answer which comes most often, in percent. Shape: `clip label`."""
+    return 100.0 * float(np.bincount(scores.argmax(axis=1)).max()) / len(scores)
 
 
 def mean_norm_difference(mean_norms: Mapping[str, float]) -> dict[str, float]:

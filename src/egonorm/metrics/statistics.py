@@ -150,11 +150,6 @@ Measured = Mapping[str, tuple[float, int]]
 """What a network measured on a domain: by metric, as `Predictions.measure` calls them, the value and on how many clips."""
 
 
-def answer_share(scores: np.ndarray) -> float:
-    """The share of clips that get the answer which comes most often, in percent. Shape: `clip label`."""
-    return 100.0 * float(np.bincount(scores.argmax(axis=1)).max()) / len(scores)
-
-
 def chance(measured: Measured) -> float | None:
     """The accuracy of one answer for all clips, in percent: the share of the class that most have; None where none is known."""
     sizes = [n for metric, (_, n) in measured.items() if metric.startswith("recall/")]
@@ -193,7 +188,7 @@ def dead_streams(measured: Measured) -> tuple[DeadStream, ...]:
                 found.append(DeadStream(modality, NOT_ABOVE_CHANCE, f"{value:.1f} % where chance is {expected:.1f} %"))
         elif kind == "answer_share" and value >= 95 and (expected is None or expected < 90):
             found.append(DeadStream(modality, ONE_ANSWER, f"{value:.1f} % of its answers are one class"))
-        elif kind == "mean_norm" and (value == 0 or max(norms.values()) >= 100 * value):
+        elif kind == "mean_norm" and max(norms.values()) >= 100 * value:
             longest = max(norms, key=norms.__getitem__)
             beside = f" where {longest}'s is {norms[longest]:.3g}" if longest != modality else ""
             found.append(DeadStream(modality, SHORT, f"its mean norm is {value:.3g}{beside}"))

@@ -286,5 +286,5 @@ def _no_checkpoint(path: Path, got: str) -> RunError:
         f"{path} is not a checkpoint.",
         got=got,
         expected="a safetensors file as training wrote it",
-        remedy=f"Bring it back. Or move {path.parent} away, and egonorm train --resume {path.parent.parent} trains anew.",
+        remedy="Bring it back from a copy, or do the run anew with another --out.",
     )

@@ -20,6 +20,7 @@ from egonorm.core import EgonormError, RunError, Setting, SettingError
 from egonorm.core.by_path import check_options, import_class, path_of
 from egonorm.core.files import KEY, Format, parse_json, write_atomically
 from egonorm.core.training import Evaluation, Optim, Precision, seed_for
+from egonorm.core.types import FAMILIES
 from egonorm.data.transforms import AudioInput, FeatureInput, Input, VideoInput
 from egonorm.data.windows import Span
 from egonorm.methods import Method, SourceOnly, find_method
@@ -191,7 +192,7 @@ def read_run(folder: Path) -> Run:
         return run
 
 
-_NAMED = re.compile(r".+-(supervised|dg1|dgn|uda|tta)-.+-\d+-([0-9a-f]{8})")
+_NAMED = re.compile(rf".+-({'|'.join(map(re.escape, FAMILIES))})-.+-\d+-([0-9a-f]{{8}})")
 """A folder that is called as training calls it; one that a user has renamed otherwise says nothing of its configuration."""
 
 

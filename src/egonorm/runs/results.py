@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -91,7 +92,7 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
 
 
 def _unusable(path: Path, what: str, got: str, expected: str) -> RunError:
-    remedy = f"Judge its checkpoints anew: egonorm test {path.parent}"
+    remedy = f"Judge its checkpoints anew: {shlex.join(['egonorm', 'test', str(path.parent)])}"
     return RunError(f"{path} {what}.", got=got, expected=expected, remedy=remedy)
 
 
@@ -294,28 +295,28 @@ Runs = Mapping[int, Record]
 def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Record, ...], str]:
     """The complete runs, and a sentence about the others; empty if there are none. EgonormError when none is complete."""
     folders, records, unfinished = tuple(folders), [], 0
-    unreadable: dict[str, EgonormError] = {}
+    unreadable: list[EgonormError] = []
     for folder in folders:
         try:
             record = _read_record(folder, selector)
         except EgonormError as error:
-            unreadable[folder.name] = error
+            unreadable.append(error)
             continue
         if record is None:
             unfinished += 1
         else:
             records.append(record)
     if not records and unreadable:
-        raise next(iter(unreadable.values()))
+        raise unreadable[0]
     if not records:
         raise RunError(
             "There is no complete run to tabulate.",
             got=f"{len(folders)} unfinished",
             expected="a complete run",
-            remedy=f"Finish one: egonorm train --resume {folders[0]}",
+            remedy=f"Finish one: {shlex.join(['egonorm', 'train', '--resume', str(folders[0])])}",
         )
     sentences = [f"Unfinished runs left out: {unfinished}."] if unfinished else []
-    sentences += [f"Left out, for it cannot be read: {name} ({error.got})." for name, error in unreadable.items()]
+    sentences += [f"Left out: {error.what} Got {error.got}." for error in unreadable]
     return tuple(records), " ".join(sentences)
 
 

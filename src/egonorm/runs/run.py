@@ -21,10 +21,10 @@ from egonorm.core.training import WindowAverage, seed_for
 from egonorm.data.check import (
     LEFT_OUT,
     Problem,
+    class_problems,
     describe_problems,
     describe_unlabelled,
     needed,
-    of_other_classes,
     refuse_empty,
     screen,
     write_left_out,
@@ -119,7 +119,7 @@ class RunContext:
     ) -> tuple[Manifest, tuple[Problem, ...]]:
         """The usable clips, and what is wrong with the others. A list in the folder is a decision."""
         told = manifest.within({"train": self.run.setting.sources, "test": manifest.domains})
-        known = of_other_classes(told)  # nobody looks at the labels of a target's training clips
+        known = class_problems(told)  # nobody looks at the labels of a target's training clips
         decided = self.options.skip_broken or (self.folder / listing).exists()
         with bar("Examining media", self.shows_progress) as progress:
             return screen(manifest, readers, decided, progress, known)

@@ -439,9 +439,14 @@ def test_an_index_that_lies_is_refused(whole, tmp_path):
     root = shutil.copytree(whole.root, tmp_path / "packed")
     path = min(root.rglob("*.npy"))
     index = np.load(path)
-    for field, value in (("place", -5), ("place", 2**62), ("time", np.nan)):
+    lies = (("place", -5, "times or places"), ("place", 2**62, "times or places"), ("time", np.nan, "times or places"))
+    for field, value, told in (
+        *lies,
+        ("number", 2**40, "does not number its pictures"),
+        ("number", 0, "does not number"),
+    ):
         wrong = index.copy()
         wrong[field][0] = value
         np.save(path, wrong)
-        with pytest.raises(DataError, match=r"cannot be opened(.|\n)*times or places that cannot be"):
+        with pytest.raises(DataError, match=rf"cannot be opened(.|\n)*{told}"):
             open_timed(path.with_suffix(""))

@@ -180,7 +180,8 @@ def test_whose_answer_changed(tmp_path):
     assert found.other_answer == ()
     (first,) = lead_of(data)
     assert (
-        "Trained in D1, tested in D2: RNA-Net 60.0 % against 40.0 % of Source Only (1 seed, chance 60.0 %), gain +20.0" in first.text
+        "Trained in D1, tested in D2: RNA-Net 60.0 % against 40.0 % of Source Only (1 seed, chance 60.0 %), gain +20.0"
+        in first.text
     )
     assert (
         "cannot be known from one" in first.text

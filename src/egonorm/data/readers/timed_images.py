@@ -131,6 +131,8 @@ def _open(path: Path, size: int, changed: int) -> Timed:
     place, time = index["place"], index["time"]
     if place.min() < 0 or place.max() >= 2**62 or not np.isfinite(time).all() or (np.diff(time[:-1]) < 0).any():
         raise ValueError(f"{index_of(path).name} tells of times or places that cannot be")
+    if (index["number"] != np.arange(1, len(index) + 1)).any():
+        raise ValueError(f"{index_of(path).name} does not number its pictures from 1 on")
     end = int(place.sum(axis=2).max())
     if end > size:
         raise ValueError(f"{size} bytes, where its index tells of pictures up to byte {end}")

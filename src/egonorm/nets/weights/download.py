@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save
 
 from egonorm.core import WeightsError
-from egonorm.core.files import write_atomically
+from egonorm.core.files import checksum, write_atomically
 from egonorm.nets.encoders import Encoder
-from egonorm.nets.weights.load import checksum, is_url, load_weights, locate
+from egonorm.nets.weights.load import is_url, load_weights, locate
 from egonorm.nets.weights.registry import ORIGIN, Published
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from egonorm.core.errors import WeightsError, some
-from egonorm.core.files import cache_folder, fitting, replacing
+from egonorm.core.files import cache_folder, checksum, fitting, replacing
 
 State = dict[str, Tensor]
 
@@ -271,9 +271,3 @@ def _check_sum(path: Path, sha256: str | None, source: str) -> None:
             expected=f"sha256 {sha256.lower()}",
             remedy="get the file again (a download is not kept), or correct the checksum if this is the file you mean",
         )
-
-
-def checksum(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

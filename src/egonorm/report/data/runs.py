@@ -1,10 +1,10 @@
 """What a page is made of: complete runs with their aggregates, and beside a method's runs those of Source Only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from egonorm.aggregate.aggregate import Aggregates, RunGroup, read_aggregates
+from egonorm.aggregate.aggregate import Aggregate, Aggregates, RunGroup, read_aggregates
 from egonorm.aggregate.paired import PairedRuns, match_seeds
 from egonorm.core import RunError
 from egonorm.core.types import Shift
@@ -48,6 +48,11 @@ class Comparison:
 def runs_of(comparisons: Iterable[Comparison], method: str) -> dict[Shift, Runs]:
     """One side's runs by shift, for averages over them."""
     return {one.shift: {record.seed: record for record in one.sides[method]} for one in comparisons}
+
+
+def chance_of(comparisons: Sequence[Comparison]) -> float | None:
+    """The accuracy of one answer for all clips, averaged as in the table of results; None where it is not known."""
+    return Aggregate(comparisons[0].group, runs_of(comparisons, comparisons[0].method)).chance
 
 
 @dataclass(frozen=True, eq=False)

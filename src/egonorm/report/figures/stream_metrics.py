@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from egonorm.metrics import chance
 from egonorm.report.data.paper import FIGURE_7A, FIGURE_7B
-from egonorm.report.data.runs import Comparison
+from egonorm.report.data.runs import Comparison, chance_of
 from egonorm.report.figures.bars import Question, compare_sides, metrics_of, names_of
 from egonorm.report.style import Exhibit
 
@@ -45,6 +44,6 @@ def stream_accuracy(comparisons: Sequence[Comparison]) -> Exhibit:
         {name: "top1" for streams, name in names_of(comparisons).items() if len(streams) > 1} if comparisons else {}
     )
     drawn = compare_sides(comparisons, metrics_of(comparisons, "top1") | together, _ASKED_OF_STREAMS)
-    found = {one.shift.title: chance(one.with_method[0].measured[one.shift.domain]) for one in comparisons}
+    found = {one.shift.title: chance_of([one]) for one in comparisons}
     told = ", ".join(f"{title} {value:.1f} %" for title, value in found.items() if value is not None)
     return replace(drawn, caption=f"{drawn.caption} Chance, one answer for all clips: {told}.") if told else drawn

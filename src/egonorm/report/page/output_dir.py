@@ -7,7 +7,7 @@ from pathlib import Path
 
 from egonorm.core import RunError
 from egonorm.core.errors import some
-from egonorm.core.files import ANOTHER, KEY, Format, refuse_foreign, saving, write_atomically
+from egonorm.core.files import ANOTHER, KEY, Format, parse_json, refuse_foreign, saving, write_atomically
 
 LISTING = ".report.json"
 """Names the files of the report, so that the next one knows which it may replace; a bare list is of version 1 too."""
@@ -25,7 +25,7 @@ def earlier_files(out: Path) -> set[str]:
     refuse_foreign(out, "report", LISTING)
     path = out / LISTING
     try:
-        found = json.loads(path.read_text()) if path.exists() else []
+        found = parse_json(path.read_text()) if path.exists() else []
         if isinstance(found, dict):
             REPORT.check(path, found.get(KEY, 1))
             found = found.get("files")

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from statistics import fmean
 
 from egonorm.aggregate.aggregate import average
-from egonorm.metrics import chance
 from egonorm.report.data.predictions import changes
-from egonorm.report.data.runs import REFERENCE, Comparison, ReportData, runs_of
+from egonorm.report.data.runs import REFERENCE, Comparison, ReportData, chance_of, runs_of
 from egonorm.report.page.model import Note, Player
 from egonorm.report.sections.results import LEVEL, Results
 from egonorm.sweeps.paper import display_name
@@ -107,10 +105,8 @@ def _accuracies(comparison: Comparison) -> str:
 
 
 def _chance(comparisons: Sequence[Comparison]) -> str:
-    """The mean accuracy of one answer for all clips; empty where it is not known."""
-    found = [chance(one.without[0].measured[one.shift.domain]) for one in comparisons]
-    known = [value for value in found if value is not None]
-    return f", chance {fmean(known):.1f} %" if len(known) == len(found) else ""
+    found = chance_of(comparisons)
+    return "" if found is None else f", chance {found:.1f} %"
 
 
 def _gain(found: Results, comparisons: Sequence[Comparison]) -> str:

@@ -1,5 +1,6 @@
 """How long a stream really lasts, and where it is broken: by its packets, or by decoding all of it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
@@ -20,7 +21,7 @@ from egonorm.data.readers.io.container import (
     shown_at,
     undecodable,
 )
-from egonorm.data.readers.io.video_decode import delay_by_order, refreshes
+from egonorm.data.readers.io.video_decode import backwards, delay_by_order, refreshes
 from egonorm.data.readers.io.wav_header import find_sound
 
 IGNORE_LENGTH = "Get it again; if only its length was never filled in: ffmpeg -ignore_length 1 -i FILE -c copy NEW.wav"
@@ -146,12 +147,7 @@ class _Walk:
         self.end = max(self.end, self.track.seconds(when) + seconds)
         if packet.dts is not None and self.track.stream.type == "video":
             if packet.dts < self.latest and delay_by_order(self.track) is None:
-                raise DataError(
-                    f"{self.track.path} has pictures whose times run backwards.",
-                    got=f"{self.track.seconds(packet.dts):.3f} s after {self.track.seconds(self.latest):.3f} s",
-                    expected="times that grow from picture to picture",
-                    remedy=REENCODE,
-                )
+                raise backwards(self.track, packet.dts, self.latest)
             self.latest = packet.dts
 
 
@@ -180,12 +176,15 @@ def _promised(track: Track) -> float:
         return 0.0
     if track.stream.duration:
         return track.seconds((track.stream.start_time or 0) + track.stream.duration)
-    text = next((track.stream.metadata[key] for key in _duration_keys(track)), None)
-    if text is not None:
-        hours, minutes, seconds = text.split(":")
+    told = [_CLOCK.fullmatch(track.stream.metadata[key].strip()) for key in _duration_keys(track)]
+    if clock := next(filter(None, told), None):
+        hours, minutes, seconds = clock.groups()
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - track.zero
     alone = len([stream for stream in track.container.streams if stream.type in ("video", "audio")]) == 1
     return track.container.duration / av.time_base if alone and track.container.duration else 0.0
+
+
+_CLOCK = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d*)?)")
 
 
 def _duration_keys(track: Track) -> Iterator[str]:

@@ -178,19 +178,24 @@ def decode_packets(track: Track, packets: Iterator[Packet], jumped: bool) -> Ite
     frames = (
         _frames_by_time(track, packets, jumped)
         if delay is None
-        else frames_by_order(track, packets, delay if jumped else None)
+        else _frames_by_order(track, packets, delay if jumped else None)
     )
     last = None
     for frame in frames:
         if last is not None and tick_of(frame) < last:
-            raise DataError(
-                f"{track.path} has pictures whose times run backwards.",
-                got=f"{track.seconds(tick_of(frame)):.3f} s after {track.seconds(last):.3f} s",
-                expected="times that grow from picture to picture",
-                remedy=REENCODE,
-            )
+            raise backwards(track, tick_of(frame), last)
         last = tick_of(frame)
         yield frame
+
+
+def backwards(track: Track, tick: int, after: float) -> DataError:
+    """The error of a video that shows a picture at a tick after one at a later tick."""
+    return DataError(
+        f"{track.path} has pictures whose times run backwards.",
+        got=f"{tick * float(track.base) - track.zero:.3f} s after {after * float(track.base) - track.zero:.3f} s",
+        expected="times that grow from picture to picture",
+        remedy=REENCODE,
+    )
 
 
 def _frames_by_time(track: Track, packets: Iterator[Packet], jumped: bool) -> Iterator[VideoFrame]:
@@ -276,7 +281,7 @@ def _delay(path: Path, size: int, changed: int) -> int | None:
     return 0
 
 
-def frames_by_order(track: Track, packets: Iterator[Packet], delay: int | None) -> Iterator[VideoFrame]:
+def _frames_by_order(track: Track, packets: Iterator[Packet], delay: int | None) -> Iterator[VideoFrame]:
     """Decode, and give each frame the earliest time of a packet that no frame before it got: shown in the order of decoding.
 
     A packet that completes no frame, once others did, repeats the picture before (a "not coded" one of MPEG-4): its time passes.

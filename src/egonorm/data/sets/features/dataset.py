@@ -49,7 +49,7 @@ class FeatureSource(Protocol):
 
 
 @runtime_checkable
-class Verified(Protocol):
+class Digested(Protocol):
     """Features that may have a digest."""
 
     def verify(self) -> bool:
@@ -126,7 +126,7 @@ class FeatureSet:
         Raises:
             DataError: for features that are not as they were written.
         """
-        without = [name for name, x in self.sources.items() if isinstance(x, Verified) and not x.verify()]
+        without = [name for name, x in self.sources.items() if isinstance(x, Digested) and not x.verify()]
         return (f"No digest, so that damage could not be seen: {', '.join(without)}.",) if without else ()
 
     def layouts(self) -> dict[str, dict[str, int]]:
@@ -141,7 +141,9 @@ ROWS = 4096
 
 
 UNLIKE = 4.0
-"""Encoders' features have mean norms as 16 to 6 (the paper's) or 32 to 15 (published networks')."""
+"""The largest ratio of two modalities' mean norms that is kept.
+
+Encoders' features have mean norms as 16 to 6 (the paper's) or 32 to 15 (published networks')."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +169,10 @@ def _numbers(source: FeatureSource) -> Float[Tensor, "clip window column"]:
 
 
 def _columns(features: Float[Tensor, "clip window column"], rows: Int64[Tensor, " row"], scaling: Scaling) -> Columns:
-    """In float64: with "columns" the factors that make each column's deviation 1."""
-    count, size = len(rows) * features.shape[1], features.shape[2]
-    parts = lambda: (features[some].flatten(0, 1).double() for some in rows.split(ROWS))  # noqa: E731
+    """In float64: with "columns" the factors that make each column's deviation 1. Windows that are not finite do not count."""
+    windows = lambda: (features[some].flatten(0, 1).double() for some in rows.split(ROWS))  # noqa: E731
+    parts = lambda: (x[x.isfinite().all(dim=1)] for x in windows())  # noqa: E731
+    count, size = max(1, sum(map(len, parts()))), features.shape[2]
     mean_norm = lambda wanted: float(sum(x.norm(dim=1).sum() for x in wanted)) / count  # noqa: E731
     norm = mean_norm(parts())
     if scaling != "columns":

@@ -9,7 +9,7 @@ from egonorm.data.manifest import Manifest
 from egonorm.data.readers.protocol import Reader, Renamed
 from egonorm.data.readers.timed_images import TimedReader
 from egonorm.data.readers.wav import WavReader
-from egonorm.data.sets.packed.store import Packing, file_of, has_digests, read_packed_clips, read_packed_description
+from egonorm.data.sets.packed.store import Packing, file_of, read_packed_clips, read_packed_description, verify_digests
 from egonorm.data.transforms import SOUND, Input, as_frame_input, as_sound_input
 
 TAR, WAV = ".tar", ".wav"
@@ -58,7 +58,7 @@ class PackedSet:
             file_of(media, ending) for media in {clip.media for clip in self.manifest.clips} for ending in (TAR, WAV)
         ]
         paths = [self.root / modality / name for modality in self.packing.modalities for name in names]
-        found = [has_digests(path, thorough) for path in sorted(paths) if path.is_file()]
+        found = [verify_digests(path, thorough) for path in sorted(paths) if path.is_file()]
         number = found.count(False)
         return (
             (f"No digest, so that damage could not be seen: {number} of {len(found)} packed media.",) if number else ()

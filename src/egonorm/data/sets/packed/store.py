@@ -1,13 +1,13 @@
 """The folder of packed media: what it says of itself, its clips, and where a medium lies."""
 
-import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from egonorm.core import DataError
-from egonorm.core.files import ANOTHER, Format, fitting, refuse_foreign, write_atomically
+from egonorm.core.files import ANOTHER, Format, checksum, fitting, refuse_foreign, write_atomically
 from egonorm.data import metadata
 from egonorm.data.manifest import Manifest
 
@@ -92,7 +92,7 @@ def read_packed_clips(root: Path, about: PackedDescription) -> Manifest:
             f"{root} is not complete.",
             got="media that are still being packed",
             expected="all of them",
-            remedy=f"Run again: egonorm data pack {about.packing.source} --out {root}",
+            remedy=f"Run again: {shlex.join(['egonorm', 'data', 'pack', about.packing.source, '--out', str(root)])}",
         )
     return metadata.read_listed_clips(
         root / MANIFEST,
@@ -105,18 +105,18 @@ def read_packed_clips(root: Path, about: PackedDescription) -> Manifest:
 
 def write_digests(files: Sequence[Path]) -> None:
     """Write the digests of a medium's files beside the first, as `sha256sum --check` reads them."""
-    lines = [f"{_digest(file)}  {file.name}\n" for file in files]
+    lines = [f"{checksum(file)}  {file.name}\n" for file in files]
     write_atomically(_digests_of(files[0]), "".join(lines).encode())
 
 
-def has_digests(path: Path, thorough: bool) -> bool:
+def verify_digests(path: Path, thorough: bool) -> bool:
     """Whether there are digests of a medium's files; where `thorough`, DataError if they are not theirs."""
     listing = _digests_of(path)
     if not thorough:
         return listing.is_file()
     try:
         lines = [line.split("  ", 1) for line in listing.read_text().splitlines()] if listing.exists() else []
-        wrong = [name for digest, name in lines if _digest(path.with_name(name)) != digest]
+        wrong = [name for digest, name in lines if checksum(path.with_name(name)) != digest]
     except (OSError, ValueError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}", "what egonorm data pack wrote") from None
     if wrong:
@@ -131,8 +131,3 @@ def _damaged(path: Path, got: str, expected: str) -> DataError:
 
 def _digests_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
