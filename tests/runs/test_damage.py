@@ -112,6 +112,9 @@ def test_damaged_checkpoints_are_named(runs):
     (folder / FILE).unlink()
     with pytest.raises(SystemExit, match=f"{state} is not a checkpoint(.|\n)*train --resume {folder}"):
         main(["train", "--resume", str(folder), *CPU])
+    shutil.move(folder / "checkpoints", folder.parent / "away")  # what the remedy says
+    main(["train", "--resume", str(folder), *CPU])
+    assert egonorm.load(folder).step == 4
 
 
 @pytest.mark.slow

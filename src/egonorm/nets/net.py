@@ -1,5 +1,6 @@
 """The network: an encoder per modality, a neck on each feature, a fusion that decides; its blocks by name, and its file."""
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -286,5 +287,6 @@ def _no_checkpoint(path: Path, got: str) -> RunError:
         f"{path} is not a checkpoint.",
         got=got,
         expected="a safetensors file as training wrote it",
-        remedy="Bring it back from a copy, or do the run anew with another --out.",
+        remedy=f"Bring it back from a copy. Or move {path.parent} and, if it is there, results.jsonl beside it away: then "
+        f"{shlex.join(['egonorm', 'train', '--resume', str(path.parent.parent)])} trains anew.",
     )
