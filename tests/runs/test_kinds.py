@@ -15,6 +15,7 @@ from egonorm.cli import demo as demo_module
 from egonorm.cli.demo import Demo
 from egonorm.core import DataError, RunError, Setting
 from egonorm.data.manifest import Clip, write_manifest
+from egonorm.data.sets.synthetic import KitchensConfig
 from egonorm.methods import Method, SourceOnly
 from egonorm.runs.presets import PRESETS, configure
 from egonorm.runs.presets import demo as demo_preset
@@ -198,7 +199,7 @@ def one_thread_after():
 
 
 @pytest.mark.slow
-def test_the_demo_and_its_second_call(one_thread_after, monkeypatch, tmp_path, capsys):
+def test_the_demo_and_its_second_call(one_thread_after, kitchens, monkeypatch, tmp_path, capsys):
     usual = demo_preset()
     few = replace(
         usual,
@@ -207,7 +208,8 @@ def test_the_demo_and_its_second_call(one_thread_after, monkeypatch, tmp_path, c
         evaluation=replace(usual.evaluation, num_windows=1, keep=1),
     )
     monkeypatch.setitem(PRESETS, "demo", lambda: few)
-    monkeypatch.setattr(demo_module, "DEMO_KITCHENS", replace(demo_module.DEMO_KITCHENS, clips=24, size=(72, 96)))
+    monkeypatch.setattr(demo_module, "DEMO_KITCHENS", KitchensConfig(clips=24, kitchens=3, seed=1, size=(72, 96)))
+    shutil.copytree(kitchens, tmp_path / "demo" / "kitchens")
     demo = Demo(tmp_path / "demo", workers=0)
     demo()
     first = capsys.readouterr().out
