@@ -1,4 +1,4 @@
-"""A wheel, installed outside the checkout, holds all of the package, begins the demo, trains and tabulates."""
+"""A wheel, installed outside the checkout, holds all of the package and runs the demo's first minute."""
 
 import os
 import signal
@@ -14,13 +14,8 @@ import pytest
 import egonorm
 
 ROOT, PACKAGE = Path(__file__).parents[1], Path(egonorm.__file__).parent
-LIMIT = 600
-"""Seconds until the demo must have rendered three videos; an idle machine of two cores takes 15."""
-
-SMALL = (
-    *("--setting", "dg1:D1:D2", "--preset", "demo", "--width", "0.0625", "--steps", "2", "--batch", "4"),
-    *("--workers", "0", "--device", "cpu", "--out", "runs"),
-)
+LIMIT = 900
+"""Seconds until training must have begun; an idle machine of two cores takes 40."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +39,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
 
 @pytest.mark.slow
 @pytest.mark.timeout(LIMIT + 200)
-def test_an_installed_wheel_begins_the_demo_and_trains(wheel, kitchens, tmp_path):
+def test_an_installed_wheel_runs_the_first_minute_of_the_demo(wheel, tmp_path):
     place = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(place)], check=True, capture_output=True)
     install = [place / "bin" / "python", "-m", "pip", "install", "--no-index", "--no-deps", wheel]
@@ -56,27 +51,26 @@ def test_an_installed_wheel_begins_the_demo_and_trains(wheel, kitchens, tmp_path
     where = [place / "bin" / "python", "-c", "import egonorm; print(egonorm.__file__)"]
     done = subprocess.run(where, cwd=tmp_path, env=surroundings, check=True, capture_output=True, text=True)
     assert Path(done.stdout.strip()).is_relative_to(packages)
-    said, program = tmp_path / "said.txt", place / "bin" / "egonorm"
+    said = tmp_path / "said.txt"
     with said.open("w") as file:
         demo = subprocess.Popen(
-            [program, "demo"],
+            [place / "bin" / "egonorm", "demo"],
             cwd=tmp_path,
             env=surroundings,
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    logs = tmp_path / "demo" / "runs"
     stop = time.monotonic() + LIMIT
     try:
-        while len(list((tmp_path / "demo" / "kitchens").glob("D*/*.mp4"))) < 3:
-            assert demo.poll() is None and time.monotonic() < stop, said.read_text()
+        while not all(path.stat().st_size for path in logs.glob("*/train.jsonl")) or not list(
+            logs.glob("*/train.jsonl")
+        ):
+            assert demo.poll() is None, said.read_text()
+            assert time.monotonic() < stop, said.read_text()
             time.sleep(0.5)
     finally:
         os.killpg(demo.pid, signal.SIGKILL)
         demo.wait()
-    train = [program, "train", "--data", f"kitchens:{kitchens}", *SMALL, "rna"]
-    subprocess.run(train, cwd=tmp_path, env=surroundings, check=True, capture_output=True)
-    table = subprocess.run(
-        [program, "table", "runs"], cwd=tmp_path, env=surroundings, check=True, capture_output=True, text=True
-    )
-    assert table.stdout.count("dg1:D1:D2") == 2
+    assert len(list((tmp_path / "demo" / "kitchens").glob("D*/*.mp4"))) > 20
