@@ -188,11 +188,11 @@ def decode_packets(track: Track, packets: Iterator[Packet], jumped: bool) -> Ite
         yield frame
 
 
-def backwards(track: Track, tick: int, after: float) -> DataError:
+def backwards(track: Track, tick: int, after: int) -> DataError:
     """The error of a video that shows a picture at a tick after one at a later tick."""
     return DataError(
         f"{track.path} has pictures whose times run backwards.",
-        got=f"{tick * float(track.base) - track.zero:.3f} s after {after * float(track.base) - track.zero:.3f} s",
+        got=f"{track.seconds(tick):.3f} s after {track.seconds(after):.3f} s",
         expected="times that grow from picture to picture",
         remedy=REENCODE,
     )

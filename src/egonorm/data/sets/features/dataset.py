@@ -172,13 +172,14 @@ def _columns(features: Float[Tensor, "clip window column"], rows: Int64[Tensor, 
     """In float64: with "columns" the factors that make each column's deviation 1. Windows that are not finite do not count."""
     windows = lambda: (features[some].flatten(0, 1).double() for some in rows.split(ROWS))  # noqa: E731
     parts = lambda: (x[x.isfinite().all(dim=1)] for x in windows())  # noqa: E731
-    count, size = max(1, sum(map(len, parts()))), features.shape[2]
-    mean_norm = lambda wanted: float(sum(x.norm(dim=1).sum() for x in wanted)) / count  # noqa: E731
-    norm = mean_norm(parts())
+    counts, lengths = zip(*((len(x), x.norm(dim=1).sum()) for x in parts()), strict=True)
+    count, size = max(1, sum(counts)), features.shape[2]
+    mean_norm = lambda lengths: float(sum(lengths)) / count  # noqa: E731
+    norm = mean_norm(lengths)
     if scaling != "columns":
         return Columns(torch.zeros(size), torch.ones(size, dtype=torch.float64), norm, norm)
     mean = torch.stack([x.sum(dim=0) for x in parts()]).sum(dim=0) / count
     variance = torch.stack([(x - mean).square().sum(dim=0) for x in parts()]).sum(dim=0) / count
     varies = variance > (1e-6 * mean).square()  # beyond what rounding to float32 makes of a constant
     factor = torch.where(varies, variance.clamp(min=1e-300).rsqrt(), 0.0)
-    return Columns(mean, factor, norm, mean_norm((x - mean) * factor for x in parts()))
+    return Columns(mean, factor, norm, mean_norm(((x - mean) * factor).norm(dim=1).sum() for x in parts()))
