@@ -28,6 +28,7 @@ class Ones:
 
     def __call__(self, media, windows):
         if media == self.deadly:
+            time.sleep(0.3)  # what was read before has arrived
             os.kill(os.getpid(), 9)
         return torch.ones(100 * len(windows), 1000)[: len(windows)]
 
@@ -69,11 +70,35 @@ def test_a_batch_that_gets_no_shared_memory_is_told(monkeypatch):
         next(iter(evaluation_batches(clips(), 1, 4, 1, CPU)))
 
 
+KILLED = r"ended too soon(.|\n)*--workers"
+
+
 def test_a_process_that_is_killed_is_told_within_seconds():
     began = time.monotonic()
-    with pytest.raises(RunError, match=r"ended too soon(.|\n)*DataLoader worker(.|\n)*--workers"):
+    with pytest.raises(RunError, match=KILLED):
         list(evaluation_batches(clips("5.mp4"), 1, 2, 2, CPU))
     assert time.monotonic() - began < 20
+
+
+def test_who_works_with_a_batch_is_not_disturbed_by_a_process_that_is_killed():
+    batches = evaluation_batches(clips("2.mp4"), 1, 2, 1, CPU)
+    next(batches)
+    time.sleep(1)  # the process dies on the next batch meanwhile
+    with pytest.raises(RunError, match=KILLED):
+        next(batches)
+
+
+@pytest.mark.parametrize(
+    "gone", [ConnectionResetError(104, "Connection reset by peer"), ConnectionRefusedError(111, "refused"), EOFError()]
+)
+def test_a_batch_whose_process_is_gone_is_told_as_one_that_died(monkeypatch, gone):
+    def broken(*_, **__):
+        raise gone
+        yield
+
+    monkeypatch.setattr(loader, "DataLoader", broken)
+    with pytest.raises(RunError, match=KILLED):
+        next(evaluation_batches(clips(), 1, 2, 0, CPU))
 
 
 def test_a_batch_takes_its_own_memory_alone():

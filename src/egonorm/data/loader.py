@@ -1,6 +1,8 @@
 """Which clips a batch shows, and the batches: read by other processes, brought to the device one ahead, prepared there."""
 
 import gc
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -175,16 +177,34 @@ def _check_shared_memory(clips: Clips, keys: DomainBatchSampler | ClipSampler, w
 def _explained(read: Iterable[Batches | EgonormError]) -> Iterator[Batches | EgonormError]:
     """The same; that a reading process has died is said in our words."""
     try:
-        yield from read
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        yield from _begun(read)
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        told = str(error)
+        lost = not isinstance(error, RuntimeError)  # it ended while a batch of its was on the way
+        if told.startswith("Caught") or not (
+            lost or "DataLoader worker" in told
+        ):  # what was raised while reading, or by others
             raise
         raise RunError(
             "A process that reads clips ended too soon.",
-            got=str(error).partition("\n")[0],
+            got=told.partition("\n")[0] or repr(error),
             expected="one that reads to the end, and memory for it",
             remedy="Free memory, or use fewer --workers (0 reads in the training process); the same command then goes on.",
         ) from None
+
+
+def _begun(read: Iterable[Batches | EgonormError]) -> Iterator[Batches | EgonormError]:
+    """The loader's iterator, without the signal handler that torch sets with it.
+
+    The handler raises a reading process' death in whatever the training process is doing then: in the middle of a step, where
+    nobody expects it. Who asks for the next batch is told all the same, since the loader looks every five seconds.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        return iter(read)
+    before = signal.getsignal(signal.SIGCHLD)
+    begun = iter(read)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL if before is None else before)
+    return begun
 
 
 def _begin_reading(worker: int) -> None:
