@@ -180,10 +180,8 @@ def _explained(read: Iterable[Batches | EgonormError]) -> Iterator[Batches | Ego
         yield from _begun(read)
     except (RuntimeError, ConnectionError, EOFError) as error:
         told = str(error)
-        lost = not isinstance(error, RuntimeError)  # it ended while a batch of its was on the way
-        if told.startswith("Caught") or not (
-            lost or "DataLoader worker" in told
-        ):  # what was raised while reading, or by others
+        lost = "DataLoader worker" in told or not isinstance(error, RuntimeError)  # the latter: with a batch on its way
+        if told.startswith("Caught") or not lost:  # raised while reading, or by others
             raise
         raise RunError(
             "A process that reads clips ended too soon.",
