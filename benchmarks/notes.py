@@ -7,7 +7,7 @@ NOTES = (
     "are random and the same in both; the features of both are compared before anything is timed.",
     "The peers' training step is a loop around piergiaj's I3D and Cadene's BN-Inception (a stem of one channel, as Temporal "
     "Binding Network's): cross-entropy on summed logits and the published alignment loss, SGD with momentum. Ours is the step of "
-    "`training/loop.py` with the method `rna`.",
+    "`training/engine.py` with the method `rna`.",
     "Temporal Binding Network's dataset is its own: 16 frames in a row, one segment, the transforms of its `train.py`. At the "
     "commit that was tried its `get` returns three values where two are taken: the third is dropped. By default it keeps all "
     "sound in memory.",

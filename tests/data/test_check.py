@@ -1,7 +1,6 @@
 """What examining finds, and which clips it costs: those whose windows need what is broken, and no others."""
 
 import math
-import multiprocessing
 import os
 import signal
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import torch
 
 from egonorm.cli import main
 from egonorm.core import DataError, PartlyBrokenError
-from egonorm.data.check import Killed, describe_problems, find_problems, in_forks, looked_at, screen
+from egonorm.data.check import describe_problems, find_problems, looked_at, screen
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.flow import FlowReader
@@ -221,8 +220,8 @@ class Deadly:
         return torch.zeros(len(windows), 1)
 
     def examine(self, name: str, thorough: bool = False) -> float:
-        if name == "abort":
-            os.abort()
+        if name == "end":
+            os.kill(os.getpid(), signal.SIGTERM)
         if name == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if name == "exit":
@@ -233,46 +232,21 @@ class Deadly:
 
 
 def test_a_file_that_ends_its_process_is_named_and_the_others_are_examined():
-    names = ["a", "abort", "b", "kill", "broken", "exit", *(f"m{k}" for k in range(20)), "abort"]
+    names = ["a", "end", "b", "kill", "broken", "exit", *(f"m{k}" for k in range(20)), "end"]
     clips = tuple(Clip(f"c{k}", name, 0.0, 1.0, "cut", "home", "train") for k, name in enumerate(names))
     told = []
     problems = find_problems(
         Manifest(clips, ("cut",)), {"rgb": Deadly()}, progress=lambda done, total: told.append((done, total))
     )
     assert [(p.media, p.uids) for p in problems] == [
-        ("abort", ("c1", "c26")),
+        ("end", ("c1", "c26")),
         ("kill", ("c3",)),
         ("broken", ("c4",)),
         ("exit", ("c5",)),
     ]
-    assert [p.error.got for p in problems] == ["signal 6 (SIGABRT)", "signal 9 (SIGKILL)", "x", "exit status 3"]
-    assert "abort brings down the program that reads it." in describe_problems(problems)
+    assert [p.error.got for p in problems] == ["signal 15 (SIGTERM)", "signal 9 (SIGKILL)", "x", "exit status 3"]
+    assert "end brings down the program that reads it." in describe_problems(problems)
     assert told == [(k, 26) for k in range(1, 27)]
-
-
-def test_jobs_in_forks_answer_raise_and_leave_nothing_behind():
-    assert sorted(in_forks(lambda job: job * job, 9, 3)) == [(k, k * k) for k in range(9)]
-    assert list(in_forks(lambda job: job, 0, 3)) == []
-    assert dict(in_forks(lambda job: os._exit(job) if job else None, 3, 2)) == {
-        0: None,
-        1: Killed("exit status 1"),
-        2: Killed("exit status 2"),
-    }
-    with pytest.raises(ZeroDivisionError):
-        list(in_forks(lambda job: 1 // (job - 5), 9, 2))
-    assert not multiprocessing.active_children()
-
-
-def test_forks_compute_with_torch_after_this_process_did():
-    matrix = torch.rand(400, 400)
-    threads, expected = torch.get_num_threads(), float((matrix @ matrix).sum())
-    torch.set_num_threads(2)
-    try:
-        (matrix @ matrix).sum()
-        answers = dict(in_forks(lambda job: (torch.get_num_threads(), float((matrix @ matrix).sum())), 3, 2))
-    finally:
-        torch.set_num_threads(threads)
-    assert all(number == 1 and found == pytest.approx(expected, rel=1e-4) for number, found in answers.values())
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ from egonorm.nets.net import Net
 from egonorm.runs.config import Run, load_trained, read_run
 from egonorm.runs.presets import demo
 from egonorm.runs.run import Options, RunContext, execute
-from egonorm.training.evaluate import Evaluation, judge
+from egonorm.training.engine import Evaluation, judge
 from egonorm.training.runtime import start_runtime
 from small_runs import small_run
 

@@ -12,7 +12,7 @@ from egonorm.core import Batch, Setting, SettingError
 from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, SourceOnly, check, methods
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train_steps
+from egonorm.training.engine import Objective, train_steps
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 from our_methods import our_methods

@@ -16,7 +16,7 @@ from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, check
 from egonorm.methods.mm_sada import MmSada
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train_steps
+from egonorm.training.engine import Objective, train_steps
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 from refusals import refused

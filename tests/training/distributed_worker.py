@@ -11,7 +11,7 @@ from egonorm.methods import Rna
 from egonorm.nets.bn_inception import BnInception
 from egonorm.nets.i3d import I3d
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train_steps
+from egonorm.training.engine import Objective, train_steps
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import start_runtime
 

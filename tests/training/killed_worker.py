@@ -8,7 +8,7 @@ from pathlib import Path
 
 from egonorm.cli import main
 from egonorm.runs import presets, run
-from egonorm.training.loop import Objective
+from egonorm.training.engine import Objective
 
 
 def checkpoint_often() -> None:

@@ -13,7 +13,7 @@ from egonorm.core import Batch
 from egonorm.core.training import Optim
 from egonorm.methods import methods, parse_method
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train_steps
+from egonorm.training.engine import Objective, train_steps
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime, start_runtime
 

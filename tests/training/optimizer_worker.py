@@ -12,7 +12,7 @@ from methods_worker import CLIPS, STEPS, Encoder, batch
 from egonorm.core.training import Optim
 from egonorm.methods import parse_method
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train_steps
+from egonorm.training.engine import Objective, train_steps
 from egonorm.training.optimizer import freeze, make_optimizer
 from egonorm.training.runtime import Runtime, start_runtime
 

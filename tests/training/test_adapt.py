@@ -8,7 +8,7 @@ from egonorm.core import Batch, RunError
 from egonorm.core.training import Evaluation
 from egonorm.nets.net import Net
 from egonorm.training.adapt import OnlineAdaptation, adapt_to_all
-from egonorm.training.evaluate import judge
+from egonorm.training.engine import judge
 from egonorm.training.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))

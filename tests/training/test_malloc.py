@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from egonorm.training import evaluate
-from egonorm.training.evaluate import kept_heap
+from egonorm.training import runtime
+from egonorm.training.runtime import kept_heap
 from programs import program
 
 CPU, MEGABYTES = torch.device("cpu"), 400
@@ -31,7 +31,11 @@ def resident() -> float:
 @pytest.mark.slow
 @only_glibc
 def test_what_is_freed_is_kept_until_the_end():
-    """In a process of its own: what other tests have left in the heap is not what is measured."""
+    """In a process of its own: what other tests have left in the heap is not what is measured.
+
+    An aligned block leaves a small piece behind it. Of pieces of one size glibc keeps up to seven apart (`tcache_count`), and
+    while it so keeps the one at a block's end, the block cannot be had again whole: it may be the eighth that is used again.
+    """
     program(dict(os.environ), "-c", f"import sys; sys.path[:0] = {PATHS!r}\n{MEASURED}")
 
 
@@ -42,7 +46,7 @@ touch()
 at_first = resident()
 with kept_heap(CPU):
     touch()
-    assert min(touch() for _ in range(5)) < 1000  # what is small and lives longer may lie in the way once
+    assert min(touch() for _ in range(9)) < 1000
     assert resident() > at_first + MEGABYTES / 2
 assert resident() < at_first + MEGABYTES / 2
 """
@@ -59,7 +63,7 @@ def test_afterwards_large_blocks_are_mapped_again_even_after_an_error():
 
 
 def test_elsewhere_nothing_is_asked_of_the_library(monkeypatch):
-    monkeypatch.setattr(evaluate.ctypes, "CDLL", lambda name: pytest.fail("it was opened"))
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda name: pytest.fail("it was opened"))
     with kept_heap(torch.device("cuda")):
         pass
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -69,6 +73,6 @@ def test_elsewhere_nothing_is_asked_of_the_library(monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems are not asked")
 def test_another_c_library_is_left_alone(monkeypatch):
-    monkeypatch.setattr(evaluate.ctypes, "CDLL", lambda name: object())
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda name: object())
     with kept_heap(CPU):
         pass

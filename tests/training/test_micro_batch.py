@@ -16,7 +16,7 @@ from egonorm.nets.net import Net
 from egonorm.runs.config import Run
 from egonorm.runs.results import is_complete
 from egonorm.runs.run import Options, RunContext, execute
-from egonorm.training.loop import Objective
+from egonorm.training.engine import Objective
 from egonorm.training.runtime import Runtime, start_runtime
 from our_methods import our_methods
 

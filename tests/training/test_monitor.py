@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from egonorm.core import View
-from egonorm.training.loop import of_classes, of_domains, step_stats, to_cpu
+from egonorm.training.engine import of_classes, of_domains, step_stats, to_cpu
 
 CLASSES = ("cut", "put", "take")
 RGB = torch.tensor([[3.0, 4.0], [0.0, 1.0], [6.0, 8.0], [0.0, 3.0]])

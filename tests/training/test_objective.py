@@ -9,7 +9,7 @@ from egonorm.core.training import Optim, seed_for
 from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, check_finite, of_domains, step_stats, train_steps
+from egonorm.training.engine import Objective, check_finite, of_domains, step_stats, train_steps
 from egonorm.training.optimizer import make_optimizer
 from egonorm.training.runtime import Runtime
 

@@ -11,7 +11,7 @@ from egonorm.core import Batch, RunError
 from egonorm.core.training import Optim
 from egonorm.methods import Method, Rna, SourceOnly, methods
 from egonorm.nets.net import Net
-from egonorm.training.loop import Objective, train_steps
+from egonorm.training.engine import Objective, train_steps
 from egonorm.training.optimizer import check_optimizer, freeze, make_optimizer
 from egonorm.training.runtime import Runtime
 

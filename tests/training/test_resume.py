@@ -23,7 +23,7 @@ from egonorm.runs.config import read_run
 from egonorm.runs.presets import configure
 from egonorm.runs.results import is_complete, read_rows
 from egonorm.runs.run import Options, RunContext, execute
-from egonorm.training.loop import Objective
+from egonorm.training.engine import Objective
 from egonorm.training.runtime import start_runtime
 
 MOMENTS = {"step": 4, "write": 2, "between": 2}

@@ -1,28 +1,21 @@
 """Are all media and domains that are needed there and whole? Everything missing, broken or too short is named at once.
 
-Media are examined in copies of the process, which may be brought down (`in_forks`); packing uses these too.
+Media are examined in copies of the process, which may be brought down.
 """
 
 import json
-import multiprocessing
 import os
-import signal
-import sys
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
 from egonorm.core import DataError, PartlyBrokenError, Setting
 from egonorm.core.errors import some
 from egonorm.core.files import write_atomically
-from egonorm.core.processes import end_with_parent
+from egonorm.core.processes import Killed, in_forks
 from egonorm.core.text import one_line
 from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest
 from egonorm.data.readers.protocol import Pointer, Reaching, Reader
@@ -39,14 +32,6 @@ class Problem:
     modality: str
     error: DataError
     uids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Killed:
-    """The answer of a process that ended before it gave one."""
-
-    how: str
-    """The signal or the exit status that it ended with."""
 
 
 def find_problems(
@@ -319,86 +304,3 @@ def write_left_out(path: Path, problems: Sequence[Problem]) -> None:
         for p in problems
     ]
     write_atomically(path, (json.dumps(entries, indent=2) + "\n").encode())
-
-
-def in_forks(function: Callable[[int], Any], number: int, workers: int) -> Iterator[tuple[int, Any]]:
-    """What a function returns for each whole number below `number`, with that number, in whatever order they come.
-
-    It is called in copies of this process, so that native code which brings one down, as a decoder does that is fed a damaged
-    file, brings down nothing else: the answer is `Killed` then, and another copy goes on with the next number. Where processes
-    cannot be copied, or one must not start others (a daemon), it is called here.
-    """
-    if "fork" not in multiprocessing.get_all_start_methods() or multiprocessing.current_process().daemon:
-        yield from ((job, function(job)) for job in range(number))
-        return
-    jobs, idle = iter(range(number)), [_Copy(function) for _ in range(min(workers, number))]
-    asked: dict[Any, tuple[_Copy, int]] = {}
-    try:
-        while True:
-            for job in islice(jobs, len(idle)):
-                copy = idle.pop()
-                copy.ask(job)
-                asked[copy.connection] = copy, job
-            if not asked:
-                return
-            for connection in wait(list(asked)):
-                copy, job = asked.pop(connection)
-                idle.append(copy)
-                found = copy.answer()
-                if isinstance(found, Killed):
-                    idle[-1] = _Copy(function)
-                yield job, found
-    finally:
-        for copy in (*idle, *(copy for copy, _ in asked.values())):
-            copy.end()
-
-
-class _Copy:
-    """A copy of this process that calls a function whenever it is asked to."""
-
-    def __init__(self, function: Callable[[int], Any]):
-        context = multiprocessing.get_context("fork")
-        self.connection, there = context.Pipe()
-        self.process = context.Process(target=_serve, args=(function, there), daemon=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of threads: what is called waits for none of them
-            self.process.start()
-        there.close()
-
-    def ask(self, job: int) -> None:
-        """Let it begin; one that has ended already says so when it is to answer."""
-        with suppress(ConnectionError):
-            self.connection.send(job)
-
-    def answer(self) -> Any:
-        """What the function returned; what it raised is raised here."""
-        try:
-            found, error = self.connection.recv()
-        except (EOFError, ConnectionError):
-            self.process.join()
-            code = self.process.exitcode or 0
-            return Killed(f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit status {code}")
-        if error is not None:
-            raise error
-        return found
-
-    def end(self) -> None:
-        """End it, whatever it is at."""
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
-
-
-def _serve(function: Callable[[int], Any], questions: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that was copied ends this one
-    end_with_parent()
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)  # its threads were not copied: who waits for them waits for ever
-    while True:
-        job = questions.recv()
-        found = error = None
-        try:
-            found = function(job)
-        except Exception as raised:
-            error = raised
-        questions.send((found, error))

@@ -32,8 +32,7 @@ from egonorm.features.encoders import Encoders
 from egonorm.features.shards import Parts, claim_store, joining, num_clips, refuse_other_features, take
 from egonorm.nets.layers import fuse_bn
 from egonorm.runs.run import Options
-from egonorm.training.evaluate import kept_heap
-from egonorm.training.runtime import Runtime
+from egonorm.training.runtime import Runtime, kept_heap
 
 CLIPS = 32
 """The least number of clips in a part."""

@@ -392,6 +392,14 @@ def predictions_of(folder: Path, step: int, domain: str) -> Path:
     return folder.joinpath("predictions", f"{step:06d}-{domain}.npz")
 
 
+def prediction_files(folder: Path) -> Iterator[tuple[Path, int, str]]:
+    """The files of predictions in a run's folder, with step and domain."""
+    for path in sorted((folder / "predictions").glob("*.npz")):
+        step, _, domain = path.stem.partition("-")
+        if step.isdecimal():
+            yield path, int(step), domain
+
+
 def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> tuple[Net, tuple[str, ...]]:
     """The network of a run's folder after a step, in evaluation, and the classes that it was trained on.
 

@@ -9,7 +9,7 @@ import io
 import os
 import shlex
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from egonorm.core import RunError
 from egonorm.core.npz import UNREADABLE, check_npz
 from egonorm.core.training import FUSED
-from egonorm.runs.config import predictions_of
+from egonorm.runs.config import prediction_files, predictions_of
 
 if TYPE_CHECKING:
     from egonorm.runs.results import Record
@@ -169,14 +169,6 @@ def lacking(
         if lost := names[domain].difference(own):
             return f"no {min(lost)} of {domain} at step {step}", "the metrics of the other steps"
     return None
-
-
-def prediction_files(folder: Path) -> Iterator[tuple[Path, int, str]]:
-    """The files of predictions in a run's folder, with step and domain."""
-    for path in sorted((folder / "predictions").glob("*.npz")):
-        step, _, domain = path.stem.partition("-")
-        if step.isdecimal():
-            yield path, int(step), domain
 
 
 def _measure(

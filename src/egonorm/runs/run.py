@@ -40,16 +40,23 @@ from egonorm.methods.base import target_moments
 from egonorm.metrics import dead_streams, describe_dead
 from egonorm.nets.layers import Standardise, fuse_bn_in_place
 from egonorm.nets.net import Net, network_of, read_metadata
-from egonorm.runs.config import CHECKPOINTS, NetConfig, Run, load_trained, predictions_of
+from egonorm.runs.config import CHECKPOINTS, NetConfig, Run, load_trained, prediction_files, predictions_of
 from egonorm.runs.directory import claim, note_start, refuse_other
-from egonorm.runs.predictions import prediction_files
 from egonorm.runs.results import COMPLETE, Row, changing_rows, confirm_rows, is_complete, read_rows, steps, write_rows
 from egonorm.runs.reuse import take_over
 from egonorm.runs.train_log import LOG
 from egonorm.training.adapt import OnlineAdaptation, adapt_to_all
 from egonorm.training.checkpoint import Checkpoints
-from egonorm.training.evaluate import Predictions, judge
-from egonorm.training.loop import CLASSES_EVERY, Objective, StepStats, of_classes, of_domains, train_steps
+from egonorm.training.engine import (
+    CLASSES_EVERY,
+    Objective,
+    Predictions,
+    StepStats,
+    judge,
+    of_classes,
+    of_domains,
+    train_steps,
+)
 from egonorm.training.optimizer import freeze, make_optimizer
 from egonorm.training.runtime import Runtime
 

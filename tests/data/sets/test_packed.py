@@ -282,10 +282,10 @@ def test_what_was_stopped_goes_on_medium_by_medium_and_ends_the_same(source, who
 def test_a_medium_that_ends_the_process_that_packs_it_is_named_and_the_others_are_packed(source, tmp_path, monkeypatch):
     pack_medium, deadly, data = packing_module.pack_medium, NAMES["variable"], f"folder:{source}"
     monkeypatch.setattr(
-        packing_module, "pack_medium", lambda job: os.abort() if job.media == deadly else pack_medium(job)
+        packing_module, "pack_medium", lambda job: os.kill(os.getpid(), 15) if job.media == deadly else pack_medium(job)
     )
     done = pack_data(open_clip_set(data), INPUTS, tmp_path, Packing(data, tuple(INPUTS)), 2)
-    assert {(p.media, p.error.got, len(p.uids)) for p in done.problems} == {(deadly, "signal 6 (SIGABRT)", 3)}
+    assert {(p.media, p.error.got, len(p.uids)) for p in done.problems} == {(deadly, "signal 15 (SIGTERM)", 3)}
     assert {one.media for one in done.made} == {NAMES["constant"], NAMES["late"]}
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from egonorm.core import DataError, RunError
 from egonorm.core.files import locked, remove_left
-from egonorm.data.check import Killed, Problem, deadly, end_of, find_problems, harmful, in_forks
+from egonorm.core.processes import Killed, in_forks
+from egonorm.data.check import Problem, deadly, end_of, find_problems, harmful
 from egonorm.data.manifest import Clip, Manifest
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.timed_images import index_of, write_shots
