@@ -30,7 +30,7 @@ class Sizes:
     """Rows and columns of the matrix product that is the limit."""
 
 
-TINY = Sizes(0.0625, (4,), 2, 2, 128)
+TINY = Sizes(0.0625, (2,), 1, 2, 128)
 
 
 @dataclass(frozen=True)

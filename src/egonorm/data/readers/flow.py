@@ -12,7 +12,14 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from egonorm.core import DataError, PartlyBrokenError
-from egonorm.data.readers.image_sequence import PREFIXES, PictureIndex, holds_pictures, open_pictures, resize
+from egonorm.data.readers.image_sequence import (
+    LOOKED_AT_PICTURES,
+    PREFIXES,
+    PictureIndex,
+    holds_pictures,
+    open_pictures,
+    resize,
+)
 from egonorm.data.readers.io.container import TIME_TOLERANCE
 from egonorm.data.windows import Span, Window, shown_between
 
@@ -30,10 +37,7 @@ class FlowReader:
     stored pictures; resizing does not change them.
     """
 
-    LOOKED_AT: ClassVar[tuple[str, str]] = (
-        "the number and size of every picture, the first and the last decoded",
-        "every picture decoded",
-    )
+    LOOKED_AT: ClassVar[tuple[str, str]] = LOOKED_AT_PICTURES
     EXAMINED_HERE: ClassVar[bool] = True
 
     root: Path

@@ -315,6 +315,10 @@ def _index(path: Path, prefixes: tuple[str, ...], size: int, changed: int) -> Pi
     return PictureIndex(path, *names, found["number"][0], found["place"][0] if path.is_file() else None)
 
 
+LOOKED_AT_PICTURES = ("the number and size of every picture, the first and the last decoded", "every picture decoded")
+"""What examining a folder of pictures looks at, quickly and thoroughly."""
+
+
 @dataclass(frozen=True)
 class FrameReader:
     """Frames of a medium that is a folder or a tar file below `root`.
@@ -324,10 +328,7 @@ class FrameReader:
     two microseconds after a time counts as shown then: at 30 looks a second every look falls on a change of picture.
     """
 
-    LOOKED_AT: ClassVar[tuple[str, str]] = (
-        "the number and size of every picture, the first and the last decoded",
-        "every picture decoded",
-    )
+    LOOKED_AT: ClassVar[tuple[str, str]] = LOOKED_AT_PICTURES
     EXAMINED_HERE: ClassVar[bool] = True
 
     root: Path
