@@ -160,8 +160,17 @@ def _check_same(root: Path, description: dict[str, Any]) -> None:
         )
 
 
-VIDEO_ENCODER = {"preset": "veryfast", "crf": "20", "threads": "1", "g": "15", "bf": "0", "sc_threshold": "0"}
-"""One thread: the same pictures give the same bytes on any number of cores. A key frame every half second."""
+VIDEO_ENCODER = {
+    "preset": "veryfast",
+    "crf": "20",
+    "threads": "1",
+    "g": "15",
+    "bf": "0",
+    "sc_threshold": "0",
+    "x264-params": "cpu-independent=1",
+}
+"""One thread, and no arithmetic that processors do each in its way: the same pictures give the same bytes on any number of cores of
+any kind. A key frame every half second."""
 CHUNK = 1024
 """Samples in one packet of AAC."""
 
