@@ -139,7 +139,7 @@ def test_a_cache_of_another_version_is_made_again(tmp_path, monkeypatch):
 
     def make() -> np.ndarray:
         made.append(1)
-        return np.zeros(1, [("stamp", "<i8", 2)])
+        return np.zeros(1, [("stamp", cache.STAMP)])
 
     for version, times in ((1, 1), (1, 1), (2, 2), (1, 2)):
         monkeypatch.setattr(cache, "VERSION", version)

@@ -246,8 +246,7 @@ def load(folder: str | Path, step: int | None = None) -> Model:
     """The network of a finished run, in evaluation; of its last step unless another kept one is named.
 
     Raises:
-        RunError: for a folder that is no run, an unfinished run, or a step that was not kept.
-        SettingError: for a run of an encoder that is not here.
+        RunError: for a folder that is no run, an unfinished run, a step that was not kept, or an encoder that is not here.
     """
     _need("folder", folder, (str, Path), "'runs/rna-…'")
     _need("step", step, (int, NoneType), "500")

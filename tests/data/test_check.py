@@ -2,10 +2,12 @@
 
 import math
 import os
+import re
 import signal
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
 import av
 import media
@@ -228,7 +230,16 @@ class Deadly:
             os._exit(3)
         if name == "broken":
             raise DataError("broken is broken.", got="x", expected="y", remedy="z")
+        if name == "bug":
+            raise IndexError("a fault of ours")
         return 1.0
+
+
+@dataclass(frozen=True)
+class Here(Deadly):
+    """The same in this process."""
+
+    EXAMINED_HERE: ClassVar[bool] = True
 
 
 def test_a_file_that_ends_its_process_is_named_and_the_others_are_examined():
@@ -247,6 +258,18 @@ def test_a_file_that_ends_its_process_is_named_and_the_others_are_examined():
     assert [p.error.got for p in problems] == ["signal 15 (SIGTERM)", "signal 9 (SIGKILL)", "x", "exit status 3"]
     assert "end brings down the program that reads it." in describe_problems(problems)
     assert told == [(k, 26) for k in range(1, 27)]
+
+
+@pytest.mark.parametrize("reader", [Deadly(), Here()])
+def test_an_error_that_nobody_has_foreseen_is_told_of_its_medium_and_the_others_are_examined(reader):
+    names = ["a", "bug", "b", "broken", "bug", "c"]
+    clips = tuple(Clip(f"c{k}", name, 0.0, 1.0, "cut", "home", "train") for k, name in enumerate(names))
+    bug, broken = find_problems(Manifest(clips, ("cut",)), {"rgb": reader})
+    assert (bug.media, bug.uids, broken.media, broken.uids) == ("bug", ("c1", "c4"), "broken", ("c3",))
+    told = r"  IndexError: a fault of ours \(examine in test_check\.py, line \d+\) \(expected .*\)\. Get it .*report this.*\n"
+    assert re.match(
+        told + r"    bug \(rgb; clips c1, c4\): bug cannot be examined\.\n", describe_problems([bug, broken])
+    )
 
 
 @pytest.mark.slow

@@ -141,8 +141,22 @@ def test_a_cell_without_end_is_refused(tmp_path):
         read_manifest(path)
 
 
-@pytest.mark.parametrize("media", ["a" * 300 + ".mp4", "a\0.mp4", "bc/" * 2000 + "a.mp4"])
-def test_names_that_no_file_can_have_are_refused(tmp_path, media):
+@pytest.mark.parametrize("kind", ["folder", "kitchens"])
+@pytest.mark.parametrize("media", ["a" * 300 + ".mp4", "a\0.mp4", "bc/" * 2000 + "a.mp4", "../" * 2000 + "x", "/", "."])
+def test_names_that_no_file_can_have_are_refused(tmp_path, media, kind):
     (tmp_path / "manifest.csv").write_text(f"uid,media,start,stop,label,domain,split\nc,{media},0,1,cut,D1,train\n")
-    with pytest.raises(DataError, match=r"names a medium as no file can be called(.|\n)*letters(.|\n)*255 bytes"):
-        open_clip_set(f"folder:{tmp_path}")
+    (tmp_path / "kitchens.json").write_text('{"config": {"edition": 1}}')
+    with pytest.raises(DataError) as caught:
+        open_clip_set(f"{kind}:{tmp_path}")
+    got = f"got:      {media[:60]!r}, {len(media)} letters"
+    assert f"{tmp_path / 'manifest.csv'} names a medium as no file can be called.\n  {got}" in str(caught.value)
+
+
+def test_names_of_rendered_flow_fit_too(tmp_path):
+    manifest = "uid,media,start,stop,label,domain,split\nc,{},0,1,cut,D1,train\n"
+    (tmp_path / "kitchens.json").write_text('{"config": {"edition": 1}}')
+    (tmp_path / "manifest.csv").write_text(manifest.format("a" * 251 + ".mp4"))
+    assert open_clip_set(f"kitchens:{tmp_path}").layouts()["flow"] == {}
+    (tmp_path / "manifest.csv").write_text(manifest.format("a" * 253 + ".x"))
+    with pytest.raises(DataError, match=r"no file can be called(.|\n)*, 262 letters"):
+        open_clip_set(f"kitchens:{tmp_path}")

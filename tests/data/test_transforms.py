@@ -126,3 +126,10 @@ def test_a_data_set_says_which_inputs_it_can_show(tmp_path, given, modality, mes
     clips = Folder(tmp_path, Manifest((), ("cut",)))
     with pytest.raises(DataError, match=f"The stream {modality} cannot look at these data.(.|\n)*{message}"):
         clips.reader(modality, given)
+
+
+@pytest.mark.parametrize("size", [0, -1, 1 << 25])
+def test_a_feature_of_a_size_that_makes_no_sense_is_refused(size):
+    with pytest.raises(DataError, match=rf"of this size(.|\n)*got: +{size}\n +expected: 1 to 16777216 numbers"):
+        FeatureInput(size)
+    assert FeatureInput(1 << 24).size == 1 << 24

@@ -235,3 +235,15 @@ def test_a_configuration_that_nests_too_deep_is_refused(tmp_path, text):
     for read in (read_run, read_stored):
         with pytest.raises(RunError, match="is not the folder of a run"):
             read(tmp_path)
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.5, float("nan")])
+def test_a_dropout_that_is_no_probability_is_refused(tmp_path, dropout):
+    with pytest.raises(SettingError, match=rf"dropout cannot be used(.|\n)*got: +{dropout}\n +expected: 0 to 1\n"):
+        replace(make().net, dropout=dropout)
+    assert [replace(make().net, dropout=p).dropout for p in (0.0, 1.0)] == [0.0, 1.0]
+    text = to_json(make())
+    assert text.count('"dropout": 0.5') == 1
+    (tmp_path / "config.json").write_text(text.replace('"dropout": 0.5', '"dropout": 1.5'))
+    with pytest.raises(RunError, match="dropout"):
+        read_run(tmp_path)

@@ -8,14 +8,14 @@ import pytest
 import stores
 
 from egonorm.cli import main
-from egonorm.core import DataError, SettingError
+from egonorm.core import DataError, RunError, SettingError
 from egonorm.data.sets import open_features
 from egonorm.data.transforms import FeatureInput
 from egonorm.methods import Rna, SourceOnly
 from egonorm.nets.encoders import Encoder
 from egonorm.runs.config import from_json, read_run, to_json
 from egonorm.runs.presets import PRESETS, configure, preset_on
-from egonorm.runs.results import is_complete, read_rows
+from egonorm.runs.results import STOPPED, is_complete, last, read_records, read_rows
 
 QUICK = ("--steps", "4", "--batch", "4", "--width", "0.01", "--device", "cpu")
 
@@ -214,3 +214,21 @@ def test_the_example_of_the_documentation(tmp_path, monkeypatch):
     assert [stream.input.size for stream in run.net.streams.values()] == [64, 32] and run.evaluation.num_windows == 5
     with np.load(folder / "predictions" / "000004-office.npz") as stored:
         assert stored["classes"].tolist() == ["cut", "pour", "wash"]
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_is_named_by_tables_until_it_goes_on(root, tmp_path, capsys):
+    out = tmp_path / "runs"
+    good = train(root, out, "source-only")
+    with pytest.raises(SystemExit, match="Step 2: the term class is not finite"):
+        train(root, out, "--lr", "1e38", "source-only")
+    (bad,) = set(out.iterdir()) - {good}
+    capsys.readouterr()
+    main(["table", str(out)])
+    table = capsys.readouterr().out
+    assert f"Leftout:Thetrainingin{bad}hasdiverged.Step2:" in "".join(table.split())  # a path is broken at any letter
+    with pytest.raises(RunError, match=r"has diverged(.|\n)*smaller --lr"):
+        read_records([bad], last)
+    (bad / STOPPED).unlink()
+    main(["table", str(out)])
+    assert "Unfinished runs left out: 1." in " ".join(capsys.readouterr().out.split())

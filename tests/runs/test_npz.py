@@ -54,6 +54,13 @@ def test_what_others_wrote_is_left_to_numpy(tmp_path):
     assert_same(read_npz(tmp_path / "b.npz", ["labels"]), {"labels": ARRAYS["labels"]})
 
 
+def test_what_is_packed_as_numpy_never_does_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("labels.npy", bytes(100))
+    with pytest.raises(ValueError, match="packed by method 14"):
+        read_npz(tmp_path / "a.npz")
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_damaged_bytes_of_an_array_are_noticed_or_change_nothing(tmp_path, save):
     path, refused = tmp_path / "a.npz", 0

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import asdict
 from msgspec.structs import replace as changed
 
-from egonorm.core import RunError
-from egonorm.runs.results import COMPLETE, FILE, Row, is_complete, read_rows, write_rows
+from egonorm.core import NotFiniteError, RunError
+from egonorm.runs.results import COMPLETE, FILE, STOPPED, Row, is_complete, note_stop, read_rows, read_stop, write_rows
 
 ROW = Row("r", "rna", "dg1:D1:D2", 0, 10, "test", "D2", "top1", 80.0, 20)
 NORM = changed(ROW, metric="mean_norm/rgb", value=3.0)
@@ -119,3 +119,14 @@ def test_a_folder_in_the_place_of_the_table_is_refused(tmp_path):
     (tmp_path / FILE).mkdir()
     with pytest.raises(RunError, match="cannot be read"):
         read_rows(tmp_path)
+
+
+def test_why_a_training_was_stopped_is_read_as_it_was_noted(tmp_path):
+    assert read_stop(tmp_path) is None
+    note_stop(tmp_path, NotFiniteError("Step 3: the term x is not finite.", got="x = nan", expected="y", remedy="z"))
+    found = read_stop(tmp_path)
+    told = f"The training in {tmp_path} has diverged. Step 3: the term x is not finite."
+    assert (found.what, found.got, found.expected, found.remedy) == (told, "x = nan", "y", "z")
+    for damaged in ("", "[]", "{}", "1", '{"what": 1}'):
+        (tmp_path / STOPPED).write_text(damaged)
+        assert read_stop(tmp_path) is None

@@ -129,6 +129,13 @@ def test_what_makes_no_sense_is_left_out_and_named(base):
     assert {job.run.setting.family for job in make_plan(parts, base, ("D1", "D2"), [0]).runs} == {"dg1"}
 
 
+def test_a_named_method_that_no_part_has_in_the_settings_is_left_out_and_named(base):
+    found = plan(base, "paper.table2", names=["source-only", "rna"], settings=[Setting.parse("uda:D1:D2")])
+    assert {job.run.method.name() for job in found.runs} == {"rna"}
+    (told,) = found.left_out
+    assert told.startswith("source-only: none of the settings is one that it has here. Its own: dg1:D1:D2, ")
+
+
 def test_fusion_of_the_whole_suite(base):
     concat = replace(base, net=replace(base.net, fusion="concat"))
     jobs = plan(concat, "paper.table1", names=["align-only"]).runs

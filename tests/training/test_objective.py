@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from egonorm.core import Batch, NotFiniteError
+from egonorm.core import Batch, NotFiniteError, RunError
 from egonorm.core.training import Optim, seed_for
 from egonorm.losses import relative_norm_alignment
 from egonorm.methods import Rna, SourceOnly
@@ -129,6 +129,21 @@ def test_a_term_that_is_not_finite_stops_the_run_and_is_named():
     with pytest.raises(NotFiniteError, match="Step 1: the term class, rna"):
         train_steps(Objective(net, Rna()), make_optimizer(optim, net), optim, [[batch]], 1, 0, CPU, lambda *_: None)
     assert all(torch.equal(before[name], x) for name, x in net.named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("terms", "got"),
+    [
+        (torch.zeros(()), "Tensor"),
+        (None, "NoneType"),
+        ({"mine": torch.zeros(8)}, r"mine: a tensor of shape \(8,\)"),
+        ({"mine": 1.0}, "mine: float"),
+    ],
+)
+def test_terms_that_are_no_scalars_by_name_are_refused(monkeypatch, terms, got):
+    monkeypatch.setattr(Rna, "terms", lambda *_: terms)
+    with pytest.raises(RunError, match=rf"The terms of the method rna cannot be used\.\n  got:      {got}\n"):
+        Objective(make_net(), Rna())([make_batch()], 0.5)
 
 
 def test_addresses_differ():

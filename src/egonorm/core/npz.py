@@ -1,6 +1,7 @@
 """Arrays in NumPy's files: what a header says is compared with the bytes that are there, before any memory is taken."""
 
 import zipfile
+import zlib
 from math import prod
 from pathlib import Path
 from tokenize import TokenError
@@ -20,6 +21,7 @@ UNREADABLE = (
     RuntimeError,
     MemoryError,
     zipfile.BadZipFile,
+    zlib.error,
 )
 """What NumPy and zipfile raise for files that are damaged or something else."""
 
@@ -37,6 +39,8 @@ def check_npz(file: Path | IO[bytes]) -> None:
 
 def header_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of an array in an `.npz` file. UNREADABLE for one that does not hold as much as it says."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
+        raise ValueError(f"{entry.filename} is packed by method {entry.compress_type}, which NumPy does not use")
     if entry.file_size > entry.compress_size * _MOST + 64:
         raise ValueError(f"{entry.filename} says to be of {entry.file_size} bytes, out of {entry.compress_size}")
     with archive.open(entry) as file:

@@ -5,6 +5,7 @@ Media are examined in copies of the process, which may be brought down.
 
 import json
 import os
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from egonorm.core.errors import some
 from egonorm.core.files import write_atomically
 from egonorm.core.processes import Killed, in_forks
 from egonorm.core.text import one_line
-from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest
+from egonorm.data.manifest import CLASSES_FILE, SPLITS, Clip, Manifest
 from egonorm.data.readers.protocol import Pointer, Reaching, Reader
 
 OVERRUN_TOLERANCE = 0.25
@@ -108,6 +109,8 @@ def _examine(media: str, modality: str, clips: list[Clip], reader: Reader, thoro
         problems, lost = [Problem(media, modality, error, tuple(touched))], set(touched)
     except DataError as error:
         return [Problem(media, modality, error, tuple(clip.uid for clip in clips))]
+    except Exception as error:  # nobody has foreseen it; the other media are examined all the same
+        return [Problem(media, modality, _unforeseen(media, error), tuple(clip.uid for clip in clips))]
     late = [clip for clip in clips if clip.stop > seconds + OVERRUN_TOLERANCE and clip.uid not in lost]
     if late:
         problems.append(Problem(media, modality, _too_late(late, seconds), tuple(clip.uid for clip in late)))
@@ -129,6 +132,17 @@ def deadly(media: str, how: Killed) -> DataError:
         got=how.how,
         expected="a file that is read or refused",
         remedy="Get or copy it again, make a new file of it, or remove its clips.",
+    )
+
+
+def _unforeseen(media: str, error: Exception) -> DataError:
+    """The error of a medium that its reader failed at instead of refusing it: it tells where, as the fault may be a program's."""
+    (*_, place) = traceback.extract_tb(error.__traceback__)
+    return DataError(
+        f"{media} cannot be examined.",
+        got=f"{type(error).__name__}: {error} ({place.name} in {Path(place.filename).name}, line {place.lineno})",
+        expected="a medium that is read or refused",
+        remedy="Get it again, or make a new file of it; report this if it stays, with the file.",
     )
 
 
@@ -230,7 +244,7 @@ def _another_class(label: str, manifest: Manifest) -> DataError:
         f"{label} is none of the classes.",
         got=f"the label {label}",
         expected=f"one of {some(manifest.classes)}",
-        remedy=f"Correct the labels, give training clips of the sources that label, or declare all classes in {CLASSES}.",
+        remedy=f"Correct the labels, give training clips of the sources that label, or declare all classes in {CLASSES_FILE}.",
     )
 
 

@@ -330,7 +330,7 @@ def _sorted(clips: ClipTable) -> tuple[str, ...]:
     return tuple(sorted(labels, key=int if are_numbers else None))
 
 
-CLASSES = "classes.txt"
+CLASSES_FILE = "classes.txt"
 """The file beside a table of clips that may declare the classes, one a line."""
 
 

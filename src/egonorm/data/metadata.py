@@ -1,6 +1,7 @@
 """Folders that say what they are: a description in JSON, and the very clips that it tells of."""
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable
@@ -12,14 +13,22 @@ import cattrs
 
 from egonorm.core import DataError
 from egonorm.core.files import KEY, Format, parse_json, write_atomically
+from egonorm.core.tensors import DIGEST
 from egonorm.data.manifest import COLUMNS, Clip, Manifest, read_manifest
 
 _Dataclass = TypeVar("_Dataclass")
+_CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 
 
 def write_dataclass(path: Path, description: Any) -> None:
-    """Write a dataclass as JSON."""
-    write_atomically(path, (json.dumps(asdict(description), indent=2) + "\n").encode())
+    """Write a dataclass as JSON, with a digest of all that it says but its version."""
+    tree = asdict(description)
+    write_atomically(path, (json.dumps(tree | {DIGEST: _digest(tree)}, indent=2) + "\n").encode())
+
+
+def _digest(tree: dict[str, Any]) -> str:
+    said = {name: value for name, value in tree.items() if name not in (KEY, DIGEST)}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_dataclass(path: Path, kind: type[_Dataclass], form: Format, command: str, remedy: str) -> _Dataclass:
@@ -35,7 +44,10 @@ def read_dataclass(path: Path, kind: type[_Dataclass], form: Format, command: st
     try:
         tree = parse_json(path.read_text(encoding="utf-8"))
         form.check(path, tree.get(KEY, 1))
-        return cattrs.structure(tree, kind)
+        stated = tree.pop(DIGEST, None)
+        if stated is not None and stated != (found := _digest(tree)):
+            raise ValueError(f"a content of digest {found}, where {stated} was written")
+        return _CONVERTER.structure(tree, kind)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, cattrs.BaseValidationError) as error:
         raise DataError(
             f"{path} does not describe {form.name}.",

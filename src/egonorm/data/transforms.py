@@ -202,6 +202,10 @@ Scaling = Literal["columns", "length", "none"]
 standardised, and each modality keeps its share of the length; or all are multiplied by one factor; or they stay as they are."""
 
 
+MOST_NUMBERS = 1 << 24
+"""Of a feature."""
+
+
 @dataclass(frozen=True)
 class FeatureInput:
     """A feature vector that was computed before; nothing is varied."""
@@ -214,6 +218,15 @@ class FeatureInput:
     scale: float = 1.0
     """What it is multiplied by before anything else."""
     scaling: Scaling = "none"
+
+    def __post_init__(self):
+        if not 1 <= self.size <= MOST_NUMBERS:
+            raise DataError(
+                "A feature cannot be of this size.",
+                got=self.size,
+                expected=f"1 to {MOST_NUMBERS} numbers",
+                remedy="Correct size.",
+            )
 
     def augment(
         self, feature: Float[Tensor, "window feature"], random: Random | None

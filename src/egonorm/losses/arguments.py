@@ -1,6 +1,8 @@
 """What a loss is given by somebody's own loop, checked once and told in words."""
 
 from collections.abc import Mapping
+from math import isfinite
+from numbers import Real
 
 from torch import Tensor
 
@@ -9,12 +11,15 @@ from egonorm.core.errors import ArgumentError
 _EXPECTED = "a mapping from modality to a tensor of floating numbers, shape (clip feature), with the same clips in all"
 
 
-def check_features(features: Mapping[str, Tensor], fewest: int = 1, equal_sizes: bool = False) -> None:
+def check_features(
+    features: Mapping[str, Tensor], fewest: int = 1, equal_sizes: bool = False, same_clips: bool = True
+) -> None:
     """Refuse what is no features per modality.
 
     Args:
         fewest: how many modalities are needed, 1 or 2.
         equal_sizes: whether all features need the same number of numbers.
+        same_clips: whether they are of the same clips; samples of two domains are not.
 
     Raises:
         ArgumentError: a ValueError that says what was got, what was expected and what to do.
@@ -34,7 +39,9 @@ def check_features(features: Mapping[str, Tensor], fewest: int = 1, equal_sizes:
             raise _refusal(
                 got, _EXPECTED, "Give one row a clip, before dropout: view.features of a network of egonorm."
             )
-    for what, axis, needed in (("clips", 0, True), ("numbers a feature", 1, equal_sizes)):
+        if not len(x):
+            raise _refusal(f"{name}: no clips", "one clip or more", "Leave an empty batch out.")
+    for what, axis, needed in (("clips", 0, same_clips), ("numbers a feature", 1, equal_sizes)):
         if needed and len({x.shape[axis] for x in features.values()}) > 1:
             counts = ", ".join(f"{name}: {x.shape[axis]}" for name, x in features.items())
             raise _refusal(
@@ -48,6 +55,17 @@ def check_choice(name: str, given: object, choices: tuple[str, ...]) -> None:
         expected = " or ".join(choices)
         raise ArgumentError(
             f"{name} cannot be used.", got=given, expected=expected, remedy=f"Give one of these as {name}."
+        )
+
+
+def check_number(name: str, given: object, above: bool = False) -> None:
+    """Refuse what is no finite number from 0 on, or, `above` it, greater than 0."""
+    if not isinstance(given, Real) or not isfinite(given) or given < 0 or (above and given == 0):
+        raise ArgumentError(
+            f"{name} cannot be used.",
+            got=repr(given),
+            expected="a finite number greater than 0" if above else "a finite number, 0 or greater",
+            remedy=f"Give such a number as {name}.",
         )
 
 

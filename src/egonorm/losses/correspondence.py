@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from egonorm.core.errors import ArgumentError
+from egonorm.losses.arguments import check_features
+
 _Features = Mapping[str, Float[Tensor, "clip _"]]
 
 
@@ -17,11 +20,17 @@ def mix_up_half(features: _Features) -> tuple[dict[str, Float[Tensor, "clip _"]]
     on, and so forth. Another clip may have the same action.
 
     Raises:
-        ValueError: with fewer than two modalities, or fewer than three clips, when there is no other clip to take from.
+        ArgumentError: with fewer than two modalities, or fewer than three clips, when there is no other clip to take from.
     """
-    count = len(next(iter(features.values()), ()))
-    if len(features) < 2 or count < 3:
-        raise ValueError(f"Mixed pairs need two modalities and three clips; got {len(features)} and {count}.")
+    check_features(features, fewest=2)
+    count = len(next(iter(features.values())))
+    if count < 3:
+        raise ArgumentError(
+            "Pairs of so few clips cannot be mixed up.",
+            got=f"clips: {count}",
+            expected="three or more",
+            remedy="Give a larger batch.",
+        )
     kept = count // 2
     mixed = {m: torch.cat([x[:kept], x[kept:].roll(-k, dims=0)]) for k, (m, x) in enumerate(features.items())}
     return mixed, torch.arange(count, device=next(iter(features.values())).device) < kept

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from egonorm.losses.arguments import check_number
+
 
 class _Reverse(torch.autograd.Function):
     @staticmethod
@@ -16,5 +18,10 @@ class _Reverse(torch.autograd.Function):
 
 
 def reverse_gradient(x: Tensor, coefficient: float) -> Tensor:
-    """`x` itself; its gradient comes back times `-coefficient` (Ganin and Lempitsky, ICML 2015)."""
+    """`x` itself; its gradient comes back times `-coefficient` (Ganin and Lempitsky, ICML 2015).
+
+    Raises:
+        ArgumentError: for a coefficient that is no finite number from 0 on.
+    """
+    check_number("coefficient", coefficient)
     return _Reverse.apply(x, coefficient)

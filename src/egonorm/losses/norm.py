@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from egonorm.losses.arguments import check_choice, check_features
+from egonorm.losses.arguments import check_choice, check_features, check_number
 
 Numerator = Literal["second", "first"]
 Form = Literal["ratio_of_means", "mean_of_ratios"]
@@ -18,7 +18,12 @@ SMALLEST_NORM = 1e-6
 
 
 def norms(features: Float[Tensor, "clip feature"]) -> Float[Tensor, " clip"]:
-    """The L2 norm of each clip's feature, h(x) in the paper's Section 3.1; never below float32, gradient 0 at the origin."""
+    """The L2 norm of each clip's feature, h(x) in the paper's Section 3.1; never below float32, gradient 0 at the origin.
+
+    Raises:
+        ArgumentError: for anything but the features of one clip or more.
+    """
+    check_features({"features": features})
     return torch.linalg.vector_norm(features, dim=1, dtype=torch.promote_types(features.dtype, torch.float32))
 
 
@@ -62,6 +67,10 @@ def hard_norm_alignment(features: Mapping[str, Float[Tensor, "clip _"]], radius:
 
     The paper prints no formula of its HNA (arXiv 2106.01689, Table 3); this is the one of the hard variant of adaptive feature
     norm (Xu et al., ICCV 2019, `HAFN`), whose helper the authors' later code has.
+
+    Raises:
+        ArgumentError: for other things than features, and a radius that is no length.
     """
     check_features(features)
+    check_number("radius", radius)
     return torch.stack([(mean_norm(x) - radius) ** 2 for x in features.values()]).sum()

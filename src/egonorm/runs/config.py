@@ -52,6 +52,12 @@ class NetConfig:
     fusion: Fusion = "sum"
     dropout: float = 0.5
 
+    def __post_init__(self):
+        if not 0 <= self.dropout <= 1:
+            raise SettingError(
+                "The dropout cannot be used.", got=self.dropout, expected="0 to 1", remedy="Correct dropout."
+            )
+
     def choose(self, modalities: tuple[str, ...]) -> "NetConfig":
         """The same with some of the streams, in the order given. SettingError for a name that is not among them."""
         unknown = [name for name in modalities if name not in self.streams]
@@ -296,14 +302,19 @@ def _telling(folder: Path) -> Iterator[None]:
         cattrs.BaseValidationError,
     ) as error:
         if (inner := _own_error(error)) is not None:
-            parts = {"got": inner.got, "expected": inner.expected, "remedy": inner.remedy}
-            raise RunError(f"The run in {folder} cannot be read here: {inner.what}", **parts) from None
+            raise _unreadable(folder, inner) from None
         raise RunError(
             f"{folder} is not the folder of a run.",
             got=f"{CONFIG}: {type(error).__name__}: {error}",
             expected="the config.json that egonorm train wrote",
             remedy=_name_a_run(folder),
         ) from None
+
+
+def _unreadable(folder: Path, error: EgonormError) -> RunError:
+    """What a run names is not here, or cannot be used."""
+    parts = {"got": error.got, "expected": error.expected, "remedy": error.remedy}
+    return RunError(f"The run in {folder} cannot be read here: {error.what}", **parts)
 
 
 def _name_a_run(folder: Path) -> str:
@@ -407,7 +418,7 @@ def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> 
         like: the run's network after another step; a copy of it is made sooner than a new one.
 
     Raises:
-        RunError: when that checkpoint is not there, or does not fit the run.
+        RunError: when that checkpoint is not there, or does not fit the run; when an encoder is not here.
     """
     path = network_of(folder / CHECKPOINTS, step)
     if not path.exists():
@@ -418,6 +429,9 @@ def load_trained(folder: Path, run: Run, step: int, like: Net | None = None) -> 
             remedy=f"Copy the run's {CHECKPOINTS} here; or do the run anew with another --out.",
         )
     classes = tuple(read_metadata(path, "classes")["classes"])
-    net = run.build_net(len(classes)) if like is None else copy.deepcopy(like)
+    try:
+        net = run.build_net(len(classes)) if like is None else copy.deepcopy(like)
+    except SettingError as error:
+        raise _unreadable(folder, error) from None
     load_network(path, net)
     return net.eval(), classes

@@ -42,6 +42,26 @@ COMPLETE = "complete"
 """The metric of the last row of a complete run; its `n` is the number of the others."""
 
 
+STOPPED = "stopped.json"
+"""Why a training was stopped that has diverged; it is there until the training goes on."""
+
+
+def note_stop(folder: Path, error: EgonormError) -> None:
+    """Store with a run that its training has diverged."""
+    told = {"what": error.what, "got": error.got, "expected": error.expected, "remedy": error.remedy}
+    write_atomically(folder / STOPPED, (json.dumps(told, indent=2) + "\n").encode())
+
+
+def read_stop(folder: Path) -> RunError | None:
+    """Why a run's training was stopped; None if it was not, or nothing usable tells it."""
+    try:
+        told = parse_json((folder / STOPPED).read_text())
+        what = f"The training in {folder} has diverged. {told['what']}"
+        return RunError(what, got=told["got"], expected=told["expected"], remedy=told["remedy"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
 def write_rows(folder: Path, rows: Iterable[Row]) -> None:
     """Write a run's rows, all or nothing; a last row that says that the run is complete gets number and digest of the others."""
     rows = list(rows)
@@ -302,7 +322,9 @@ def read_records(folders: Iterable[Path], selector: Selector) -> tuple[tuple[Rec
         except EgonormError as error:
             unreadable.append(error)
             continue
-        if record is None:
+        if record is None and (stopped := read_stop(folder)):
+            unreadable.append(stopped)
+        elif record is None:
             unfinished += 1
         else:
             records.append(record)

@@ -13,7 +13,7 @@ from typing import Any, TextIO, cast
 
 import numpy as np
 
-from egonorm.core import Batch, DataError, RunError
+from egonorm.core import Batch, DataError, NotFiniteError, RunError
 from egonorm.core.files import saving, write_atomically
 from egonorm.core.progress import bar
 from egonorm.core.text import say
@@ -42,7 +42,18 @@ from egonorm.nets.layers import Standardise, fuse_bn_in_place
 from egonorm.nets.net import Net, network_of, read_metadata
 from egonorm.runs.config import CHECKPOINTS, NetConfig, Run, load_trained, prediction_files, predictions_of
 from egonorm.runs.directory import claim, note_start, refuse_other
-from egonorm.runs.results import COMPLETE, Row, changing_rows, confirm_rows, is_complete, read_rows, steps, write_rows
+from egonorm.runs.results import (
+    COMPLETE,
+    STOPPED,
+    Row,
+    changing_rows,
+    confirm_rows,
+    is_complete,
+    note_stop,
+    read_rows,
+    steps,
+    write_rows,
+)
 from egonorm.runs.reuse import take_over
 from egonorm.runs.train_log import LOG
 from egonorm.training.adapt import OnlineAdaptation, adapt_to_all
@@ -480,7 +491,12 @@ def _train(context: RunContext, clips: Clips, data: ClipSet) -> None:
     with bar(title, context.shows_progress) as progress, _log(context, first) as log:
         save = lambda step: context.checkpoints.save(step, net, optimizer, about)  # noqa: E731
         done = _recorder(context, log, manifest.classes, save, progress) if log is not None else lambda *_: None
-        train_steps(model, optimizer, run.optim, batches, first, run.seed, runtime, done)
+        try:
+            train_steps(model, optimizer, run.optim, batches, first, run.seed, runtime, done)
+        except NotFiniteError as error:
+            if log is not None:
+                note_stop(context.folder, error)
+            raise
     runtime.wait()
 
 
@@ -491,6 +507,7 @@ def _log(context: RunContext, first: int) -> Iterator[TextIO | None]:
         yield None
         return
     note_start(context.folder, context.runtime, first - 1)
+    (context.folder / STOPPED).unlink(missing_ok=True)
     with saving(context.folder / LOG):
         log = (context.folder / LOG).open("a", buffering=1)
     try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from egonorm.core import Setting, SettingError
 from egonorm.core.by_path import split_choice
+from egonorm.core.errors import some
 from egonorm.core.shard import Shard
 from egonorm.methods import check, methods, parse_method
 from egonorm.methods.base import given_options, target_moments, unresolved
@@ -87,6 +88,15 @@ def make_plan(
         for system in systems:
             for setting in possible:
                 _add(planned, left_out, _with_given(system, given or {}), setting, base, seeds)
+    used = {system.method for systems, possible in wanted if possible for system in systems}
+    for system in [system for system in chosen or () if system.method not in used]:
+        having = [
+            part
+            for part, (systems, _) in zip(parts, wanted, strict=True)
+            if system.method in {s.method for s in systems}
+        ]
+        where = some([str(setting) for part in having for setting in _possible(part, domains)])
+        left_out[f"{system.name}: none of the settings is one that it has here. Its own: {where}."] = None
     return Plan(_trained_once(planned.values()), tuple(left_out))
 
 

@@ -160,7 +160,7 @@ class Objective(nn.Module):
             views = tuple(self._view(batch, found) for batch, found in zip(batches, features, strict=True))
             seen = Seen(views, progress)
             terms = {"class": class_loss(seen)}
-            terms |= self.method.terms(seen, self.net)
+            terms |= _checked(self.method, self.method.terms(seen, self.net))
         return terms, seen
 
     def backward(self, terms: Terms, seen: Seen) -> None:
@@ -182,6 +182,22 @@ class Objective(nn.Module):
         features = {name: gather(x) for name, x in features.items()}
         labels = None if batch.labels is None else gather(batch.labels)
         return View(batch.domain, features, self.net.classify(features), labels)
+
+
+def _checked(method: Method, terms: object) -> Terms:
+    """A method's terms. RunError when they are something else."""
+    told = f"The terms of the method {method.name()} cannot be used."
+    expected = "a dictionary from names to tensors of one number each"
+    if not isinstance(terms, dict):
+        raise RunError(
+            told, got=type(terms).__name__, expected=expected, remedy="Return such a dictionary; {} for none."
+        )
+    for name, term in terms.items():
+        if not isinstance(term, Tensor) or term.dim():
+            shape = f"a tensor of shape {tuple(term.shape)}" if isinstance(term, Tensor) else type(term).__name__
+            remedy = "Take its mean over clips, or its sum; multiply it by the weight."
+            raise RunError(told, got=f"{name}: {shape}", expected=expected, remedy=remedy)
+    return terms
 
 
 def train_steps(

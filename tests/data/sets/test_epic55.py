@@ -402,6 +402,7 @@ def test_missing_pickles_are_noted(tmp_path):
         (lambda t: t.assign(participant_id="P01"), r"uid 10 cannot be used[\s\S]*participant P08"),
         (lambda t: t.assign(video_id="P01_01"), r"uid 10 cannot be used"),
         (lambda t: t.assign(video_id="P08_01/../../secret"), r"uid 10 cannot be used"),
+        (lambda t: t.assign(video_id=f"P08_{'1' * 300}"), r"uid 10 cannot be used"),
     ],
 )
 def test_wrong_tables_are_told(root, change, message):

@@ -272,6 +272,22 @@ def test_more_reasons_to_refuse_a_table(tmp_path):
     refused(tmp_path / "a.npz", "label in a.npz is no list of names", "float64")
 
 
+def test_damaged_bytes_of_packed_arrays_are_told_or_change_nothing(tmp_path):
+    path, told = tmp_path / "a.npz", []
+    np.savez_compressed(path, **TABLE, rgb=RGB)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 19):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        try:
+            clips = opened(path)
+            np.testing.assert_allclose(clips[EvalKey(7, 5)].inputs["rgb"], RGB[7], rtol=1e-6)
+        except DataError as error:
+            told.append(str(error))
+    assert len(told) > 150 and any(
+        "cannot be read.\n  got:      error: Error -3 while decompressing" in text for text in told
+    )
+
+
 def test_headers_of_arrays_that_are_not_there_are_refused_before_memory_is_taken(tmp_path):
     write_table(tmp_path / "t.csv")
     np.save(tmp_path / "rgb.npy", RGB)

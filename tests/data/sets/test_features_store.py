@@ -159,6 +159,34 @@ def test_a_store_that_is_broken_is_refused(store):
         open_clip_set(f"features:{root}")
 
 
+def test_a_description_is_as_it_was_written_or_refused(store):
+    root = store[0]
+    path, clips = root / "features.json", open_clip_set(f"features:{root}")
+    about = json.loads(path.read_text())
+    assert len(about["digest"]) == 16 and about["span"]["fps"] == 30.0
+    without = {name: value for name, value in about.items() if name != "digest"}
+    path.write_text(json.dumps(without))
+    again = open_clip_set(f"features:{root}")  # as before there were digests
+    assert (again.stored, again.manifest) == (clips.stored, clips.manifest)
+    changed = {
+        "a frame rate": about | {"span": about["span"] | {"fps": 31.0}},
+        "a lost key": {name: value for name, value in about.items() if name != "made"},
+        "a renamed key": {"mode" if name == "made" else name: value for name, value in about.items()},
+        "a new key": about | {"note": ""},
+        "another digest": about | {"digest": "0" * 16},
+    }
+    for tree in changed.values():
+        path.write_text(json.dumps(tree))
+        with pytest.raises(
+            DataError, match=rf"does not describe features(.|\n)*of digest [0-9a-f]+, where {tree['digest']} was"
+        ):
+            open_clip_set(f"features:{root}")
+    for tree in (without | {"note": ""}, without | {"span": about["span"] | {"rate": 2}}):
+        path.write_text(json.dumps(tree))
+        with pytest.raises(DataError, match=r"does not describe features(.|\n)*extract the features again"):
+            open_clip_set(f"features:{root}")
+
+
 def test_a_store_that_is_not_finished_says_so(store):
     root = store[0]
     (root / "features.json").unlink()

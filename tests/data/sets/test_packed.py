@@ -409,6 +409,22 @@ def test_a_folder_that_is_no_packing_is_told(whole, tmp_path, name, content, mes
         open_clip_set(f"packed:{root}")
 
 
+def test_a_changed_description_is_told(whole, tmp_path):
+    root = shutil.copytree(whole.root, tmp_path / "copy")
+    text = (root / "packed.json").read_text()
+    for before, after in (
+        ('"quality": 90', '"quality": 91'),
+        ('"clips": ', '"clip": '),
+        ('"manifest": ', '"manifests": '),
+    ):
+        assert text.count(before) == 1
+        (root / "packed.json").write_text(text.replace(before, after))
+        with pytest.raises(DataError, match=r"does not describe packed media(.|\n)*a content of digest"):
+            open_clip_set(f"packed:{root}")
+    (root / "packed.json").write_text(re.sub(r',\n  "digest": "\w+"', "", text))  # as before there were digests
+    assert open_clip_set(f"packed:{root}").manifest == whole.manifest
+
+
 def test_another_version_is_told(whole, tmp_path):
     text = (whole.root / "packed.json").read_text().replace('"version": 1', '"version": 2')
     (tmp_path / "packed.json").write_text(text)

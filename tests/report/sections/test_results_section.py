@@ -201,7 +201,7 @@ def test_a_summary_of_many_shifts_has_a_sentence_a_family(tmp_path):
         and "over 6 shifts" in texts[0]
         and "higher in 6 of them" in texts[0]
     )
-    assert texts[1].startswith("multi-source DG") and "chance alone would seldom give" in texts[0]
+    assert texts[1].startswith("multi-source DG") and "luck alone would seldom give" in texts[0]
 
 
 def test_one_method_alone_is_told(tmp_path):

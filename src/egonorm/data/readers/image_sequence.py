@@ -20,7 +20,7 @@ from torch import Tensor
 
 from egonorm.core import DataError, PartlyBrokenError
 from egonorm.core.errors import some
-from egonorm.data.readers.io.cache import kept
+from egonorm.data.readers.io.cache import STAMP, kept
 from egonorm.data.readers.io.container import MAX_PIXELS, TIME_TOLERANCE
 from egonorm.data.readers.video import scaled_size
 from egonorm.data.transforms import resized
@@ -67,7 +67,7 @@ def _record_type(number: int) -> np.dtype:
     """What is known of so many pictures; the numbers are sorted, `width` is how many digits they have at least."""
     return np.dtype(
         [
-            ("stamp", "<i8", (2,)),
+            ("stamp", STAMP),
             ("prefix", "<U32"),
             ("width", "<i8"),
             ("suffix", "<U8"),

@@ -1,11 +1,12 @@
 """A folder of one's own clips: `manifest.csv` and the media that it names, of any kind that FFmpeg reads."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from egonorm.core import DataError
-from egonorm.data.manifest import CLASSES, Manifest, read_classes, read_manifest
+from egonorm.data.manifest import CLASSES_FILE, Manifest, read_classes, read_manifest
 from egonorm.data.readers.audio import AudioReader
 from egonorm.data.readers.protocol import Reader
 from egonorm.data.readers.video import VideoReader
@@ -45,14 +46,19 @@ class Folder:
 
 def open_set(root: Path) -> Folder:
     """Read `root/manifest.csv`, and the classes that `root/classes.txt` declares, if it is there."""
-    manifest = read_manifest(root / "manifest.csv", read_classes(root / CLASSES))
-    for media in manifest.clips.media.found():
-        sizes = [len(os.fsencode(part)) for part in Path(media).parts]
-        if "\0" in media or max(sizes, default=0) > MOST or sum(sizes) > MOST_OF_PATH:
+    manifest = read_manifest(root / "manifest.csv", read_classes(root / CLASSES_FILE))
+    refuse_names(root / "manifest.csv", manifest.clips.media.found())
+    return Folder(root, manifest)
+
+
+def refuse_names(path: Path, media: Iterable[str]) -> None:
+    """Refuse a table whose media are named as no file can be. DataError."""
+    for name in media:
+        sizes = [len(os.fsencode(part)) for part in Path(name).parts]
+        if not Path(name).name or "\0" in name or max(sizes, default=0) > MOST or sum(sizes) > MOST_OF_PATH:
             raise DataError(
-                f"{root / 'manifest.csv'} names a medium as no file can be called.",
-                got=f"{media[:60]!r}, {len(media)} letters",
-                expected=f"at most {MOST} bytes, {MOST_OF_PATH} with its folders, and no NUL",
+                f"{path} names a medium as no file can be called.",
+                got=f"{name[:60]!r}, {len(name)} letters",
+                expected=f"at most {MOST} bytes, {MOST_OF_PATH} with its folders, a last part and no NUL",
                 remedy="Correct the column media.",
             )
-    return Folder(root, manifest)

@@ -8,7 +8,7 @@ from egonorm.core import DataError
 from egonorm.data.manifest import Manifest, read_manifest
 from egonorm.data.readers.flow import FlowReader
 from egonorm.data.readers.protocol import Reader, Renamed
-from egonorm.data.sets.folder import Folder
+from egonorm.data.sets.folder import Folder, refuse_names
 from egonorm.data.sets.synthetic import CLASSES
 from egonorm.data.sets.synthetic.displacement import PAIR_RATE
 from egonorm.data.sets.synthetic.rendering import DESCRIPTION, MANIFEST, flow_of, read_config
@@ -65,7 +65,11 @@ def open_set(root: Path) -> Kitchens:
             remedy=f"Run: {_command(root)}",
         )
     read_config(root)  # refuses another version
-    return Kitchens(root, read_manifest(root / MANIFEST, CLASSES))
+    manifest = read_manifest(root / MANIFEST, CLASSES)
+    names = manifest.clips.media.found()
+    refuse_names(root / MANIFEST, names)
+    refuse_names(root / MANIFEST, map(flow_of, names))
+    return Kitchens(root, manifest)
 
 
 def _command(root: Path) -> str:

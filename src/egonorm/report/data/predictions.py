@@ -10,7 +10,7 @@ from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.page.model import Note
 from egonorm.runs.predictions import Predicted
 
-Judged = dict[str, tuple[Predicted, ...]]
+Sides = dict[str, tuple[Predicted, ...]]
 """By method, what the run of each seed says of a domain's clips."""
 
 
@@ -31,7 +31,7 @@ class Opinion:
     """The percent of the domain's clips whose feature is shorter."""
 
 
-def judged(comparison: Comparison, data: ReportData) -> Judged | Note:
+def judged(comparison: Comparison, data: ReportData) -> Sides | Note:
     """The predictions of both sides, or a warning that says which are missing and what would make them."""
     domain = comparison.shift.domain
     found: dict[str, tuple[Predicted, ...]] = {}

@@ -12,7 +12,7 @@ from egonorm.core.training import FUSED
 from egonorm.export.examples import most_confidently_wrong
 from egonorm.export.saved_clip import video_path
 from egonorm.metrics import accuracy_interval
-from egonorm.report.data.predictions import Judged, Opinion, changes, judged, opinion_of
+from egonorm.report.data.predictions import Opinion, Sides, changes, judged, opinion_of
 from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.page.model import Facts, Grid, GridCell, Matrix, Note, Player
 from egonorm.runs.predictions import Predicted
@@ -46,14 +46,14 @@ def mistakes(comparison: Comparison, data: ReportData, most: int = 3) -> tuple[P
     )
 
 
-def _chosen(sides: Judged, most: int) -> dict[str, list[str]]:
+def _chosen(sides: Sides, most: int) -> dict[str, list[str]]:
     """Clips, the sides in turn, and whose mistakes they are."""
     own = {method: [wrong.uid for wrong in most_confidently_wrong(side[0], most)] for method, side in sides.items()}
     clips = dict.fromkeys(uid for uid in chain(*zip_longest(*own.values())) if uid is not None)
     return {uid: [method for method, uids in own.items() if uid in uids] for uid in clips}
 
 
-def _player(comparison: Comparison, sides: Judged, uid: str, number: int, whose: list[str]) -> Player:
+def _player(comparison: Comparison, sides: Sides, uid: str, number: int, whose: list[str]) -> Player:
     opinions = {method: opinion_of(sides[method][0], uid, FUSED) for method in whose}
     own = opinions[whose[0]]
     assert own is not None
@@ -70,7 +70,7 @@ def _player(comparison: Comparison, sides: Judged, uid: str, number: int, whose:
     return Player(name, title, uid, Facts(tuple(facts.items())), thoughts(comparison, sides, uid, name), video, missing)
 
 
-def thoughts(comparison: Comparison, sides: Judged, uid: str, name: str) -> Grid:
+def thoughts(comparison: Comparison, sides: Sides, uid: str, name: str) -> Grid:
     """What every stream of each side's first run thought of a clip."""
     header = ("method, stream", "answer", "score", "score of the true class", "norm", "percentile")
     rows = tuple(

@@ -110,7 +110,7 @@ def _chance(comparisons: Sequence[Comparison]) -> str:
 
 
 def _gain(found: Results, comparisons: Sequence[Comparison]) -> str:
-    """The gain over all these comparisons as the table of results has it, and whether it can be told from chance."""
+    """The gain over all these comparisons as the table of results has it, and whether it may be luck."""
     gain = found.gain(comparisons[0].group, [comparison.shift for comparison in comparisons])
     if gain is None or gain.test is None:
         return f"no test: {gain.missing if gain else 'not all shifts with the same seeds'}"
@@ -119,7 +119,7 @@ def _gain(found: Results, comparisons: Sequence[Comparison]) -> str:
     if gain.test.num_seeds == 1:
         return f"{words} over new clips alone; what another seed would give cannot be known from one"
     assert gain.p is not None
-    certain = "which chance alone would seldom give" if gain.p < LEVEL else "which cannot be told from chance"
+    certain = "which luck alone would seldom give" if gain.p < LEVEL else "which may be luck"
     return f"{words}, {certain} (p {gain.p:.2g})"
 
 

@@ -8,7 +8,7 @@ from egonorm.core import RunError
 from egonorm.core.training import FUSED
 from egonorm.export.examples import Change, largest_changes, most_confidently_wrong
 from egonorm.export.saved_clip import SavedClip, read_clip
-from egonorm.report.data.predictions import Judged, judged
+from egonorm.report.data.predictions import Sides, judged
 from egonorm.report.data.runs import Comparison, ReportData
 from egonorm.report.figures.saliency import cam_figure
 from egonorm.report.page.model import Element, Facts, Note, Player
@@ -58,14 +58,14 @@ def looks(comparison: Comparison, data: ReportData, most: int) -> tuple[Element,
     return told, *(_player(comparison, sides, change, k) for k, change in enumerate(changed, start=1))
 
 
-def _changed(sides: Judged, most: int) -> tuple[Change, ...]:
+def _changed(sides: Sides, most: int) -> tuple[Change, ...]:
     """What rose most and what fell most."""
     before, after = (side[0] for side in sides.values())
     rose, fell = largest_changes(before, after, most)
     return *rose, *fell
 
 
-def _player(comparison: Comparison, sides: Judged, change: Change, number: int) -> Player:
+def _player(comparison: Comparison, sides: Sides, change: Change, number: int) -> Player:
     name = f"{comparison.name}-look-{number}"
     truth = next(iter(sides.values()))[0].classes[change.label]
     title = f"{number}. {truth}: score {change.before:.2f} → {change.after:.2f}"

@@ -12,7 +12,7 @@ import simplejpeg
 from egonorm.core import DataError
 from egonorm.data.readers import image_sequence
 from egonorm.data.readers.image_sequence import open_pictures
-from egonorm.data.readers.io.cache import mapped
+from egonorm.data.readers.io.cache import STAMP, kept, mapped
 
 
 def write_tar(path: Path, number: int, level: int = 0) -> None:
@@ -86,6 +86,31 @@ def test_a_damaged_cache_is_made_again(tmp_path, scans, content):
     scans.clear()
     assert levels(path) == levels(path) == [0, 8, 16, 24, 32]
     assert len(scans) == 1 and cached(tmp_path).read_bytes() == whole
+
+
+def test_any_changed_byte_of_a_cache_is_noticed_or_changes_nothing(tmp_path, scans):
+    record, made = np.dtype([("stamp", STAMP), ("prefix", "<U4"), ("numbers", "<i8", (3,))]), []
+
+    def make() -> np.ndarray:
+        made.append(1)
+        return np.array([((0, 0, 0), "abc", (1, 2, 3))], record)
+
+    def found() -> tuple[np.dtype, bytes]:
+        array = kept("a name", (3, 4), make)
+        return array.dtype, array.tobytes()
+
+    whole, file = found(), cached(tmp_path)
+    content = file.read_bytes()
+    assert found() == whole and len(made) == 1
+    for place in range(len(content)):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert found() == whole
+    assert len(made) > len(content) - 5
+    assert content.count(b"prefix") == 1
+    for before, after in ((b"prefix", b"prefiy"), (b"stamp", b"stanp"), (np.int64(2).tobytes(), np.int64(3).tobytes())):
+        file.write_bytes(content.replace(before, after))
+        made.clear()
+        assert found() == whole and made == [1] and file.read_bytes() == content
 
 
 def test_without_a_place_to_keep_it_every_process_scans(tmp_path, scans):

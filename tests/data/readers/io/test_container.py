@@ -196,3 +196,33 @@ def test_a_picture_that_is_larger_than_the_limit_is_refused_by_its_header(tmp_pa
         DataError, match=r"it\.mp4 claims to be larger than any video[\s\S]*160 x 120[\s\S]*at most 19199 pixels"
     ):
         VideoReader(tmp_path, Span()).examine("it.mp4")
+
+
+def late_sound(path: Path, start: int = 6) -> None:
+    """FLV whose sound begins at a second, one before its pictures end, and of which no header tells, as in recorded streams."""
+    with av.open(path, "w") as container:
+        video = media.add_video(container, Fraction(1, 10), codec="flv", num_b_frames=0)
+        audio = media.add_sound(container, 22050, codec="mp3")
+        for number in range(10 * start + 10):
+            container.mux(video.encode(media.as_frame(media.bar_code(number), number, Fraction(1, 10))))
+        container.mux(video.encode(None))
+        media.mux_sound(container, audio, media.chirp(1, 22050), 22050, first=start * 22050)
+        container.mux(audio.encode(None))
+    data, tags, at = path.read_bytes(), [], 13
+    while at < len(data):
+        size = 15 + int.from_bytes(data[at + 1 : at + 4], "big")
+        tags.append(data[at : at + size])
+        at += size
+    streams = sorted((tag for tag in tags if tag[0] != 18), key=lambda tag: tag[4:7])  # by their times
+    path.write_bytes(data[:4] + b"\1" + data[5:13] + b"".join(streams))
+
+
+def test_sound_that_begins_late_does_not_spoil_the_pictures(tmp_path):
+    late_sound(tmp_path / "it.flv")
+    with av.open(tmp_path / "it.flv") as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+    reader = VideoReader(tmp_path, Span(4, 1, 10.0))
+    for thorough in (False, True):
+        assert reader.examine("it.flv", thorough) == pytest.approx(7.0, abs=0.11)
+    shown = reader("it.flv", [Window(6.6, 7.0)])[0]
+    assert [media.read_bar_code(picture.numpy()) for picture in shown] == [66, 67, 68, 69]

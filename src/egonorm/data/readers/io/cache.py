@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 import threading
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +14,10 @@ import numpy as np
 from egonorm.core.files import cache_folder
 from egonorm.core.npz import read_header
 
-VERSION = 1
+VERSION = 2
 """Of all cached arrays: raised when a field of one of them changes. Those of another version are never looked at."""
+STAMP = np.dtype(("<i8", (3,)))
+"""What a cached array was made of, in two numbers, and its checksum."""
 _ONE_AT_A_TIME = threading.Lock()
 """NumPy parses a file's header with `ast`, which in CPython 3.11 fails now and then when several threads do."""
 
@@ -28,23 +31,35 @@ def mapped(path: Path) -> np.ndarray:
 
 
 def kept(name: str, stamp: tuple[int, int], make: Callable[[], np.ndarray]) -> np.ndarray:
-    """What `make` returns: an array of one record, whose field `stamp` is filled in here.
+    """What `make` returns: an array of one record, whose field `stamp` (`STAMP`) is filled in here, with a checksum of all of it.
 
     It is made once a machine for a name and its stamp. A cache that cannot be read or written, or holds something else, only
     costs the time of making it again.
     """
     try:
         found = mapped(_place_of(name))
-        if found.shape == (1,) and tuple(found["stamp"][0].tolist()) == stamp:
+        if (
+            found.shape == (1,)
+            and found.dtype["stamp"] == STAMP
+            and (*found["stamp"][0],) == (*stamp, _checksum(found))
+        ):
             return found
-    except (OSError, RuntimeError, ValueError, IndexError, EOFError):  # not there, no home, damaged, or of another kind
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError):  # not there, no home, damaged, or of another kind
         pass
     made = make()
-    made["stamp"] = stamp
+    made["stamp"] = *stamp, 0
+    made["stamp"][0, 2] = _checksum(made)
     with suppress(OSError, RuntimeError):
         _replace(_place_of(name), made)
         return mapped(_place_of(name))
     return made
+
+
+def _checksum(array: np.ndarray) -> int:
+    """Of what an array holds and how it is laid out, but for the stamp's own checksum."""
+    plain = array.copy()
+    plain["stamp"][:, 2] = 0
+    return zlib.crc32(plain.tobytes(), zlib.crc32(repr(plain.dtype.descr).encode()))
 
 
 def _place_of(name: str) -> Path:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -164,7 +164,7 @@ class Track:
 
     def packets(self) -> Iterator[Packet]:
         """The packets of the stream from where the container stands; the last one is empty and flushes the decoder."""
-        for number, packet in enumerate(self.container.demux(self.stream)):
+        for number, packet in enumerate(self._demuxed()):
             if self.container.format.name in BARE and packet.size:
                 rate = self.stream.guessed_rate or self.stream.average_rate or DEFAULT_RATE
                 packet.pts, packet.dts = None, round(number / rate / self.base)
@@ -172,6 +172,16 @@ class Track:
             elif self.container.format.name in WITHOUT_TIMES and self.stream.codec_context.name in GUESSED:
                 packet.pts = None
             yield packet
+
+    def _demuxed(self) -> Iterator[Packet]:
+        """The same as PyAV gives them.
+
+        Where a stream has appeared while it read, as sound that begins late in FLV, PyAV may take it for one that was asked for,
+        and fail after all packets of those that were.
+        """
+        packets = self.container.demux(self.stream)
+        with suppress(IndexError):
+            yield from packets
 
     def packets_before(self, tick: int) -> Iterator[Packet] | None:
         """Packets that begin with a keyframe shown at `tick` or earlier; None if the file cannot be sought there."""

@@ -172,7 +172,7 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
 
 def _check_row(path: Path, row: Any, participant: str) -> None:
     wrong = (
-        row.participant_id != participant or not re.fullmatch(rf"{participant}_\d+", row.video_id),
+        row.participant_id != participant or not re.fullmatch(rf"{participant}_\d{{1,9}}", row.video_id),
         not 0 <= row.verb_class < len(VERBS),
         not 1 <= row.start_frame <= row.stop_frame,
     )

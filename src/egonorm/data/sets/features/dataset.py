@@ -136,7 +136,7 @@ class FeatureSet:
 
 LENGTH = 16.0
 """The mean norm that the modality with the longest features gets, about that of the paper's audio features (15.8)."""
-ROWS = 4096
+CLIPS_AT_ONCE = 4096
 """Clips whose features are in memory at the same time while all are looked at."""
 
 
@@ -170,7 +170,7 @@ def _numbers(source: FeatureSource) -> Float[Tensor, "clip window column"]:
 
 def _columns(features: Float[Tensor, "clip window column"], rows: Int64[Tensor, " row"], scaling: Scaling) -> Columns:
     """In float64: with "columns" the factors that make each column's deviation 1. Windows that are not finite do not count."""
-    windows = lambda: (features[some].flatten(0, 1).double() for some in rows.split(ROWS))  # noqa: E731
+    windows = lambda: (features[some].flatten(0, 1).double() for some in rows.split(CLIPS_AT_ONCE))  # noqa: E731
     parts = lambda: (x[x.isfinite().all(dim=1)] for x in windows())  # noqa: E731
     counts, lengths = zip(*((len(x), x.norm(dim=1).sum()) for x in parts()), strict=True)
     count, size = max(1, sum(counts)), features.shape[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from egonorm.core import DataError
 from egonorm.core.files import parse_json
-from egonorm.data.manifest import CLASSES, SPLITS, Clip, Manifest, read_classes, unreadable_table
+from egonorm.data.manifest import CLASSES_FILE, SPLITS, Clip, Manifest, read_classes, unreadable_table
 from egonorm.data.sets.features.arrays import Array, metadata_of
 
 TABLE_COLUMNS = ("uid", "label", "domain", "split")
@@ -137,7 +137,7 @@ def _read_rows(path: Path, text: str) -> FeatureTable:
                 expected=f"{len(columns)} values",
                 remedy="Fill it in, put quotation marks around values with separators, or remove the line.",
             )
-    declared = read_classes(path.parent / CLASSES)
+    declared = read_classes(path.parent / CLASSES_FILE)
     return FeatureTable(path, found | ({"classes": declared} if declared else {}), lines)
 
 

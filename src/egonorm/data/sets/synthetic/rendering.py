@@ -25,7 +25,7 @@ from egonorm.data.sets.synthetic.timeline import FRAME_RATE, LEAST, KitchenVideo
 from egonorm.data.sets.synthetic.verbs import CLASSES
 
 KITCHENS = Format("rendered kitchens", "render the kitchens again in another folder", error=DataError)
-EDITION = 1
+EDITION = 2
 """Raised by every change that alters pictures, sounds, flow or times, so that an old folder is not mixed with a new one."""
 LEAST_CLIPS = sum(LEAST.values()) * len(CLASSES)
 LEAST_SIZE = 32
@@ -169,8 +169,8 @@ VIDEO_ENCODER = {
     "sc_threshold": "0",
     "x264-params": "cpu-independent=1",
 }
-"""One thread, and no arithmetic that processors do each in its way: the same pictures give the same bytes on any number of cores of
-any kind. A key frame every half second."""
+"""One thread, and no arithmetic that processors do each in its way: the same pictures give the same bytes on any number of any
+cores. A key frame every half second."""
 CHUNK = 1024
 """Samples in one packet of AAC."""
 
