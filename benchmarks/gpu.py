@@ -76,7 +76,7 @@ def _machine(device: torch.device) -> str:
 
 def _parity(device: torch.device, sizes: Sizes) -> str:
     """Features of the same clips and weights, against float32 on the CPU."""
-    net, batch = make_net(sizes).eval(), make_batch(sizes.batches[0], 1, torch.device("cpu"))[0]
+    net, batch = make_net(sizes).eval(), make_batch(sizes, sizes.batches[0], 1, torch.device("cpu"))[0]
     expected = _features(net, batch, "float32")
     net.to(device)
     rows = []
@@ -121,7 +121,7 @@ def _kernels(device: torch.device, sizes: Sizes) -> str:
     """What takes longest in one step of the last way."""
     way = Way(precisions(device)[-1], sizes.batches[-1], sizes.micro, 1)
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device.type == "cuda")
-    batches = [make_batch(way.batch, 1, device)]
+    batches = [make_batch(sizes, way.batch, 1, device)]
     times(device, sizes, way, batches)  # what a first call chooses and compiles is left out
     with profile(activities=kinds) as watched:
         times(device, sizes, way, batches)

@@ -28,9 +28,11 @@ class Sizes:
     steps: int = 8
     product: int = 8192
     """Rows and columns of the matrix product that is the limit."""
+    side: int = 224
+    """Of the pictures."""
 
 
-TINY = Sizes(0.0625, (2,), 1, 2, 128)
+TINY = Sizes(0.0625, (4,), 2, 2, 128, 64)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def measure(device: torch.device, sizes: Sizes, way: Way) -> tuple[float, str]:
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
-    seconds = times(device, sizes, way, [make_batch(way.batch, way.domains, device)] * sizes.steps)
+    seconds = times(device, sizes, way, [make_batch(sizes, way.batch, way.domains, device)] * sizes.steps)
     memory = f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f}" if device.type == "cuda" else "-"
     return statistics.median(seconds), memory
 
@@ -99,10 +101,10 @@ def make_net(sizes: Sizes) -> Net:
     return Net({name: stream.encoder.build() for name, stream in streams.items()}, len(LABELS))
 
 
-def make_batch(clips: int, domains: int, device: torch.device) -> tuple[Batch, ...]:
+def make_batch(sizes: Sizes, clips: int, domains: int, device: torch.device) -> tuple[Batch, ...]:
     """Clips of each domain as they come from the loader; those of a second have no labels."""
     draw = torch.Generator().manual_seed(0)
-    rgb = torch.randint(256, (clips, 16, 224, 224, 3), dtype=torch.uint8, generator=draw)
+    rgb = torch.randint(256, (clips, 16, sizes.side, sizes.side, 3), dtype=torch.uint8, generator=draw)
     sound, labels = torch.randn(clips, 1, 256, 256, generator=draw), torch.arange(clips) % len(LABELS)
     uids = tuple(map(str, range(clips)))
     seen = Batch("D1", uids, {"rgb": rgb, "audio": sound}, labels).to(device)
@@ -111,7 +113,7 @@ def make_batch(clips: int, domains: int, device: torch.device) -> tuple[Batch, .
 
 def _flops(sizes: Sizes) -> float:
     """Of one clip's forward pass."""
-    net, (batch,) = make_net(sizes).eval(), make_batch(1, 1, torch.device("cpu"))
+    net, (batch,) = make_net(sizes).eval(), make_batch(sizes, 1, 1, torch.device("cpu"))
     return sum(flops_of_network(net.encoders[name], x) for name, x in batch.inputs.items())
 
 

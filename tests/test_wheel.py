@@ -69,4 +69,4 @@ def test_an_installed_wheel_runs_the_first_minute_of_the_demo(wheel, tmp_path):
     finally:
         os.killpg(demo.pid, signal.SIGKILL)
         demo.wait()
-    assert len(list((tmp_path / "demo" / "kitchens").glob("D*/*.mp4"))) > 20
+    assert len(list((tmp_path / "demo" / "kitchens").glob("D*/*.mp4"))) > 4

@@ -19,9 +19,9 @@ def test_the_whole_program_in_small(tmp_path, capsys):
     steps = [line for line in text.splitlines() if line.startswith(("| float32 | ", "| bfloat16 | "))]
     assert [line.split(" | ")[2:4] for line in steps] == len(precisions(torch.device("cpu"))) * [
         ["1", "whole"],
-        ["1", "1"],
+        ["1", "2"],
         ["2", "whole"],
-        ["2", "1"],
+        ["2", "2"],
     ]
     kernels = text.partition("slowest kernels")[2].splitlines()
     assert len([line for line in kernels if "%" in line and "`" in line]) == gpu.KERNELS
