@@ -157,3 +157,11 @@ def test_one_source_is_refused_before_anything_is_written(study, small):
     text = refusal("train", *small, "--device", "cpu", "--setting", "dg1:D1:D2", f"{study}:VRex")
     assert f"method {study}:VRex cannot work in the setting dg1:D1:D2 with 1 source" in text
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("name", ["rnaa", "our_methods.Spread"])
+def test_a_word_that_names_no_method_is_told_with_those_that_there_are(name, tmp_path):
+    told = rf"There is no such method\.\n  got:      {name}\n  expected: .*source-only.*, package\.module:Class\n"
+    with pytest.raises(SystemExit, match=told):
+        cli.main(["train", "--data", "kitchens:K", "--setting", "dg1:D1:D2", "--out", str(tmp_path / "runs"), name])
+    assert not list(tmp_path.iterdir())

@@ -14,10 +14,10 @@ from egonorm.api import evaluate_run, train_run
 from egonorm.cli.method import first_positional, parsed, subcommands
 from egonorm.cli.options import MachineOptions, RunOptions
 from egonorm.cli.words import named
-from egonorm.core import RunError
+from egonorm.core import RunError, SettingError
 from egonorm.core.text import say
 from egonorm.core.training import WindowAverage
-from egonorm.methods import Method
+from egonorm.methods import Method, methods
 from egonorm.metrics import chance
 from egonorm.runs.config import Run, read_run
 from egonorm.runs.results import parse_selector
@@ -47,14 +47,23 @@ class Train:
         """The command with the method that the words after it name among its subcommands.
 
         Raises:
-            SettingError: for words that name a class that is no method, or options that it does not have.
+            SettingError: for words that name no method, or options that it does not have.
         """
         flags = [
             field.name for part in (cls, RunOptions, MachineOptions) for field in fields(part) if field.type is bool
         ]
         text = first_positional(words, {f"--{name.replace('_', '-')}" for name in flags})
-        if text is None or not {":", "="} & set(text):
+        if text is None:
             return cls
+        if not {":", "="} & set(text):
+            if {"none", *methods()} & set(words) or not text[0].isalpha():  # as is the second value of an option
+                return cls
+            raise SettingError(
+                "There is no such method.",
+                got=text,
+                expected=f"{', '.join(methods())}, package.module:Class",
+                remedy="Correct the method, which comes after the options of train; its own options follow it.",
+            )
         choice = tyro.conf.arg(constructor_factory=partial(subcommands, text, parsed(text)), prefix_name=False)
 
         @dataclass(frozen=True)
