@@ -99,7 +99,8 @@ def _union(commands: dict, words: list[str], group: list[str]):
             target, about = _union(command, words, path), _GROUPS[name]
         elif completes or words[: len(path)] == path:
             target = load_command(command)
-            target = target.for_words(words[len(path) :]) if hasattr(target, "for_words") else target
+            if not completes and hasattr(target, "for_words"):
+                target = target.for_words(words[len(path) :])
         else:
             about = _read_docstring(command)
         choice = Annotated[target, tyro.conf.subcommand(name, description=about)]
