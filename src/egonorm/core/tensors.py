@@ -21,7 +21,7 @@ DIGEST = "digest"
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
     """Write named tensors, contiguous and on the CPU, and what is to be known of them, as JSON; all or nothing."""
-    told = {**about, DIGEST: _digest(tensors, about)}
+    told = {**about, DIGEST: digest_of(tensors, about)}
     write_atomically(path, safetensors.torch.save(dict(tensors), {METADATA: json.dumps(told)}))
 
 
@@ -50,7 +50,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         tensors = safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
         raise ValueError(str(error)) from None
-    if stated is not None and (found := _digest(tensors, about)) != stated:
+    if stated is not None and (found := digest_of(tensors, about)) != stated:
         raise ValueError(f"damaged: a content of digest {found}, where {stated} was written")
     return tensors
 
@@ -67,7 +67,8 @@ def _about(path: Path) -> tuple[dict[str, Any], object]:
     return told, told.pop(DIGEST, None)
 
 
-def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> str:
+def digest_of(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> str:
+    """Sixteen hexadecimal digits that stand for what tensors hold and for what is said about them."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name, x in sorted(tensors.items()):
         digest.update(f"{name} {tuple(x.shape)} {x.dtype} ".encode())

@@ -1,7 +1,6 @@
 """Folders that say what they are: a description in JSON, and the very clips that it tells of."""
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ import cattrs
 
 from egonorm.core import DataError
 from egonorm.core.files import KEY, Format, parse_json, write_atomically
-from egonorm.core.tensors import DIGEST
+from egonorm.core.tensors import DIGEST, digest_of
 from egonorm.data.manifest import COLUMNS, Clip, Manifest, read_manifest
 
 _Dataclass = TypeVar("_Dataclass")
@@ -27,8 +26,7 @@ def write_dataclass(path: Path, description: Any) -> None:
 
 
 def _digest(tree: dict[str, Any]) -> str:
-    said = {name: value for name, value in tree.items() if name not in (KEY, DIGEST)}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+    return digest_of({}, {name: value for name, value in tree.items() if name not in (KEY, DIGEST)})
 
 
 def read_dataclass(path: Path, kind: type[_Dataclass], form: Format, command: str, remedy: str) -> _Dataclass:

@@ -88,15 +88,13 @@ def make_plan(
         for system in systems:
             for setting in possible:
                 _add(planned, left_out, _with_given(system, given or {}), setting, base, seeds)
+    offered = [(part, systems) for part, (systems, _) in zip(parts, wanted, strict=True)]
     used = {system.method for systems, possible in wanted if possible for system in systems}
-    for system in [system for system in chosen or () if system.method not in used]:
-        having = [
-            part
-            for part, (systems, _) in zip(parts, wanted, strict=True)
-            if system.method in {s.method for s in systems}
-        ]
-        where = some([str(setting) for part in having for setting in _possible(part, domains)])
-        left_out[f"{system.name}: none of the settings is one that it has here. Its own: {where}."] = None
+    for choice in chosen or ():
+        if choice.method not in used:
+            having = (part for part, systems in offered if choice.method in {system.method for system in systems})
+            where = some([str(setting) for part in having for setting in _possible(part, domains)])
+            left_out[f"{choice.name}: none of the settings is one that it has here. Its own: {where}."] = None
     return Plan(_trained_once(planned.values()), tuple(left_out))
 
 

@@ -169,8 +169,8 @@ VIDEO_ENCODER = {
     "sc_threshold": "0",
     "x264-params": "cpu-independent=1",
 }
-"""One thread, and no arithmetic that processors do each in its way: the same pictures give the same bytes on any number of any
-cores. A key frame every half second."""
+"""One thread, and no arithmetic that processors do each in its way: the same pictures give the same bytes on any number of
+cores of any kind. A key frame every half second."""
 CHUNK = 1024
 """Samples in one packet of AAC."""
 
